@@ -1,0 +1,113 @@
+/**
+ * The main job, end to end, on this machine: a hub, eight hospitals and a researcher as processes of their own, three jobs
+ * over real patients' data, and something that goes wrong in each. Plain JavaScript without dependencies: it starts before
+ * anything is installed. `npm run demo`, or `npm run demo -- --json` for one JSON document on stdout.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { setUp } from '../../../test/set-up.js'
+import { Checks } from './checks.js'
+import { Federation } from './federation.js'
+import { coxJob, describeJob, tableJob, verifyReceipt } from './jobs.js'
+import { killEverything, stopEverything } from './processes.js'
+
+const JOBS = [
+  ['describe', '(a) describe: a hospital dies before it submits', describeJob],
+  ['cox', '(b) Cox regression: a hospital dies between two rounds', coxJob],
+  ['table', '(c) table: the hub is off, a member of the committee is away', tableJob],
+]
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
+const INSISTS_MS = 1000
+
+const json = process.argv.includes('--json')
+const out = json ? process.stderr : process.stdout
+let startedMs = performance.now()
+const seconds = () => (performance.now() - startedMs) / 1000
+const say = (line) => out.write(`${seconds().toFixed(1).padStart(6)} s  ${line}\n`)
+
+async function play(federation, checks) {
+  await federation.build()
+  const outcomes = []
+  for (const [name, title, job] of JOBS) {
+    out.write(`\n${title}\n`)
+    outcomes.push([name, await job(federation, checks, say)])
+  }
+  out.write('\nThe receipts, with the hub still off\n')
+  for (const [name, outcome] of outcomes) await verifyReceipt(federation, name, outcome, checks)
+  return outcomes
+}
+
+/** What the daemons complained of, for whoever looks for the cause. */
+function complain({ nodes }) {
+  for (const { name, log } of nodes) {
+    for (const complaint of log.complaints.slice(-8)) out.write(`  ${name}: ${JSON.stringify(complaint)}\n`)
+  }
+}
+
+/** Rejects when somebody wants the demo to stop; whoever insists does not wait until every process has ended well. */
+function interruption() {
+  return new Promise((_, reject) => {
+    let askedMs = Number.POSITIVE_INFINITY
+    for (const [signal, exitCode] of Object.entries(SIGNALS)) {
+      process.on(signal, () => {
+        // npm passes on what the terminal has sent already: the same wish twice
+        if (performance.now() - askedMs > INSISTS_MS) process.exit(exitCode)
+        askedMs = Math.min(askedMs, performance.now())
+        reject(Object.assign(new Error(`stopped by ${signal}`), { exitCode }))
+      })
+    }
+  })
+}
+
+/** A temporary folder, and the promise that neither it nor a process outlives this one. */
+function workplace() {
+  const folder = mkdtempSync(join(tmpdir(), 'flamesh-demo-'))
+  process.on('exit', () => {
+    killEverything()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+  })
+  return folder
+}
+
+async function main() {
+  await setUp({ projects: ['node', 'hub-registry'], out })
+  startedMs = performance.now()
+  const checks = new Checks(say)
+  const federation = new Federation(workplace(), say)
+  let outcomes = []
+  let failure
+  const interrupted = interruption()
+  try {
+    outcomes = await Promise.race([play(federation, checks), federation.accident, interrupted])
+  } catch (error) {
+    // Ctrl-C reaches the daemons too, and one that ends may be heard of first
+    failure = await Promise.race([interrupted.catch((reason) => reason), sleep(200, error)])
+    if (failure.exitCode === undefined) complain(federation)
+  }
+  await stopEverything()
+  const ok = failure === undefined && checks.hold
+  const said = conclusion(ok, failure, checks)
+  if (json) {
+    const jobs = outcomes.map(([name, { job, status, sites, result }]) => [name, { job, status, sites, result }])
+    const document = { ok, seconds: Number(seconds().toFixed(1)), conclusion: said, checks: checks.all }
+    process.stdout.write(`${JSON.stringify({ ...document, jobs: Object.fromEntries(jobs) })}\n`)
+  }
+  out.write(`\n${said}\n`)
+  return ok ? 0 : (failure?.exitCode ?? 1)
+}
+
+function conclusion(ok, failure, { all }) {
+  if (failure !== undefined) return `The demo failed: ${failure.message}`
+  const broken = all.filter((check) => !check.ok).map(({ what }) => what)
+  if (!ok) return `The demo failed: ${broken.length} of ${all.length} comparisons do not hold: ${broken.join('; ')}`
+  return `All ${all.length} comparisons hold after ${seconds().toFixed(0)} s: eight hospitals answered three questions together, and nobody saw another's patients.`
+}
+
+try {
+  process.exit(await main())
+} catch (error) {
+  out.write(`The demo could not start: ${error.message}\n`)
+  process.exit(1)
+}

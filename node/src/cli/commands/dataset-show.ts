@@ -1,0 +1,37 @@
+/** `flamesh dataset show`: one dataset as this site's own operator may see it, and what the mesh sees of it. */
+import { requireInitialised } from '../../config/state-folder.js'
+import { DatasetStore } from '../../data/datasets.js'
+import { roundRows } from '../../data/schema.js'
+import { loadIdentity } from '../../store/identity.js'
+import type { CommandContext } from '../context.js'
+import { renderFields, renderTable } from '../table.js'
+
+export async function datasetShow(context: CommandContext, name: string): Promise<undefined> {
+  const { folder, out } = context
+  requireInitialised(folder)
+  const { datasetSalt } = await loadIdentity(folder.keysDir)
+  const store = await DatasetStore.open(folder.datasetsDir, datasetSalt)
+  const dataset = await store.show(name)
+  out.result(dataset, () => {
+    const rows = dataset.columns.map((column, i) => [
+      column.name,
+      column.type,
+      String(column.missing),
+      (column.levels ?? []).map((level) => `${level.value} (${level.rows})`).join(', '),
+      (dataset.published[i]?.levels ?? []).join(', '),
+    ])
+    const titles = [
+      { title: 'column' },
+      { title: 'type' },
+      { title: 'missing', align: 'right' as const },
+      { title: 'levels (rows), here only' },
+      { title: 'levels the mesh sees' },
+    ]
+    const fields = renderFields([
+      ['dataset', dataset.name],
+      ['rows', `${dataset.rows} (the mesh sees about ${roundRows(dataset.rows)})`],
+      ['version', dataset.version],
+    ])
+    return `${fields}\n${renderTable(titles, rows)}`
+  })
+}

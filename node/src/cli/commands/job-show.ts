@@ -1,0 +1,60 @@
+/** `flamesh job show`: one job, who asks, what for, how far it is; with --preview what would leave this site. */
+import type { Job } from '@flamesh/protocol/jobs/job.js'
+import type { JobDocument, PreviewDocument } from '../../control/documents.js'
+import type { CommandContext } from '../context.js'
+import { renderFields, renderTable, timeText } from '../table.js'
+
+export async function jobShow(
+  context: CommandContext,
+  id: string,
+  options: { readonly preview?: boolean },
+): Promise<undefined> {
+  const path = `/jobs/${encodeURIComponent(id)}`
+  const view = await context.control().get<JobDocument>(path)
+  if (options.preview !== true) {
+    context.out.result(view, () => renderJob(view))
+    return
+  }
+  const preview = await context.control().get<PreviewDocument>(`${path}/preview`)
+  context.out.result(preview, () => `${renderJob(view)}\n${renderPreview(preview)}`)
+}
+
+function renderJob(view: JobDocument): string {
+  const { body } = view
+  const fields: (readonly [string, string])[] = [
+    ['job', view.job],
+    ['name', view.name],
+    ['purpose', view.purpose === '' ? '(none given)' : view.purpose],
+    ['researcher', `${view.researcher} (${view.organisation})${view.mine ? ', this node' : ''}`],
+    ['analysis', `${view.analysis} ${JSON.stringify(body.parameters)}`],
+    ['dataset', view.dataset],
+    ['where', body.where.length === 0 ? 'all rows' : body.where.map(conditionText).join(' and ')],
+    ['cohort', `at least ${body.cohort.minimum} organisations, smallest cell ${body.minimumCell}`],
+    ['open until', timeText(body.notAfter)],
+    ['status', [view.status, view.code, view.message].filter((part) => part !== undefined).join(', ')],
+  ]
+  const sites = Object.entries(view.sites)
+  if (sites.length === 0) return renderFields(fields)
+  const rows = sites.map(([name, site]) => [
+    name,
+    site.status,
+    site.included === undefined ? '' : site.included ? 'yes' : 'no',
+    [site.code, site.message].filter((part) => part !== undefined).join(': '),
+  ])
+  return `${renderFields(fields)}\n${renderTable(
+    ['site', 'status', 'in the sum', 'reason'].map((title) => ({ title })),
+    rows,
+  )}`
+}
+
+function conditionText({ column, operator, values }: Job['where'][number]): string {
+  return `${column} ${operator}${values.length === 0 ? '' : ` ${values.join(', ')}`}`
+}
+
+function renderPreview({ slots }: PreviewDocument): string {
+  const table = renderTable(
+    [{ title: 'slot' }, { title: 'value', align: 'right' }],
+    slots.map(({ slot, value }) => [slot, String(value)]),
+  )
+  return `What would leave this site, masked so that only the sum over all sites can be read:\n${table}`
+}

@@ -1,0 +1,195 @@
+/**
+ * The command tree of `flamesh`: nouns, then verbs. Implements docs/reference/cli.md; a test keeps the two equal. Each
+ * command's module is loaded only when it runs.
+ */
+import { Command, InvalidArgumentError } from 'commander'
+import { LOG_LEVELS } from '../config/settings.js'
+import type { CommandContext, CommonOptions } from './context.js'
+
+/** Resolves with an exit code; nothing means 0. */
+export type CommandRun<A extends unknown[]> = (context: CommandContext, ...given: A) => Promise<number | undefined>
+
+/** Runs one command in a context made from its options. */
+export type Execute = (
+  options: CommonOptions,
+  run: (context: CommandContext) => Promise<number | undefined>,
+) => Promise<void>
+
+// biome-ignore lint/suspicious/noExplicitAny: commander hands over arguments and options untyped; each command declares its own
+type Loaded = Promise<CommandRun<any>>
+
+export function createProgram(version: string, execute: Execute): Command {
+  const program = new Command('flamesh')
+    .description('A node of a federation mesh for the analysis of medical data that stays where it is.')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+
+  const leaf = (parent: Command, signature: string, description: string, load: () => Loaded): Command =>
+    parent
+      .command(signature)
+      .description(description)
+      .option('--dir <folder>', 'the folder of the node (else $FLAMESH_DIR, else ~/.flamesh)')
+      .option('--json', 'print one JSON document')
+      .action((...given: unknown[]) => {
+        const options = given.at(-2) as CommonOptions
+        return execute(options, async (context) => (await load())(context, ...given.slice(0, -1)))
+      })
+  const noun = (name: string, description: string): Command => program.command(name).description(description)
+
+  nodeCommands(program, leaf)
+  dataCommands(noun, leaf)
+  jobCommands(noun, leaf)
+  return program
+}
+
+type Leaf = (parent: Command, signature: string, description: string, load: () => Loaded) => Command
+type Noun = (name: string, description: string) => Command
+
+function nodeCommands(program: Command, leaf: Leaf): void {
+  leaf(
+    program,
+    'init',
+    'make a node: keys, enrolment at the hub, the verified log',
+    async () => (await import('./commands/init.js')).init,
+  )
+    .requiredOption('--hub <url>', "the hub's address")
+    .requiredOption('--hub-key <key>', 'the public key that signs the log, from the hub operator by another way')
+    .requiredOption('--invite <invite>', 'the one-time invite, from the hub operator')
+    .option('--insecure-hub', 'allow plain HTTP to a hub on another machine')
+    .option('--listen <multiaddr>', 'where to listen (may be repeated)', collect)
+    .option('--announce <multiaddr>', 'the address others should dial, if another (may be repeated)', collect)
+  leaf(
+    program,
+    'start',
+    'run the daemon, in the foreground unless told otherwise',
+    async () => (await import('./commands/start.js')).start,
+  )
+    .option('--detach', 'return once the daemon is ready; its log goes to daemon.log')
+    .option('--listen <multiaddr>', 'where to listen (may be repeated)', collect)
+    .option('--announce <multiaddr>', 'the address others should dial, if another (may be repeated)', collect)
+    .option('--peer <multiaddr>', 'a member to dial (may be repeated)', collect)
+    .option('--hub-poll-ms <ms>', 'milliseconds between two questions to the hub', wholeNumber)
+    .option('--log-level <level>', LOG_LEVELS.join(', '))
+  leaf(
+    program,
+    'stop',
+    'stop the daemon and wait until it is gone',
+    async () => (await import('./commands/stop.js')).stop,
+  ).option('--timeout <duration>', 'give up after this long', '30s')
+  leaf(program, 'status', 'how the daemon is', async () => (await import('./commands/status.js')).status)
+  leaf(
+    program,
+    'doctor',
+    'check everything a node needs, and say what to do',
+    async () => (await import('./commands/doctor.js')).doctor,
+  )
+  leaf(
+    program,
+    'peers',
+    'the members of the mesh and which are connected',
+    async () => (await import('./commands/peers.js')).peers,
+  )
+}
+
+function dataCommands(noun: Noun, leaf: Leaf): void {
+  const dataset = noun('dataset', 'the data of this site')
+  leaf(
+    dataset,
+    'add <name> <file>',
+    'register a CSV file under the name that jobs use',
+    async () => (await import('./commands/dataset-add.js')).datasetAdd,
+  )
+    .option('--yes', 'confirm the inferred schema')
+    .option(
+      '--rare-levels <column>',
+      'publish levels of this column that few rows have, too (may be repeated)',
+      collect,
+    )
+    .option('--withhold <column>', 'publish no level of this column (may be repeated)', collect)
+  leaf(
+    dataset,
+    'list',
+    'the datasets of this site, and those announced in the mesh',
+    async () => (await import('./commands/dataset-list.js')).datasetList,
+  )
+  leaf(
+    dataset,
+    'show <name>',
+    "one dataset's schema as the mesh sees it",
+    async () => (await import('./commands/dataset-show.js')).datasetShow,
+  )
+  const policy = noun('policy', 'what this site approves by itself')
+  leaf(policy, 'show', 'the policy in force', async () => (await import('./commands/policy-show.js')).policyShow)
+  leaf(policy, 'set <file>', 'put a policy in force', async () => (await import('./commands/policy-set.js')).policySet)
+  leaf(
+    policy,
+    'check <file>',
+    'what the policy would say to a job, rule by rule',
+    async () => (await import('./commands/policy-check.js')).policyCheck,
+  ).option('--researcher <name>', 'the member who would ask (else this node, or any researcher)')
+  leaf(
+    noun('audit', "the node's own record"),
+    'verify',
+    'check the chain of the audit log',
+    async () => (await import('./commands/audit-verify.js')).auditVerify,
+  )
+  leaf(
+    noun('config', 'the settings of this node'),
+    'show',
+    'each setting and where it comes from',
+    async () => (await import('./commands/config-show.js')).configShow,
+  )
+}
+
+function jobCommands(noun: Noun, leaf: Leaf): void {
+  const job = noun('job', 'questions to the mesh')
+  leaf(
+    job,
+    'submit <file>',
+    'sign a job and announce it',
+    async () => (await import('./commands/job-submit.js')).jobSubmit,
+  )
+    .option('--wait', 'wait for the result')
+    .option('--timeout <duration>', 'with --wait: stop waiting after this long, for example 90s, 10m or 2h')
+  leaf(job, 'list', 'the jobs this node knows', async () => (await import('./commands/job-list.js')).jobList)
+  leaf(
+    job,
+    'show <job>',
+    'one job and how far it is',
+    async () => (await import('./commands/job-show.js')).jobShow,
+  ).option('--preview', 'compute the exact vector that would leave this site, and show it')
+  const decide = async () => await import('./commands/job-decide.js')
+  leaf(job, 'approve <job>', 'let this site take part', async () => (await decide()).jobApprove)
+  leaf(job, 'refuse <job>', 'keep this site out, with a reason', async () => (await decide()).jobRefuse).option(
+    '--reason <text>',
+    'what the researcher is told',
+    'refused by the operator',
+  )
+  leaf(job, 'cancel <job>', 'withdraw a job of your own', async () => (await decide()).jobCancel)
+  leaf(
+    job,
+    'result <job>',
+    'fetch the result and the receipt of a job of your own',
+    async () => (await import('./commands/job-result.js')).jobResult,
+  )
+    .option('--wait', 'wait for it')
+    .option('--timeout <duration>', 'with --wait: stop waiting after this long')
+  leaf(
+    noun('receipt', 'the proof of a result'),
+    'verify <receipt>',
+    'check a receipt without a network',
+    async () => (await import('./commands/receipt-verify.js')).receiptVerify,
+  )
+    .option('--result <file>', 'the result that the receipt should prove')
+    .option('--hub-key <key>', "the hub's public key (else that of the node in --dir)")
+}
+
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value]
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('not a whole number')
+}

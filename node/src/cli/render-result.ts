@@ -1,0 +1,179 @@
+/**
+ * A result as a person reads it: coefficients, contingency tables, descriptions; whatever an analysis says besides follows
+ * as plain fields. Numbers are shortened for the eye: the files hold every digit. Implements docs/guide/researcher.md.
+ */
+import type { ResultDocument } from '../control/documents.js'
+import { explain } from './endings.js'
+import { renderFields, renderTable } from './table.js'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** What of a result is for `receipt verify`, not for a reader. */
+const PROOF_FIELDS: ReadonlySet<string> = new Set(['proof'])
+
+export interface WrittenFiles {
+  readonly resultFile: string | undefined
+  readonly receiptFile: string | undefined
+}
+
+export function renderOutcome(document: ResultDocument, files: WrittenFiles): string {
+  const code = document.code === document.status ? undefined : document.code
+  const reason = [code, document.message ?? explain(code)].filter((part) => part !== undefined).join(': ')
+  const head: (readonly [string, string])[] = [
+    ['job', document.job],
+    ['status', reason === '' ? document.status : `${document.status} (${reason})`],
+    ['sites', sitesText(document.sites)],
+  ]
+  if (files.resultFile !== undefined) head.push(['result', files.resultFile])
+  if (files.receiptFile !== undefined) head.push(['receipt', files.receiptFile])
+  return document.result === null ? renderFields(head) : `${renderResult(document.result)}\n${renderFields(head)}`
+}
+
+function sitesText(sites: ResultDocument['sites']): string {
+  const all = Object.entries(sites).sort(([a], [b]) => (a < b ? -1 : 1))
+  const included = all.filter(([, site]) => site.included === true).map(([name]) => name)
+  const without = all.filter(([, site]) => site.included !== true).map(([name, site]) => `${name} ${site.status}`)
+  const parts = [included.length === 0 ? '' : `in the sum: ${included.join(', ')}`, without.join(', ')]
+  return parts.filter((part) => part !== '').join('; ') || 'none answered'
+}
+
+export function renderResult(result: Fields): string {
+  const { text, used } = renderMain(result)
+  const rest = Object.entries(result).filter(
+    ([key, value]) => !used.has(key) && !PROOF_FIELDS.has(key) && !isEmpty(value),
+  )
+  const fields = rest.length === 0 ? '' : renderFields(rest.map(([key, value]) => [labelOf(key), valueText(value)]))
+  return [text, fields].filter((part) => part !== '').join('\n')
+}
+
+interface Rendered {
+  readonly text: string
+  /** fields that need not be shown again */
+  readonly used: ReadonlySet<string>
+}
+
+function renderMain(result: Fields): Rendered {
+  if (isFields(result['describe'])) return renderDescribe(result, result['describe'])
+  if (isList(result['counts_by_row'])) return renderCounts(result, result['counts_by_row'])
+  if (isList(result['names'])) return renderCoefficients(result, result['names'].map(String))
+  return { text: '', used: new Set() }
+}
+
+const MOMENTS = ['n', 'mean', 'sd', 'variance', 'skewness', 'missing', 'sites'] as const
+
+function renderDescribe(result: Fields, described: Fields): Rendered {
+  const rows: string[][] = []
+  const line = (name: string, group: string, moments: Fields): void => {
+    rows.push([name, group, ...MOMENTS.map((moment) => (moment in moments ? numberText(moments[moment]) : ''))])
+  }
+  for (const [name, moments] of Object.entries(described)) {
+    if (!isFields(moments)) continue
+    line(name, '', moments)
+    if (isFields(moments['by'])) {
+      for (const [level, group] of Object.entries(moments['by'])) if (isFields(group)) line('', level, group)
+    }
+  }
+  const by = result['by']
+  const group = isFields(by) && typeof by['column'] === 'string' ? by['column'] : 'group'
+  const columns = [
+    { title: 'column' },
+    { title: group },
+    ...MOMENTS.map((title) => ({ title, align: 'right' as const })),
+  ]
+  const kept = columns.map((_, i) => i < 1 || rows.some((row) => row[i] !== ''))
+  return {
+    text: renderTable(
+      columns.filter((_, i) => kept[i]),
+      rows.map((row) => row.filter((_, i) => kept[i])),
+    ),
+    used: new Set(['describe', 'by']),
+  }
+}
+
+function renderCounts(result: Fields, counts: readonly unknown[]): Rendered {
+  const rowNames = listOf(result['rows'])
+  const columnNames = listOf(result['cols'])
+  const rowTotals = listOf(result['row_totals'])
+  const columnTotals = listOf(result['col_totals'])
+  const width = columnNames.length
+  const cell = (value: unknown): string => (value === null ? 'withheld' : numberText(value))
+  const rows = rowNames.map((name, r) => [
+    String(name),
+    ...counts.slice(r * width, (r + 1) * width).map(cell),
+    ...(rowTotals.length > 0 ? [cell(rowTotals[r])] : []),
+  ])
+  if (columnTotals.length > 0) rows.push(['total', ...columnTotals.map(cell), cell(result['n'] ?? null)])
+  const titles = [...columnNames.map(String), ...(rowTotals.length > 0 ? ['total'] : [])]
+  return {
+    text: renderTable([{ title: '' }, ...titles.map((title) => ({ title, align: 'right' as const }))], rows),
+    used: new Set(['rows', 'cols', 'counts_by_row', 'row_totals', 'col_totals']),
+  }
+}
+
+/** Every list with one value a coefficient becomes a column, in the order the analysis gives them. */
+function renderCoefficients(result: Fields, names: readonly string[]): Rendered {
+  const columns = Object.entries(result).filter(
+    ([key, value]) => key !== 'names' && isList(value) && value.length === names.length && value.every(isNumberOrNull),
+  )
+  const rows = names.map((name, i) => [
+    name,
+    ...columns.map(([key, value]) =>
+      key === 'p' ? pText((value as readonly unknown[])[i]) : numberText((value as readonly unknown[])[i]),
+    ),
+  ])
+  const titles = columns.map(([key]) => ({ title: labelOf(key), align: 'right' as const }))
+  return {
+    text: renderTable([{ title: '' }, ...titles], rows),
+    used: new Set(['names', ...columns.map(([key]) => key)]),
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value)
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return isList(value) ? value : []
+}
+
+function isEmpty(value: unknown): boolean {
+  return isList(value) && value.length === 0
+}
+
+function isNumberOrNull(value: unknown): boolean {
+  return value === null || typeof value === 'number'
+}
+
+function labelOf(key: string): string {
+  return key.replaceAll('_', ' ')
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === 'number') return numberText(value)
+  if (isList(value)) return value.map(valueText).join(', ')
+  if (isFields(value) && typeof value['column'] === 'string') return factorText(value['column'], value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** A factor as analyses describe it: a column with its levels, or one level against the rest. */
+function factorText(column: string, { is, levels, ...rest }: Fields): string {
+  const reference = typeof rest['reference'] === 'string' ? `, reference ${rest['reference']}` : ''
+  if (is !== undefined) return `${column} is ${String(is)}`
+  return isList(levels) ? `${column} (${levels.join(', ')}${reference})` : column
+}
+
+/** Whole numbers whole, others to five significant digits. */
+export function numberText(value: unknown): string {
+  if (value === null || value === undefined) return '–'
+  if (typeof value !== 'number') return String(value)
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(5)))
+}
+
+function pText(value: unknown): string {
+  if (typeof value !== 'number') return numberText(value)
+  return value < 1e-4 ? '<0.0001' : value.toFixed(4)
+}

@@ -1,0 +1,128 @@
+/**
+ * The calls of the control socket over a running daemon. Implements docs/reference/cli.md, "The daemon". Job ids may be
+ * given by a prefix of six digits or more that only one known job has.
+ */
+import type { Hex } from '@flamesh/protocol/crypto/hash.js'
+import { FlameshError } from '@flamesh/protocol/errors.js'
+import type { Job } from '@flamesh/protocol/jobs/job.js'
+import type { JobView, Peer } from '@flamesh/protocol/peer.js'
+import { z } from 'zod'
+import {
+  jobDocument,
+  type PeerDocument,
+  type PreviewDocument,
+  type ResultDocument,
+  type StatusDocument,
+} from './documents.js'
+import { type Lines, type Route, route } from './router.js'
+import { watchJob } from './watch.js'
+
+/** What the control socket reaches of a daemon. */
+export interface Daemon {
+  readonly peer: Peer
+  status(): StatusDocument
+  peers(): Promise<readonly PeerDocument[]>
+  /** a parsed job document as a job that a researcher, by default this node, could submit now. Throws FlameshError. */
+  compile(document: unknown, researcher?: Hex): Job
+  /** the key of a member by name; without a name this node's if it may ask, else that of any member that may. Throws `not-found`. */
+  researcher(name: string | undefined): Hex
+  /** reads policy and datasets anew from the folder and puts them in force. Throws FlameshError and changes nothing. */
+  reload(): Promise<StatusDocument>
+  /** calls back after every event of the peer; returns how to stop that */
+  onChange(listener: () => void): () => void
+  stop(): void
+}
+
+const documentSchema = z.strictObject({ document: z.unknown() })
+const checkSchema = z.strictObject({ document: z.unknown(), researcher: z.string().optional() })
+
+export function controlRoutes(daemon: Daemon): readonly Route[] {
+  const { peer } = daemon
+  const named = (parameters: Readonly<Record<string, string>>): JobView => findJob(peer, parameters['job'] as string)
+  return [
+    route('GET', '/status', undefined, async () => daemon.status()),
+    route('POST', '/stop', undefined, async () => {
+      // answered first: the caller then waits for the process to be gone
+      setImmediate(() => daemon.stop())
+      return { pid: process.pid }
+    }),
+    route('GET', '/peers', undefined, async () => ({ peers: await daemon.peers() })),
+    route('GET', '/catalogue', undefined, async () => ({ datasets: peer.catalogue() })),
+    route('POST', '/reload', undefined, async () => daemon.reload()),
+    route('POST', '/policy/check', checkSchema, async ({ body }) =>
+      peer.evaluate(daemon.compile(body.document, daemon.researcher(body.researcher))),
+    ),
+    route('GET', '/jobs', undefined, async () => ({ jobs: peer.jobs().map(jobDocument) })),
+    route('POST', '/jobs', documentSchema, async ({ body }) => {
+      const job = await peer.submit(daemon.compile(body.document))
+      return jobDocument(findJob(peer, job))
+    }),
+    route('GET', '/jobs/:job', undefined, async ({ parameters }) => jobDocument(named(parameters))),
+    route('GET', '/jobs/:job/watch', undefined, async ({ parameters, signal }): Promise<Lines> => {
+      return { lines: watchJob(daemon, named(parameters).job, signal) }
+    }),
+    route('GET', '/jobs/:job/preview', undefined, async ({ parameters }): Promise<PreviewDocument> => {
+      const { job } = named(parameters)
+      return { job, slots: await peer.preview(job) }
+    }),
+    route('GET', '/jobs/:job/result', undefined, async ({ parameters }) => resultDocument(peer, named(parameters))),
+    route('POST', '/jobs/:job/approve', undefined, async ({ parameters }) => {
+      const { job } = named(parameters)
+      await peer.approve(job)
+      return jobDocument(findJob(peer, job))
+    }),
+    route(
+      'POST',
+      '/jobs/:job/refuse',
+      z.strictObject({ reason: z.string().max(500) }),
+      async ({ parameters, body }) => {
+        const { job } = named(parameters)
+        await peer.refuse(job, body.reason)
+        return jobDocument(findJob(peer, job))
+      },
+    ),
+    route('POST', '/jobs/:job/cancel', undefined, async ({ parameters }) => {
+      const { job } = named(parameters)
+      await peer.cancel(job)
+      return jobDocument(findJob(peer, job))
+    }),
+  ]
+}
+
+/** The job of a full id or a prefix of it. Throws `not-found`, `id-too-short` or `id-ambiguous`. */
+export function findJob(peer: Pick<Peer, 'job' | 'jobs'>, text: string): JobView {
+  const id = text.toLowerCase()
+  const exact = peer.job(id as Hex)
+  if (exact !== undefined) return exact
+  if (!/^[0-9a-f]{6,64}$/.test(id)) {
+    throw new FlameshError('id-too-short', `"${text}" is not a job id`, {
+      hint: 'give the id, or at least its first six hexadecimal digits ("flamesh job list" shows them)',
+    })
+  }
+  const found = peer.jobs().filter((view) => view.job.startsWith(id))
+  if (found.length > 1) {
+    throw new FlameshError('id-ambiguous', `${found.length} jobs begin with ${id}`, {
+      meta: { jobs: found.map((view) => view.job) },
+      hint: 'give more digits of the id',
+    })
+  }
+  const [only] = found
+  if (only !== undefined) return only
+  throw new FlameshError('not-found', `this node knows no job ${id}`, {
+    hint: '"flamesh job list" shows those it knows',
+  })
+}
+
+async function resultDocument(peer: Peer, view: JobView): Promise<ResultDocument> {
+  const found = await peer.result(view.job)
+  const { job, status, sites, code, message } = jobDocument(view)
+  return {
+    job,
+    status: found?.status ?? status,
+    ...(code === undefined ? {} : { code }),
+    ...(message === undefined ? {} : { message }),
+    result: found?.result ?? null,
+    sites,
+    receipt: found === undefined ? null : Buffer.from(found.receipt).toString('utf8'),
+  }
+}

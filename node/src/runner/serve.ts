@@ -1,0 +1,106 @@
+/**
+ * What runs inside the analysis thread: reads the rows, applies `where`, computes the vector. Implements the site's
+ * part of docs/spec/analyses.md. Rows live in this thread only; what leaves it is the vector or a named failure whose
+ * message holds no value of the data. It does not limit time or the V8 heap: worker-runner.ts does, from outside.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { Analysis, Rows } from '@flamesh/protocol/analyses/analysis.js'
+import { assert, FlameshError } from '@flamesh/protocol/errors.js'
+import type { Condition } from '@flamesh/protocol/jobs/job.js'
+import { selectRows } from '@flamesh/protocol/jobs/where.js'
+import type { ContributeOutcome, ContributeRequest } from '@flamesh/protocol/ports.js'
+import { loadRows } from '../data/datasets.js'
+
+/** What the thread is started with. */
+export interface WorkerSettings {
+  readonly datasetsFolder: string
+  /** the loaded columns may take this much; a subset by `where` is a copy and may take as much again */
+  readonly maxRowsBytes: number
+}
+
+/** To the runner: the request was taken up, then its outcome. */
+export type WorkerMessage = 'started' | ContributeOutcome
+
+export type FindAnalysis = (name: string, version: number) => Analysis<unknown, unknown, unknown> | undefined
+
+/** Between the rounds of a job the rows stay in memory; a thread without work forgets them (milliseconds). */
+const FORGET_AFTER_MS = 60_000
+
+/** The rows of the last request, which the next round of the same job asks for again. */
+class RowsCache {
+  #key: string | undefined
+  #rows: Rows | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  get(key: string, load: () => Rows): Rows {
+    if (this.#key !== key || this.#rows === undefined) {
+      // free the old rows before the new ones are read
+      this.#forget()
+      this.#rows = load()
+      this.#key = key
+    }
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#forget(), FORGET_AFTER_MS).unref()
+    return this.#rows
+  }
+
+  #forget(): void {
+    this.#key = undefined
+    this.#rows = undefined
+  }
+}
+
+function fail(code: string, message: string): ContributeOutcome {
+  return { ok: false, code, message }
+}
+
+/** Our own errors speak of columns and rules; what another error says may quote a value, so only its kind is told. */
+function failure(error: unknown): ContributeOutcome {
+  if (error instanceof FlameshError) return fail(error.code, error.message)
+  const kind = error instanceof Error ? error.constructor.name : typeof error
+  if (error instanceof RangeError && error.message.includes('allocation')) {
+    return fail('out-of-memory', 'the analysis needs more memory than there is')
+  }
+  return fail('analysis-failed', `the analysis failed (${kind})`)
+}
+
+function contribute(
+  request: ContributeRequest,
+  find: FindAnalysis,
+  settings: WorkerSettings,
+  cache: RowsCache,
+): ContributeOutcome {
+  const analysis = find(request.analysis, request.analysisVersion)
+  if (analysis === undefined)
+    return fail('analysis-unknown', `this node has no analysis ${request.analysis} version ${request.analysisVersion}`)
+  const parameters = analysis.parameters.safeParse(request.parameters)
+  if (!parameters.success) return fail('job-invalid', 'the parameters do not fit the analysis')
+  // the engine hands over conditions of a job whose schema was checked
+  const where = request.where as readonly Condition[]
+  const columns = new Set([...analysis.columns(parameters.data), ...where.map((condition) => condition.column)])
+  const { dataset, datasetVersion } = request
+  const rows = cache.get(JSON.stringify([dataset, datasetVersion, [...columns], where]), () =>
+    selectRows(loadRows(settings.datasetsFolder, dataset, datasetVersion, columns, settings.maxRowsBytes), where),
+  )
+  const values = analysis.contribute(rows, parameters.data, request.state)
+  return values.every(Number.isFinite)
+    ? { ok: true, values }
+    : fail('not-finite', 'a sum of this site’s rows is not a finite number')
+}
+
+/** Answers requests one after the other, for as long as the thread lives. */
+export function serveContributions(find: FindAnalysis): void {
+  assert(parentPort !== null, 'this module runs in a worker thread')
+  const port: MessagePort = parentPort
+  const settings = workerData as WorkerSettings
+  const cache = new RowsCache()
+  const say = (message: WorkerMessage): void => port.postMessage(message)
+  port.on('message', (request: ContributeRequest) => {
+    say('started')
+    try {
+      say(contribute(request, find, settings, cache))
+    } catch (error) {
+      say(failure(error))
+    }
+  })
+}

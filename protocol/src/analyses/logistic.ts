@@ -1,0 +1,181 @@
+/**
+ * `logistic`: regression of a yes-or-no outcome by Fisher scoring. The first round opens counts, by level and outcome,
+ * and no sum of the model until they have passed the gate; each further round is one evaluation. Implements
+ * docs/spec/analyses.md, "logistic". Every site sees the coefficients of every round.
+ */
+import { z } from 'zod'
+import { centred, dividedBy, dot, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
+import type { Analysis, Rows } from './analysis.js'
+import { columnOf, completeEvent, completeFields, eventSchema, eventsOf } from './columns.js'
+import {
+  type Cases,
+  casesAllowed,
+  completeCases,
+  completeCovariates,
+  covariateNames,
+  covariatesSchema,
+  INTERCEPT,
+} from './design.js'
+import { normalTail, Z_975 } from './distributions.js'
+import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
+import { type Layout, openSum, planOf, quotient, sumToNumber, vectorOf, zeroVector } from './layout.js'
+import {
+  checkModelCounts,
+  countsLayout,
+  countsOf,
+  MODEL_COUNTS,
+  modelCounts,
+  modelCountsSchema,
+} from './model-counts.js'
+import { advance, type NewtonState, newtonSchema, type Solution, startAt } from './newton.js'
+
+const parametersSchema = z
+  .strictObject({ outcome: eventSchema, covariates: covariatesSchema })
+  .refine(
+    ({ outcome, covariates }) => !covariates.some((one) => columnOf(one) === columnOf(outcome)),
+    'the outcome is among the covariates',
+  )
+export type LogisticParameters = z.infer<typeof parametersSchema>
+
+const releasedSchema = z.strictObject({
+  ...modelCountsSchema.shape,
+  coef: z.array(z.number()),
+  se: z.array(z.number()),
+  logLikelihood: z.number(),
+  iterations: z.int().min(1),
+})
+type Released = z.infer<typeof releasedSchema>
+
+const namesOf = ({ covariates }: LogisticParameters): readonly string[] => [INTERCEPT, ...covariateNames(covariates)]
+
+function layoutOf(parameters: LogisticParameters, state: NewtonState | undefined): Layout {
+  if (state === undefined) return countsLayout(parameters.covariates)
+  const names = namesOf(parameters)
+  const information = pairsOf(names.length).map(([i, j]) => `information ${names[i]} × ${names[j]}`)
+  return { counts: MODEL_COUNTS, sums: ['log likelihood', ...names.map((name) => `score ${name}`), ...information] }
+}
+
+/** Log likelihood, score and information of the site's rows at `beta`, intercept first. */
+function evaluate(cases: Cases, beta: readonly number[], sums: ReturnType<typeof zeroSums>): void {
+  const columns = [new Float64Array(cases.count).fill(1), ...cases.design]
+  const pairs = pairsOf(columns.length)
+  const outcome = cases.responses[0] as Float64Array
+  for (let row = 0; row < cases.count; row++) {
+    let eta = 0
+    for (let j = 0; j < columns.length; j++) eta += (beta[j] as number) * (columns[j]?.[row] as number)
+    // the sign makes `eta` the log odds of what happened, so that no probability is computed as 1 − another
+    const sign = outcome[row] === 1 ? 1 : -1
+    const odds = Math.exp(-Math.abs(eta))
+    const likely = sign * eta >= 0
+    add(sums, 0, (likely ? 0 : sign * eta) - Math.log1p(odds))
+    const residual = (sign * (likely ? odds : 1)) / (1 + odds)
+    const weight = odds / ((1 + odds) * (1 + odds))
+    for (const [j, column] of columns.entries()) addProduct(sums, 1 + j, column[row] as number, residual)
+    for (const [at, [i, j]] of pairs.entries()) {
+      addWeighted(sums, 1 + columns.length + at, weight, columns[i]?.[row] as number, columns[j]?.[row] as number)
+    }
+  }
+}
+
+function contribute(rows: Rows, parameters: LogisticParameters, state: NewtonState | undefined): Float64Array {
+  const { covariates, outcome } = parameters
+  const layout = layoutOf(parameters, state)
+  const cases = completeCases(rows, covariates, [eventsOf(rows, outcome)])
+  if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return zeroVector(layout)
+  const sums = zeroSums(layout.sums.length)
+  if (state !== undefined) evaluate(cases, state.beta, sums)
+  return vectorOf(layout, countsOf(cases, covariates, cases.responses[0] as Float64Array, state === undefined), sums)
+}
+
+/** The scoring step: the intercept is eliminated by centring about weighted means, exactly, before anything is rounded. */
+function solve(sums: readonly bigint[], size: number): Solution | undefined {
+  const [weight = 0n, ...first] = sums.slice(size, 2 * size)
+  if (weight <= 0n) return undefined
+  const score = sums.slice(0, size)
+  const second = symmetric(size, sums.slice(size))
+  const design: Matrix<bigint> = second.slice(1).map((row) => row.slice(1))
+  const inverted = inverse(dividedBy(weight, centred(weight, first, design)))
+  if (inverted === undefined) return undefined
+  const means = first.map((sum) => quotient(sum, weight))
+  const ownScore = score[0] as bigint
+  const scores = dividedBy(weight, [
+    first.map((sum, j) => weight * (score[j + 1] as bigint) - sum * ownScore),
+  ])[0] as readonly number[]
+  const step = times(inverted, scores)
+  const level = quotient(ownScore, weight)
+  const total = sumToNumber(weight)
+  return {
+    step: [level - dot(means, step), ...step],
+    stepSize: Math.sqrt(Math.max(0, level * level + dot(scores, step) / total)),
+    se: [
+      Math.sqrt(1 / total + dot(means, times(inverted, means))),
+      ...inverted.map((row, j) => Math.sqrt(row[j] as number)),
+    ],
+  }
+}
+
+export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
+  name: 'logistic',
+  version: 1,
+  iterative: true,
+  definition: [
+    'parameters: outcome (0/1 column, or column is value), covariates (numeric, or factors coded against a reference)',
+    'first round: contributors, rows, missing, events; rows by level, sites with each outcome and level, events by level',
+    'further rounds: contributors, rows, missing, events; log likelihood, score and information at the state, intercept first',
+    'state: iteration, coefficients, best point so far with its log likelihood',
+    'released: n, missing, events, coefficients, standard errors, log likelihood, iterations; refused: small cells, levels and outcomes at few sites, too many parameters, separation, singular, no convergence',
+  ],
+  parameters: parametersSchema,
+  state: newtonSchema,
+  released: releasedSchema,
+  columns: ({ outcome, covariates }) => [columnOf(outcome), ...covariates.map(columnOf)],
+  complete: (written, levelsOf) =>
+    completeFields(written, { covariates: completeCovariates(levelsOf), outcome: completeEvent }),
+  plan: (parameters, state) => planOf(layoutOf(parameters, state)),
+  contribute,
+  combine(sum, context, state) {
+    const { parameters, rules, survivors } = context
+    const opened = openSum(layoutOf(parameters, state), sum, context)
+    if (opened.kind !== 'reading') return opened
+    const size = namesOf(parameters).length
+    const refused = checkModelCounts(opened.counts, { rules, parameters: size, bothOutcomes: true })
+    if (refused !== undefined) return refused
+    if (state === undefined) return { kind: 'state', state: startAt(size) }
+    const [first = 0n, ...sums] = opened.sums
+    const logLikelihood = sumToNumber(first)
+    const progress = advance(state, logLikelihood, solve(sums, size))
+    if (progress.kind !== 'converged') return progress
+    const { coef, se, iterations } = progress
+    return { kind: 'result', released: { ...modelCounts(opened, survivors), coef, se, logLikelihood, iterations } }
+  },
+  present({ contributors, leftOut, n, missing, events, coef, se, logLikelihood, iterations }, parameters) {
+    const z = coef.map((value, i) => value / (se[i] as number))
+    const low = coef.map((value, i) => value - Z_975 * (se[i] as number))
+    const high = coef.map((value, i) => value + Z_975 * (se[i] as number))
+    const others = n - events
+    return {
+      names: namesOf(parameters),
+      coef,
+      se,
+      z,
+      p: z.map(normalTail),
+      ci_low: low,
+      ci_high: high,
+      odds_ratio: coef.map(Math.exp),
+      odds_ratio_low: low.map(Math.exp),
+      odds_ratio_high: high.map(Math.exp),
+      deviance: -2 * logLikelihood,
+      null_deviance: -2 * (events * Math.log(events / n) + others * Math.log(others / n)),
+      aic: 2 * (coef.length - logLikelihood),
+      n,
+      events,
+      missing,
+      converged: true,
+      iterations,
+      outcome: parameters.outcome,
+      factors: parameters.covariates.filter((one) => typeof one !== 'string'),
+      contributors,
+      sites_left_out: leftOut,
+    }
+  },
+}

@@ -1,0 +1,308 @@
+/**
+ * The engine of one node as its daemon sees it: messages in, verdicts out, and what a person may ask for. Implements
+ * docs/spec/secure-aggregation.md, "Roles as machines", and docs/spec/encoding.md, "Verdicts". Machines decide, the kernel
+ * carries out.
+ */
+import { findAnalysis } from './analyses/registry.js'
+import type { Hex } from './crypto/hash.js'
+import { openSigned, payloadHash, type Signed, signObject } from './encoding/signed.js'
+import { accept, ignore, later, reject, type Verdict } from './encoding/verdict.js'
+import { catalogueOf } from './engine/desk.js'
+import { extend, housekeep, restoreLog } from './engine/following.js'
+import { type Floor, greet, takeDeskMessage } from './engine/greeting.js'
+import { Kernel, type KernelOptions } from './engine/kernel.js'
+import { isFinished, jobIdOf, newRoles, ROLES, type RoleEvent, rolesFor, writesOfNew } from './engine/roles.js'
+import { viewOf } from './engine/views.js'
+import { errorCode, FlameshError } from './errors.js'
+import { activeMember } from './identity/roster.js'
+import { checkJob } from './jobs/check.js'
+import type { DatasetDescription } from './jobs/dataset.js'
+import { JOB, type Job, type JobId } from './jobs/job.js'
+import type { Policy } from './jobs/policy.js'
+import { buildReceipt, presentResult } from './jobs/receipt.js'
+import { decidePolicy } from './jobs/site/deciding.js'
+import { newSite } from './jobs/site/state.js'
+import { MAX_JOB_BYTES, MAX_OPEN_JOBS, MAX_OPEN_JOBS_OF_ONE } from './limits.js'
+import type { JobResult, JobView, LogOutcome, Peer } from './peer.js'
+import { decodeWire, type WireMessage } from './wire.js'
+
+export type EngineOptions = KernelOptions
+
+export function createPeer(options: EngineOptions): Peer {
+  return new Engine(options)
+}
+
+/** What may be broadcast: small, signed, of interest to everyone. */
+const GOSSIPED: ReadonlySet<string> = new Set(['job', 'cancel', 'checkpoint', 'datasets', 'outcome'])
+
+class Engine implements Peer {
+  readonly key: Hex
+  private readonly kernel: Kernel
+
+  constructor(options: EngineOptions) {
+    this.key = options.signer.publicKey
+    this.kernel = new Kernel(options, {
+      receive: (from, bytes) => this.receive(from, bytes, 'direct'),
+      spent: () => housekeep(this.kernel),
+    })
+  }
+
+  async start(): Promise<void> {
+    await restoreLog(this.kernel)
+    await this.kernel.restore()
+    await this.kernel.resume()
+  }
+
+  stop(): Promise<void> {
+    return this.kernel.stop()
+  }
+
+  // ---- messages
+
+  async receive(from: Hex, bytes: Uint8Array, via: 'direct' | 'gossip'): Promise<Verdict> {
+    let message: WireMessage
+    try {
+      message = decodeWire(bytes)
+    } catch (error) {
+      return reject(errorCode(error), error instanceof FlameshError ? error.message : 'malformed message')
+    }
+    if (via === 'gossip' && !GOSSIPED.has(message.type))
+      return reject('not-for-gossip', `${message.type} is not broadcast`)
+    try {
+      const verdict = await this.kernel.turn(() => this.take(from, message))
+      if (verdict.verdict === 'reject') this.noteRejected(from, message, verdict.code)
+      return verdict
+    } catch (error) {
+      return this.misfit(from, message, error)
+    }
+  }
+
+  /** A message that broke a rule costs a verdict; anything else is a fault of this node, and is said loudly. */
+  private misfit(from: Hex, message: WireMessage, error: unknown): Verdict {
+    const code = errorCode(error)
+    if (code === 'stopping') return later(code)
+    if (error instanceof FlameshError && code !== 'internal') {
+      this.noteRejected(from, message, code)
+      return reject(code, error.message)
+    }
+    this.kernel.alarm(error, message.type)
+    return later('internal')
+  }
+
+  private noteRejected(from: Hex, message: WireMessage, code: string): void {
+    this.kernel.options.onAudit({ event: 'message-rejected', fields: { from, type: message.type, code } })
+  }
+
+  private async take(from: Hex, message: WireMessage): Promise<Verdict> {
+    const { kernel } = this
+    if (from !== this.key && activeMember(kernel.log.roster, from, kernel.now()) === undefined)
+      return ignore('not-a-member')
+    if (message.type === 'job') return this.takeJob(message.job)
+    const id = jobIdOf(message)
+    if (id === undefined) return takeDeskMessage(kernel.desk, from, message, this.floor())
+    return kernel.known.has(id)
+      ? kernel.deliver(id, rolesFor(message), { type: 'message', from, message })
+      : later('job-unknown')
+  }
+
+  private async takeJob(signed: Signed): Promise<Verdict> {
+    const { kernel } = this
+    if (kernel.known.has(payloadHash(signed))) return ignore('known')
+    if (signed.payload.length > MAX_JOB_BYTES) return reject('job-too-large', 'a job larger than the limit')
+    const { body, hash, signers } = openSigned(signed, JOB)
+    if (signers.length !== 1 || signers[0] !== body.researcher)
+      return reject('signature', 'not signed by its researcher')
+    const check = checkJob(body, kernel.log.roster, kernel.now())
+    if (!check.ok) {
+      if (this.refusesAloud(check.code, body)) return this.refuseAloud(hash, signed, body)
+      kernel.options.onAudit({ event: 'job-ignored', fields: { job: hash, code: check.code } })
+      return body.checkpoint.size > kernel.log.leaves.length ? later(check.code) : ignore(check.code)
+    }
+    if (this.isFull(body.researcher)) return later('too-many-jobs')
+    await this.addJob(hash, signed, body)
+    return accept
+  }
+
+  /** A site that lacks the job's analysis says so, rather than leave the researcher waiting for it. */
+  private refusesAloud(code: string, job: Job): boolean {
+    const site = this.kernel.log.roster.members.get(this.key)?.roles.includes('site')
+    const invited = job.cohort.sites.length === 0 || job.cohort.sites.includes(this.key)
+    return (code === 'analysis-unknown' || code === 'analysis-differs') && site === true && invited
+  }
+
+  private async refuseAloud(id: JobId, signed: Signed, job: Job): Promise<Verdict> {
+    if (this.isFull(job.researcher)) return later('too-many-jobs')
+    await this.addJob(id, signed, job, { signed, site: newSite(signed), member: undefined, request: undefined })
+    return accept
+  }
+
+  private isFull(researcher: Hex): boolean {
+    const open = [...this.kernel.openJobs().values()].filter((roles) => !isFinished(roles))
+    const theirs = open.filter(({ signed }) => openSigned(signed, JOB).body.researcher === researcher)
+    return open.length >= MAX_OPEN_JOBS || theirs.length >= MAX_OPEN_JOBS_OF_ONE
+  }
+
+  private async addJob(
+    id: JobId,
+    signed: Signed,
+    job: Job,
+    roles = newRoles(signed, job, this.kernel.log.roster, this.key),
+  ): Promise<void> {
+    const { kernel } = this
+    const { onAudit, onEvent } = kernel.options
+    await kernel.commit(writesOfNew(id, roles), kernel.desk)
+    kernel.known.set(id, roles)
+    const { researcher, analysis, dataset } = job
+    onAudit({ event: 'job-known', fields: { job: id, researcher, analysis: analysis.name, dataset } })
+    onEvent({ event: 'job-announced', job: id, fields: { name: job.name } })
+    await kernel.deliver(id, ROLES, { type: 'resume', restarted: false })
+  }
+
+  // ---- the log and other members
+
+  peerConnected(peer: Hex): void {
+    const { kernel } = this
+    kernel.soon(async () => {
+      if (activeMember(kernel.log.roster, peer, kernel.now()) === undefined) return
+      greet(kernel.desk, this.floor(), peer)
+      // a recipient that was away for longer than anyone tries is handed its results when it is back
+      for (const [id, { member }] of kernel.known) {
+        const waits = member !== undefined && member.progress.ended !== null && !member.delivered.get(peer)
+        if (waits) await kernel.deliver(id, ['member'], { type: 'met', peer })
+      }
+    })
+    kernel.outbox.retry(peer)
+  }
+
+  private floor(): Floor {
+    return this.kernel.floor((statements, checkpoint) => extend(this.kernel, statements, checkpoint))
+  }
+
+  learnLog(statements: readonly Uint8Array[], checkpoint: Uint8Array): Promise<LogOutcome> {
+    return this.kernel.turn(() => extend(this.kernel, statements, checkpoint))
+  }
+
+  // ---- the operator and the researcher
+
+  roster() {
+    return this.kernel.log.roster
+  }
+
+  checkpoint() {
+    return this.kernel.log.checkpoint?.body
+  }
+
+  catalogue() {
+    return catalogueOf(this.kernel.desk, this.kernel.log.roster, this.kernel.now())
+  }
+
+  setPolicy(policy: Policy): Promise<void> {
+    return this.kernel.turn(async () => {
+      this.kernel.policy = policy
+      for (const id of this.kernel.openJobs().keys())
+        await this.kernel.deliver(id, ['site'], { type: 'resume', restarted: false })
+    })
+  }
+
+  setDatasets(datasets: readonly DatasetDescription[]): Promise<void> {
+    return this.kernel.turn(async () => {
+      this.kernel.datasets = datasets
+      await housekeep(this.kernel)
+    })
+  }
+
+  evaluate(job: Job) {
+    return decidePolicy(job, '', this.kernel.context())
+  }
+
+  submit(job: Job): Promise<JobId> {
+    return this.kernel.turn(async () => {
+      const check = checkJob(job, this.kernel.log.roster, this.kernel.now())
+      if (!check.ok) throw new FlameshError(check.code, check.message)
+      const signed = signObject(JOB.kind, JOB.version, job, this.kernel.options.signer)
+      const { hash } = openSigned(signed, JOB)
+      if (!this.kernel.known.has(hash)) await this.addJob(hash, signed, job)
+      return hash
+    })
+  }
+
+  async approve(job: JobId): Promise<void> {
+    await this.decide(job, { type: 'operator', decision: 'approve', reason: 'approved by the operator' })
+  }
+
+  async refuse(job: JobId, reason: string): Promise<void> {
+    await this.decide(job, { type: 'operator', decision: 'refuse', reason })
+  }
+
+  async cancel(job: JobId): Promise<void> {
+    const verdict = await this.kernel.turn(() => this.kernel.deliver(job, ['request'], { type: 'cancel' }))
+    if (verdict.verdict !== 'accept') throw new FlameshError('job-ended', "the job is not open, or not this node's")
+  }
+
+  private async decide(job: JobId, event: RoleEvent): Promise<void> {
+    const verdict = await this.kernel.turn(() => this.kernel.deliver(job, ['site'], event))
+    if (verdict.verdict === 'reject') throw new FlameshError(verdict.code, verdict.message)
+    if (verdict.verdict !== 'accept')
+      throw new FlameshError(
+        'job-decided',
+        `the job is ${this.job(job)?.status ?? 'unknown'} here: there is nothing to decide`,
+        {
+          hint: '"flamesh job show" says what was decided, and why',
+        },
+      )
+  }
+
+  jobs(): readonly JobView[] {
+    return [...this.kernel.known].map(([id, roles]) => viewOf(id, roles, this.kernel.log.roster, this.key))
+  }
+
+  job(id: JobId): JobView | undefined {
+    const roles = this.kernel.known.get(id)
+    return roles === undefined ? undefined : viewOf(id, roles, this.kernel.log.roster, this.key)
+  }
+
+  async result(id: JobId): Promise<JobResult | undefined> {
+    const request = this.kernel.known.get(id)?.request
+    const { checkpoint } = this.kernel.log
+    if (request?.release === undefined || checkpoint === undefined) return undefined
+    const { body } = openSigned(request.job, JOB)
+    const { decisions, records } = request.release
+    const receipt = buildReceipt({
+      job: request.job,
+      decisions,
+      records,
+      roster: this.kernel.log.roster,
+      leaves: this.kernel.log.leaves,
+      checkpoint: checkpoint.bytes,
+      hubKey: this.kernel.options.hubKey,
+      statementAt: (index) => this.kernel.statements[index] as Uint8Array,
+    })
+    const result = request.result && presentResult(body, request.result.released, request.result.salt)
+    return { job: id, status: request.status.status, result, receipt }
+  }
+
+  async preview(id: JobId) {
+    const roles = this.kernel.known.get(id)
+    const dataset = roles && this.kernel.datasets.find((one) => one.name === openSigned(roles.signed, JOB).body.dataset)
+    if (roles === undefined || dataset === undefined)
+      throw new FlameshError('no-dataset', 'this node does not have the dataset of the job')
+    const { body } = openSigned(roles.signed, JOB)
+    const { analysis, parameters, where } = body
+    const found = findAnalysis(analysis.name, analysis.version)
+    if (found === undefined) throw new FlameshError('analysis-unknown', 'this node does not know the analysis')
+    const request = {
+      job: id,
+      analysis: analysis.name,
+      analysisVersion: analysis.version,
+      parameters,
+      state: undefined,
+      dataset: body.dataset,
+      datasetVersion: dataset.version,
+      where,
+    }
+    const outcome = await this.kernel.options.ports.runner.contribute(request)
+    if (!outcome.ok) throw new FlameshError(outcome.code, outcome.message)
+    const { slots } = found.plan(parameters, undefined)
+    return slots.map((slot, at) => ({ slot: slot.name, value: outcome.values[at] as number }))
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * What a node knows apart from any one job: the log, the guard's memory, prekeys, announced datasets. Implements
+ * docs/spec/identity.md, "Following the log", and docs/spec/secure-aggregation.md, "Prekeys" and "The guard".
+ */
+import type { Hex } from '../crypto/hash.js'
+import { bytesToHex, hexToBytes } from '../crypto/hash.js'
+import { x25519PublicKey } from '../crypto/native/index.js'
+import { isSealable } from '../crypto/sealing.js'
+import { hashOf } from '../encoding/canonical.js'
+import { openSigned, payloadHash, type Signed, type Signer, signObject } from '../encoding/signed.js'
+import type { SurvivorHistory } from '../history.js'
+import { survivorsHash } from '../history.js'
+import { activeMember, type Roster } from '../identity/roster.js'
+import type { DatasetAnnouncement, DatasetDescription } from '../jobs/dataset.js'
+import { DATASETS, type DatasetsAnnouncement } from '../jobs/messages.js'
+import { type Table, withEntry } from '../machine.js'
+import { type MemberState, secretName } from '../secagg/member/state.js'
+import { PREKEY } from '../secagg/messages.js'
+
+export interface DeskState {
+  /** certified survivor sets, by hash of (key, set) */
+  readonly history: Table<SurvivorHistory>
+  /** unspent prekeys of this node and of its fellow members, by payload hash */
+  readonly prekeys: Table<Signed>
+  /** prekeys that were bound to a round: never offered again */
+  readonly spent: Table<boolean>
+  /** announcements by site */
+  readonly datasets: Table<Signed>
+  /** true once the hub showed two logs: no new job is trusted until a person decides */
+  readonly forked: boolean
+}
+
+export const emptyDesk: DeskState = {
+  history: new Map(),
+  prekeys: new Map(),
+  spent: new Map(),
+  datasets: new Map(),
+  forked: false,
+}
+
+/** Prekeys a member keeps ahead for each of its committees: one a round and attempt. */
+const PREKEYS_AHEAD = 16
+/** Prekeys taken from one fellow member; more are ignored. */
+const MAX_PREKEYS_OF_ONE = 64
+
+/** Names of the vault's secrets that something may still need: prekeys that are offered, and those of attempts under way. */
+export function secretsInUse(
+  desk: DeskState,
+  self: Hex,
+  jobs: Iterable<{ readonly member: MemberState | undefined }>,
+): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const signed of desk.prekeys.values()) {
+    const { body } = openSigned(signed, PREKEY)
+    if (body.member === self) names.add(secretName(body.key))
+  }
+  for (const { member } of jobs) for (const key of member?.attempt.keys ?? []) names.add(secretName(key))
+  return names
+}
+
+/** Adds what is newly known of a certified set to what was. */
+export function remember(desk: DeskState, entry: SurvivorHistory): DeskState {
+  const name = hashOf({ key: entry.key, set: survivorsHash(entry.sites) })
+  const known = desk.history.get(name)
+  const merged =
+    known === undefined
+      ? entry
+      : {
+          ...known,
+          ownVersion: known.ownVersion ?? entry.ownVersion,
+          contributors: known.contributors ?? entry.contributors,
+          minCohort: Math.max(known.minCohort, entry.minCohort),
+        }
+  const same =
+    known !== undefined &&
+    known.ownVersion === merged.ownVersion &&
+    known.contributors === merged.contributors &&
+    known.minCohort === merged.minCohort
+  return same ? desk : { ...desk, history: withEntry(desk.history, name, { ...merged, sites: [...merged.sites] }) }
+}
+
+export function historyOf(desk: DeskState, key: Hex): readonly SurvivorHistory[] {
+  return [...desk.history.values()].filter((one) => one.key === key)
+}
+
+export function spend(desk: DeskState, hashes: readonly Hex[]): DeskState {
+  const prekeys = new Map(desk.prekeys)
+  const spent = new Map(desk.spent)
+  for (const hash of hashes) {
+    prekeys.delete(hash)
+    spent.set(hash, true)
+  }
+  return { ...desk, prekeys, spent }
+}
+
+export function prekeysOf(desk: DeskState, committee: number, member: Hex): readonly Signed[] {
+  return [...desk.prekeys.values()].filter((signed) => {
+    const { body } = openSigned(signed, PREKEY)
+    return body.committee === committee && body.member === member
+  })
+}
+
+/** Those of these hashes that are unspent prekeys of this node. */
+export function ownAmong(desk: DeskState, self: Hex, hashes: readonly Hex[]): readonly Hex[] {
+  return hashes.filter((hash) => {
+    const signed = desk.prekeys.get(hash)
+    return signed !== undefined && openSigned(signed, PREKEY).body.member === self
+  })
+}
+
+/** Tops up this node's own prekeys for every committee it sits on. */
+export function replenish(
+  desk: DeskState,
+  roster: Roster,
+  signer: Signer,
+  random: (length: number) => Uint8Array,
+): {
+  readonly desk: DeskState
+  readonly secrets: readonly { name: string; secret: Uint8Array }[]
+  readonly fresh: readonly Signed[]
+} {
+  const secrets: { name: string; secret: Uint8Array }[] = []
+  const fresh: Signed[] = []
+  const prekeys = new Map(desk.prekeys)
+  for (const committee of roster.committees.values()) {
+    if (!committee.members.includes(signer.publicKey)) continue
+    const own = prekeysOf(desk, committee.index, signer.publicKey).length
+    if (own > PREKEYS_AHEAD / 2) continue
+    for (let i = own; i < PREKEYS_AHEAD; i++) {
+      const secret = random(32)
+      const key = bytesToHex(x25519PublicKey(secret))
+      const signed = signObject(
+        PREKEY.kind,
+        PREKEY.version,
+        { member: signer.publicKey, committee: committee.index, key },
+        signer,
+      )
+      prekeys.set(payloadHash(signed), signed)
+      secrets.push({ name: secretName(key), secret })
+      fresh.push(signed)
+    }
+  }
+  return { desk: fresh.length === 0 ? desk : { ...desk, prekeys }, secrets, fresh }
+}
+
+/** A fellow member's prekeys. Throws what opening them throws; keys of strangers are ignored. */
+export function learnPrekeys(
+  desk: DeskState,
+  roster: Roster,
+  self: Hex,
+  from: Hex,
+  signed: readonly Signed[],
+): DeskState {
+  const prekeys = new Map(desk.prekeys)
+  for (const one of signed) {
+    const { body, hash, signers } = openSigned(one, PREKEY)
+    const committee = roster.committees.get(body.committee)
+    const fellow = committee?.members.includes(body.member) && committee.members.includes(self)
+    if (!fellow || signers.length !== 1 || signers[0] !== body.member || body.member !== from) continue
+    if (desk.spent.has(hash) || prekeys.has(hash) || prekeysOf(desk, body.committee, from).length >= MAX_PREKEYS_OF_ONE)
+      continue
+    if (isSealable(hexToBytes(body.key))) prekeys.set(hash, one)
+  }
+  return prekeys.size === desk.prekeys.size ? desk : { ...desk, prekeys }
+}
+
+/** A site's announcement, if it is newer than the one known. Throws what opening it throws. */
+export function learnDatasets(desk: DeskState, roster: Roster, nowMs: number, signed: Signed): DeskState {
+  const { body, signers } = openSigned(signed, DATASETS)
+  if (signers.length !== 1 || signers[0] !== body.site || activeMember(roster, body.site, nowMs) === undefined)
+    return desk
+  const known = desk.datasets.get(body.site)
+  if (known !== undefined && openSigned(known, DATASETS).body.sequence >= body.sequence) return desk
+  return { ...desk, datasets: withEntry(desk.datasets, body.site, signed) }
+}
+
+/** This node's own announcement, signed anew only when it says something new. */
+export function announceDatasets(
+  desk: DeskState,
+  signer: Signer,
+  nowMs: number,
+  datasets: readonly DatasetDescription[],
+): DeskState {
+  const announced: readonly DatasetAnnouncement[] = datasets.map(({ version: _, ...rest }) => rest)
+  const known = desk.datasets.get(signer.publicKey)
+  const before = known === undefined ? undefined : openSigned(known, DATASETS).body
+  if (before === undefined ? announced.length === 0 : hashOf(before.datasets) === hashOf(announced)) return desk
+  const body: DatasetsAnnouncement = {
+    site: signer.publicKey,
+    sequence: Math.max(nowMs, (before?.sequence ?? 0) + 1),
+    datasets: [...announced],
+  }
+  return {
+    ...desk,
+    datasets: withEntry(desk.datasets, signer.publicKey, signObject(DATASETS.kind, DATASETS.version, body, signer)),
+  }
+}
+
+export function catalogueOf(
+  desk: DeskState,
+  roster: Roster,
+  nowMs: number,
+): ReadonlyMap<string, readonly DatasetAnnouncement[]> {
+  const found = new Map<string, readonly DatasetAnnouncement[]>()
+  for (const [key, signed] of desk.datasets) {
+    const member = activeMember(roster, key, nowMs)
+    if (member !== undefined) found.set(member.name, openSigned(signed, DATASETS).body.datasets)
+  }
+  return found
+}

@@ -1,0 +1,143 @@
+/**
+ * What members tell each other whenever they meet: versions, the log, open jobs, prekeys, datasets. Implements
+ * docs/spec/transport.md, "Greeting". A node that was away learns what it missed from any member it meets.
+ */
+import type { Hex } from '../crypto/hash.js'
+import { payloadHash } from '../encoding/signed.js'
+import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
+import type { LogState } from '../identity/log.js'
+import type { Roster } from '../identity/roster.js'
+import type { JobId } from '../jobs/job.js'
+import { MAX_OPEN_JOBS, MAX_STATEMENTS_PER_REQUEST } from '../limits.js'
+import type { LogOutcome } from '../peer.js'
+import { attemptKey } from '../secagg/member/state.js'
+import { PROTOCOL_VERSIONS, type WireMessage, type WireOf } from '../wire.js'
+import { type DeskState, learnDatasets, learnPrekeys, ownAmong, prekeysOf } from './desk.js'
+import type { JobRoles } from './roles.js'
+
+/** What a message that concerns no job may need and do. */
+export interface Floor {
+  readonly self: Hex
+  readonly nowMs: number
+  readonly log: LogState
+  readonly statements: readonly Uint8Array[]
+  readonly jobs: ReadonlyMap<JobId, JobRoles>
+  learn(statements: readonly Uint8Array[], checkpoint: Uint8Array): Promise<LogOutcome>
+  keep(desk: DeskState): Promise<void>
+  /** prekeys of this node that are not to be offered again; fresh ones take their place */
+  discard(prekeys: readonly Hex[]): Promise<void>
+  send(to: Hex, kind: string, message: WireMessage): void
+  notify(event: string, fields: Readonly<Record<string, string | number | boolean>>): void
+}
+
+/** The first words to a member that came into reach. */
+export function greet(desk: DeskState, floor: Floor, to: Hex): void {
+  const checkpoint = floor.log.checkpoint?.bytes ?? null
+  const log = { size: floor.log.leaves.length, checkpoint }
+  floor.send(to, 'hello', {
+    type: 'hello',
+    versions: [...PROTOCOL_VERSIONS],
+    log,
+    jobs: [...floor.jobs.keys()].slice(0, MAX_OPEN_JOBS),
+  })
+  offerPrekeys(desk, floor, to)
+  const own = desk.datasets.get(floor.self)
+  if (own !== undefined) floor.send(to, 'datasets', { type: 'datasets', announcement: own })
+}
+
+/** This node's unspent prekeys, to a fellow member. */
+export function offerPrekeys(desk: DeskState, floor: Pick<Floor, 'self' | 'log' | 'send'>, to: Hex): void {
+  const shared = fellowships(floor.log.roster, floor.self, to)
+  const prekeys = shared.flatMap((committee) => prekeysOf(desk, committee, floor.self)).slice(0, 64)
+  if (prekeys.length > 0) floor.send(to, 'prekeys', { type: 'prekeys', prekeys })
+}
+
+/** Committees that both sit on. */
+export function fellowships(roster: Roster, self: Hex, other: Hex): readonly number[] {
+  return [...roster.committees.values()].flatMap((one) =>
+    one.members.includes(self) && one.members.includes(other) ? [one.index] : [],
+  )
+}
+
+export async function takeDeskMessage(
+  desk: DeskState,
+  from: Hex,
+  message: WireMessage,
+  floor: Floor,
+): Promise<Verdict> {
+  switch (message.type) {
+    case 'hello':
+      return onHello(from, message, floor)
+    case 'log-request': {
+      if (floor.log.checkpoint !== undefined) sendLog(from, message.from, floor, floor.log.checkpoint.bytes)
+      return accept
+    }
+    case 'log': {
+      const outcome = await floor.learn(message.statements, message.checkpoint)
+      return logVerdict(from, outcome, floor)
+    }
+    case 'checkpoint':
+      return logVerdict(from, await floor.learn([], message.checkpoint), floor)
+    case 'datasets':
+      await floor.keep(learnDatasets(desk, floor.log.roster, floor.nowMs, message.announcement))
+      return accept
+    case 'prekeys':
+      if (fellowships(floor.log.roster, floor.self, from).length === 0) return later('not-a-fellow-member')
+      await floor.keep(learnPrekeys(desk, floor.log.roster, floor.self, from, message.prekeys))
+      sayWhichAreSpent(desk, from, message, floor)
+      return accept
+    case 'spent':
+      await floor.discard(ownAmong(desk, floor.self, message.prekeys))
+      return accept
+    default:
+      return ignore('not-expected')
+  }
+}
+
+/** A member that was away does not know that its keys were used, and would run out of them without noticing. */
+function sayWhichAreSpent(desk: DeskState, from: Hex, { prekeys }: WireOf<'prekeys'>, floor: Floor): void {
+  const spent = prekeys.map(payloadHash).filter((hash) => desk.spent.has(hash))
+  if (spent.length > 0) floor.send(from, 'spent', { type: 'spent', prekeys: spent })
+}
+
+async function onHello(from: Hex, message: WireOf<'hello'>, floor: Floor): Promise<Verdict> {
+  if (!message.versions.some((one) => (PROTOCOL_VERSIONS as readonly number[]).includes(one))) {
+    floor.notify('version-mismatch', {
+      peer: from,
+      theirs: message.versions.join(' '),
+      ours: PROTOCOL_VERSIONS.join(' '),
+    })
+    return reject('version-mismatch', `this node speaks protocol version ${PROTOCOL_VERSIONS.join(', ')}`)
+  }
+  const held = floor.log.checkpoint?.bytes
+  if (message.log.checkpoint !== null) logVerdict(from, await floor.learn([], message.log.checkpoint), floor)
+  if (message.log.size < floor.log.leaves.length && held !== undefined) sendLog(from, message.log.size, floor, held)
+  const theirs = new Set(message.jobs)
+  for (const [id, roles] of floor.jobs) {
+    if (!theirs.has(id)) floor.send(from, `job/${id}`, { type: 'job', job: roles.signed })
+    const cancelled = roles.request?.cancelled ?? roles.member?.cancelled
+    if (cancelled !== undefined) floor.send(from, `cancel/${id}`, { type: 'cancel', cancel: cancelled })
+    const { member } = roles
+    const last =
+      member === undefined || member.progress.ended === null
+        ? undefined
+        : member.records.get(attemptKey(member.progress))
+    if (last !== undefined) floor.send(from, `outcome/${id}`, { type: 'outcome', record: last })
+  }
+  return accept
+}
+
+function sendLog(to: Hex, from: number, floor: Floor, checkpoint: Uint8Array): void {
+  const statements = floor.statements.slice(from, from + MAX_STATEMENTS_PER_REQUEST)
+  floor.send(to, 'log', { type: 'log', from, statements: [...statements], checkpoint })
+}
+
+/** A checkpoint ahead of this node's log is a reason to ask for what leads there; a fork is never the messenger's fault. */
+function logVerdict(from: Hex, outcome: LogOutcome, floor: Floor): Verdict {
+  if (outcome.outcome !== 'refused') return accept
+  if (outcome.code === 'log-incomplete') {
+    floor.send(from, 'log-request', { type: 'log-request', from: floor.log.leaves.length })
+    return ignore('log-incomplete')
+  }
+  return outcome.code === 'log-fork' ? ignore('log-fork') : reject(outcome.code, outcome.message)
+}

@@ -1,0 +1,297 @@
+/**
+ * The kernel of one node: it feeds events to the machines, writes what they changed, and only then carries out what they
+ * asked for. One turn at a time; nothing is acknowledged before it is on disk. Implements docs/spec/secure-aggregation.md,
+ * "Roles as machines". The machines decide; nothing in here does.
+ */
+import type { Hex } from '../crypto/hash.js'
+import { decode } from '../encoding/canonical.js'
+import { openSigned } from '../encoding/signed.js'
+import { ignore, reject, type Verdict } from '../encoding/verdict.js'
+import { errorCode, FlameshError } from '../errors.js'
+import { checkpointAge, emptyLog, type LogState, rootAt } from '../identity/log.js'
+import type { DatasetDescription } from '../jobs/dataset.js'
+import { JOB, type JobId } from '../jobs/job.js'
+import { type Policy, policyHash } from '../jobs/policy.js'
+import { type Context, DEFAULT_TIMINGS, difference, type Effect, restore, type Timings } from '../machine.js'
+import type { PeerOptions } from '../peer.js'
+import type { Timer, Write } from '../ports.js'
+import { compute } from '../secagg/compute.js'
+import { encodeWire, type WireMessage } from '../wire.js'
+import { type DeskState, emptyDesk, historyOf, prekeysOf, remember, secretsInUse, spend } from './desk.js'
+import type { Floor } from './greeting.js'
+import { Outbox } from './outbox.js'
+import {
+  approvalsSince,
+  isBusy,
+  JOB_PREFIX,
+  type JobRoles,
+  ROLES,
+  type Role,
+  type RoleEvent,
+  restoreRoles,
+  stepRole,
+} from './roles.js'
+
+export interface KernelOptions extends PeerOptions {
+  readonly timings?: Timings
+}
+
+export interface Hooks {
+  /** a message of this node to itself */
+  receive(from: Hex, bytes: Uint8Array): Promise<Verdict>
+  /** prekeys were used up */
+  spent(): Promise<void>
+}
+
+const DESK_PREFIX = 'desk/'
+const DAY_MS = 24 * 3_600_000
+
+const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
+
+export class Kernel {
+  readonly key: Hex
+  readonly statements: Uint8Array[] = []
+  readonly outbox: Outbox
+  known = new Map<JobId, JobRoles>()
+  log: LogState = emptyLog
+  desk: DeskState = emptyDesk
+  policy: Policy
+  datasets: readonly DatasetDescription[]
+  private readonly secrets = new Map<string, Uint8Array>()
+  private readonly timers = new Map<string, { readonly atMs: number; readonly timer: Timer }>()
+  private turns: Promise<unknown> = Promise.resolve()
+  private running = false
+
+  constructor(
+    readonly options: KernelOptions,
+    private readonly hooks: Hooks,
+  ) {
+    this.key = options.signer.publicKey
+    this.policy = options.policy
+    this.datasets = options.datasets
+    const { transport, clock } = options.ports
+    const deliver = (to: Hex, bytes: Uint8Array): Promise<Verdict> =>
+      to === this.key ? hooks.receive(to, bytes) : transport.send(to, bytes)
+    this.outbox = new Outbox(clock, encodeWire, deliver, (entry, verdict) =>
+      this.settled(entry.to, entry.message, verdict),
+    )
+  }
+
+  // ---- life
+
+  /** Everything but the log, which is restored before. */
+  async restore(): Promise<void> {
+    const { store, vault } = this.options.ports
+    const desk = (await store.list(DESK_PREFIX)).map(
+      ([key, bytes]) => [key.slice(DESK_PREFIX.length), decode(bytes)] as const,
+    )
+    this.desk = restore(emptyDesk, desk)
+    this.known = restoreRoles(await store.list(JOB_PREFIX))
+    // A kill may have come between a write and the erasure it called for, or between a new key and its prekey.
+    const inUse = secretsInUse(this.desk, this.key, this.known.values())
+    for (const name of await vault.list()) {
+      const secret = inUse.has(name) ? await vault.get(name) : undefined
+      if (secret === undefined) await vault.erase(name)
+      else this.secrets.set(name, secret)
+    }
+    this.running = true
+  }
+
+  resume(): Promise<void> {
+    return this.turn(async () => {
+      await this.hooks.spent()
+      for (const id of this.known.keys()) await this.deliver(id, ROLES, { type: 'resume', restarted: true })
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.running = false
+    this.outbox.stop()
+    for (const { timer } of this.timers.values()) timer.cancel()
+    this.timers.clear()
+    await this.turns
+  }
+
+  /** One thing at a time, in order of arrival. Rejects with `stopping` once the node stops. */
+  turn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turns.then(() => {
+      if (!this.running) throw new FlameshError('stopping', 'this node is stopping')
+      return work()
+    })
+    this.turns = result.catch(() => undefined)
+    return result
+  }
+
+  /** A turn that nobody waits for. */
+  soon(work: () => Promise<unknown>): void {
+    this.turn(work).catch((error) => {
+      if (errorCode(error) !== 'stopping') this.alarm(error)
+    })
+  }
+
+  /** A fault of this node, never of a peer. */
+  alarm(error: unknown, type = ''): void {
+    this.options.onEvent({ event: 'internal-error', fields: { type, error: textOf(error) } })
+  }
+
+  // ---- machines
+
+  /** An event to each of a job's machines here. What one of them refuses the others may take. */
+  async deliver(id: JobId, roles: readonly Role[], event: RoleEvent): Promise<Verdict> {
+    const verdicts: Verdict[] = []
+    for (const role of roles) {
+      try {
+        verdicts.push(...(await this.step(id, role, event)))
+      } catch (error) {
+        if (!(error instanceof FlameshError) || error.code === 'internal') throw error
+        verdicts.push(reject(error.code, error.message))
+      }
+    }
+    for (const wanted of ['reject', 'later', 'accept'] as const) {
+      const found = verdicts.find((one) => one.verdict === wanted)
+      if (found !== undefined) return found
+    }
+    return verdicts[0] ?? ignore('not-for-this-node')
+  }
+
+  /** One step of one machine: state and its consequences on disk, then the effects. */
+  private async step(id: JobId, role: Role, event: RoleEvent): Promise<readonly Verdict[]> {
+    const step = stepRole(id, this.known.get(id) as JobRoles, role, event, this.context())
+    if (step === undefined) return []
+    let desk = this.desk
+    for (const effect of step.effects) {
+      if (effect.type === 'remember') desk = remember(desk, effect.entry)
+      if (effect.type === 'spend-prekeys') desk = spend(desk, effect.prekeys)
+    }
+    const spent = desk.prekeys !== this.desk.prekeys
+    await this.commit(step.writes, desk)
+    this.known.set(id, step.roles)
+    // one effect that cannot be carried out must not cost the others
+    for (const effect of step.effects)
+      await this.carryOut(id, role, effect).catch((error) => this.alarm(error, effect.type))
+    if (spent) await this.hooks.spent()
+    return [step.verdict]
+  }
+
+  /** One synced batch, then memory: a kill at any point leaves a state that a restart can go on from. */
+  async commit(writes: readonly Write[], desk: DeskState): Promise<void> {
+    const all = [...writes, ...difference(DESK_PREFIX, this.desk, desk)]
+    if (all.length > 0) await this.options.ports.store.write(all)
+    this.desk = desk
+  }
+
+  async keepSecret(name: string, secret: Uint8Array): Promise<void> {
+    await this.options.ports.vault.put(name, secret)
+    this.secrets.set(name, secret)
+  }
+
+  private async carryOut(id: JobId, role: Role, effect: Effect): Promise<void> {
+    const { ports, onAudit, onEvent } = this.options
+    const again = (event: RoleEvent): void => this.soon(() => this.deliver(id, [role], event))
+    switch (effect.type) {
+      case 'send':
+        return this.outbox.add(effect)
+      case 'publish':
+        return ports.transport.publish(encodeWire(effect.message))
+      case 'timer':
+        return this.setTimer(`${id}/${role}/${effect.name}`, effect.atMs, () =>
+          again({ type: 'timer', name: effect.name }),
+        )
+      case 'contribute':
+        ports.runner
+          .contribute(effect.request)
+          .catch(() => ({ ok: false as const, code: 'analysis-failed', message: 'the analysis did not run' }))
+          .then((outcome) => again({ type: 'contributed', tag: effect.tag, outcome }))
+        return
+      case 'compute':
+        return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
+      case 'erase-secret':
+        this.secrets.delete(effect.name)
+        return ports.vault.erase(effect.name)
+      case 'audit':
+        return onAudit({ event: effect.event, fields: effect.fields })
+      case 'notify':
+        return onEvent({ event: effect.event, job: id, fields: effect.fields })
+      case 'remember':
+      case 'spend-prekeys':
+        return // part of the batch that was written before
+    }
+  }
+
+  /** Machines ask for the same timer with every step; one that is set for that time stays. */
+  private setTimer(name: string, atMs: number, fire: () => void): void {
+    const before = this.timers.get(name)
+    if (before?.atMs === atMs) return
+    before?.timer.cancel()
+    const timer = this.options.ports.clock.setTimer(atMs, () => {
+      if (this.timers.get(name)?.timer === timer) this.timers.delete(name)
+      fire()
+    })
+    this.timers.set(name, { atMs, timer })
+  }
+
+  private settled(to: Hex, message: WireMessage, verdict: Verdict): void {
+    if (verdict.verdict === 'reject')
+      this.options.onAudit({ event: 'message-refused', fields: { to, type: message.type, code: verdict.code } })
+    if (message.type !== 'release' || verdict.verdict !== 'accept') return
+    this.soon(() => this.deliver(message.job, ['member'], { type: 'delivered', to, kind: message.type }))
+  }
+
+  // ---- what everything sees
+
+  context(): Context {
+    const { ports, signer, sealingSecret, timings } = this.options
+    const nowMs = this.now()
+    const size = this.log.leaves.length
+    return {
+      nowMs,
+      self: this.key,
+      signer,
+      sealingSecret,
+      random: (length) => ports.random.bytes(length),
+      roster: this.log.roster,
+      log: {
+        size,
+        root: size === 0 ? '' : rootAt(this.log, size),
+        checkpointAgeMs: this.desk.forked ? Number.POSITIVE_INFINITY : checkpointAge(this.log, nowMs),
+      },
+      policy: this.policy,
+      policyHash: policyHash(this.policy),
+      datasets: this.datasets,
+      history: (key) => historyOf(this.desk, key),
+      busy: (key, job) => isBusy(this.known, key, job),
+      approvalsToday: approvalsSince(this.known, nowMs - DAY_MS),
+      secret: (name) => this.secrets.get(name),
+      prekeys: (committee, member) => prekeysOf(this.desk, committee, member),
+      timings: timings ?? DEFAULT_TIMINGS,
+    }
+  }
+
+  now(): number {
+    return this.options.ports.clock.now()
+  }
+
+  openJobs(): ReadonlyMap<JobId, JobRoles> {
+    const nowMs = this.now()
+    return new Map([...this.known].filter(([, { signed }]) => openSigned(signed, JOB).body.notAfter > nowMs))
+  }
+
+  floor(learn: Floor['learn']): Floor {
+    return {
+      self: this.key,
+      nowMs: this.now(),
+      log: this.log,
+      statements: this.statements,
+      jobs: this.openJobs(),
+      learn,
+      keep: (desk) => this.commit([], desk),
+      discard: async (prekeys) => {
+        await this.commit([], spend(this.desk, prekeys))
+        await this.hooks.spent()
+      },
+      // worth a minute's tries: whoever reconnects is greeted anew
+      send: (to, kind, message) => this.outbox.add({ id: `${kind}/${to}`, to, message, untilMs: this.now() + 60_000 }),
+      notify: (event, fields) => this.options.onEvent({ event, fields }),
+    }
+  }
+}

@@ -1,0 +1,195 @@
+/** The machines of one job at one node: which there are, how they are restored, stepped and compared with other jobs'. */
+import type { Hex } from '../crypto/hash.js'
+import { decode, encode } from '../encoding/canonical.js'
+import { openSigned, type Signed } from '../encoding/signed.js'
+import type { Verdict } from '../encoding/verdict.js'
+import type { Roster } from '../identity/roster.js'
+import { guardKey } from '../jobs/check.js'
+import { JOB, type Job, type JobId } from '../jobs/job.js'
+import { DECISION } from '../jobs/messages.js'
+import { newRequest, type RequestEvent, type RequestState, stepRequest } from '../jobs/request.js'
+import { type SiteEvent, stepSite } from '../jobs/site/machine.js'
+import { newSite, type SiteState } from '../jobs/site/state.js'
+import { type Context, difference, type Effect, restore } from '../machine.js'
+import type { Write } from '../ports.js'
+import { type MemberEvent, stepMember } from '../secagg/member/machine.js'
+import { type MemberState, newMember } from '../secagg/member/state.js'
+import type { WireMessage } from '../wire.js'
+
+export type Role = 'request' | 'site' | 'member'
+export const ROLES: readonly Role[] = ['request', 'site', 'member']
+export type RoleEvent = SiteEvent | MemberEvent | RequestEvent
+
+export interface JobRoles {
+  readonly signed: Signed
+  readonly site: SiteState | undefined
+  readonly member: MemberState | undefined
+  readonly request: RequestState | undefined
+}
+
+export const JOB_PREFIX = 'job/'
+
+export const rolePrefix = (id: JobId, role: Role): string => `${JOB_PREFIX}${id}/${role}/`
+
+/** The machines this node has in a job. */
+export function newRoles(signed: Signed, job: Job, roster: Roster, self: Hex): JobRoles {
+  const invited = job.cohort.sites.length === 0 || job.cohort.sites.includes(self)
+  const seated = roster.committees.get(job.committee)?.members.includes(self)
+  return {
+    signed,
+    site: roster.members.get(self)?.roles.includes('site') && invited ? newSite(signed) : undefined,
+    member: seated ? newMember(signed) : undefined,
+    request: job.researcher === self || job.recipients.includes(self) ? newRequest(signed) : undefined,
+  }
+}
+
+export function writesOfNew(id: JobId, roles: JobRoles): readonly Write[] {
+  const own = ROLES.flatMap((role) =>
+    roles[role] === undefined ? [] : difference(rolePrefix(id, role), undefined, roles[role]),
+  )
+  return [{ key: `${JOB_PREFIX}${id}/signed`, value: encode(roles.signed) }, ...own]
+}
+
+/** All jobs of a store's entries under JOB_PREFIX. */
+export function restoreRoles(entries: readonly (readonly [string, Uint8Array])[]): Map<JobId, JobRoles> {
+  const grouped = new Map<JobId, Map<string, (readonly [string, unknown])[]>>()
+  for (const [key, bytes] of entries) {
+    const [id, role, ...rest] = key.slice(JOB_PREFIX.length).split('/') as [string, string, ...string[]]
+    const parts = grouped.get(id) ?? new Map<string, (readonly [string, unknown])[]>()
+    grouped.set(id, parts)
+    const list = parts.get(role) ?? []
+    parts.set(role, list)
+    list.push([rest.join('/'), decode(bytes)])
+  }
+  const jobs = new Map<JobId, JobRoles>()
+  for (const [id, parts] of grouped) {
+    const signed = parts.get('signed')?.[0]?.[1] as Signed | undefined
+    if (signed === undefined) continue
+    const site = parts.get('site')
+    const member = parts.get('member')
+    const request = parts.get('request')
+    jobs.set(id, {
+      signed,
+      site: site && restore(newSite(signed), site),
+      member: member && restore(newMember(signed), member),
+      request: request && restore(newRequest(signed), request),
+    })
+  }
+  return jobs
+}
+
+export interface RoleStep {
+  readonly roles: JobRoles
+  readonly writes: readonly Write[]
+  readonly effects: readonly Effect[]
+  readonly verdict: Verdict
+}
+
+/** One step of one machine; undefined if the node has no such part in the job. */
+export function stepRole(
+  id: JobId,
+  roles: JobRoles,
+  role: Role,
+  event: RoleEvent,
+  context: Context,
+): RoleStep | undefined {
+  const before = roles[role]
+  if (before === undefined) return undefined
+  const { state, effects, verdict } = run(roles, role, event, context)
+  return {
+    roles: { ...roles, [role]: state },
+    writes: difference(rolePrefix(id, role), before, state),
+    effects,
+    verdict,
+  }
+}
+
+function run(roles: JobRoles, role: Role, event: RoleEvent, context: Context) {
+  switch (role) {
+    case 'site':
+      return stepSite(roles.site as SiteState, event as SiteEvent, context)
+    case 'member':
+      return stepMember(roles.member as MemberState, event as MemberEvent, context)
+    case 'request':
+      return stepRequest(roles.request as RequestState, event as RequestEvent, context)
+  }
+}
+
+/** Which machines a message about a job is for. */
+export function rolesFor(message: WireMessage): readonly Role[] {
+  switch (message.type) {
+    case 'decision':
+      return ['request', 'member']
+    case 'progress':
+    case 'release':
+      return ['request']
+    case 'round':
+      return ['site', 'member']
+    case 'outcome':
+    case 'cancel':
+      return ['request', 'site', 'member']
+    default:
+      return ['member']
+  }
+}
+
+/** The job a message belongs to; undefined if it belongs to none. What it says is checked by whoever takes it. */
+export function jobIdOf(message: WireMessage): JobId | undefined {
+  switch (message.type) {
+    case 'decision':
+      return jobIn(message.decision)
+    case 'withdrawal':
+      return jobIn(message.withdrawal)
+    case 'cancel':
+      return jobIn(message.cancel)
+    case 'specification':
+    case 'round':
+      return jobIn(message.specification)
+    case 'outcome':
+      return message.record.job
+    default:
+      return 'job' in message && typeof message.job === 'string' ? message.job : undefined
+  }
+}
+
+function jobIn(signed: Signed): JobId | undefined {
+  const body = decode(signed.payload) as { readonly job?: unknown } | null
+  return typeof body?.job === 'string' ? body.job : undefined
+}
+
+/**
+ * Whether another job holds the guard's key at this node: a job that is bound to a round comes first, then the lower id, so
+ * that all members give way to the same one.
+ */
+export function isBusy(jobs: ReadonlyMap<JobId, JobRoles>, key: Hex, job: JobId): boolean {
+  for (const [id, { member, site, signed }] of jobs) {
+    if (id === job || guardKey(openSigned(signed, JOB).body) !== key) continue
+    if (member !== undefined && member.progress.ended === null && member.attempt.readyAtMs !== null) {
+      const { attempt, specification, progress } = member
+      const bound = attempt.signed !== null || specification !== undefined || progress.round > 1
+      if (bound || id < job) return true
+    }
+    const answering = site?.status.status === 'preparing' || site?.status.status === 'submitted'
+    if (answering && [...(site?.rounds.values() ?? [])].some((one) => !one.resolved)) return true
+  }
+  return false
+}
+
+const OVER: ReadonlySet<string> = new Set(['refused', 'released', 'suppressed', 'failed', 'expired', 'cancelled'])
+
+/** Whether this node has nothing left to do in a job. */
+export function isFinished({ site, member, request }: JobRoles): boolean {
+  const own = [site?.status.status, request?.status.status].every((status) => status === undefined || OVER.has(status))
+  return own && (member === undefined || member.progress.ended !== null)
+}
+
+/** Jobs that this site's machine approved since a time. */
+export function approvalsSince(jobs: ReadonlyMap<JobId, JobRoles>, sinceMs: number): number {
+  let count = 0
+  for (const { site } of jobs.values()) {
+    if (site?.decision === undefined) continue
+    const { body } = openSigned(site.decision, DECISION)
+    if (body.decision === 'approve' && body.by === 'policy' && body.decidedAt >= sinceMs) count++
+  }
+  return count
+}

@@ -1,0 +1,65 @@
+/** One job as a person at this node may see it. */
+import type { Hex } from '../crypto/hash.js'
+import { openSigned } from '../encoding/signed.js'
+import type { Roster } from '../identity/roster.js'
+import { JOB, type JobId } from '../jobs/job.js'
+import { DECISION } from '../jobs/messages.js'
+import type { JobView, SiteView } from '../peer.js'
+import type { MemberState } from '../secagg/member/state.js'
+import type { JobRoles } from './roles.js'
+
+export function viewOf(id: JobId, roles: JobRoles, roster: Roster, self: Hex): JobView {
+  const { body } = openSigned(roles.signed, JOB)
+  const researcher = roster.members.get(body.researcher)
+  const mine = body.researcher === self
+  const status =
+    mine || roles.site === undefined ? (roles.request?.status ?? statusOfMember(roles.member)) : roles.site.status
+  return {
+    job: id,
+    name: body.name,
+    purpose: body.purpose,
+    researcher: researcher?.name ?? body.researcher,
+    organisation: researcher?.organisation ?? '',
+    analysis: body.analysis.name,
+    dataset: body.dataset,
+    body,
+    status: status.status,
+    code: status.code === '' ? undefined : status.code,
+    message: messageOf(mine ? undefined : roles.site?.status.message),
+    round: roundOf(roles),
+    mine,
+    sites: sitesOf(roles, roster),
+  }
+}
+
+const messageOf = (text: string | undefined): string | undefined => (text === '' ? undefined : text)
+
+function statusOfMember(member: MemberState | undefined): {
+  readonly status: JobView['status']
+  readonly code: string
+} {
+  return member?.progress.ended ?? { status: 'announced', code: '' }
+}
+
+function roundOf({ request, member, site }: JobRoles): number {
+  const rounds = [member?.progress.round ?? 0]
+  for (const one of request?.progress.values() ?? []) rounds.push(one.round)
+  for (const one of request?.release?.records ?? []) rounds.push(one.round)
+  for (const name of site?.rounds.keys() ?? []) rounds.push(Number(name.split('.')[0]))
+  return Math.max(...rounds)
+}
+
+/** As the researcher knows them, or a member of the committee; a site knows only of itself. */
+function sitesOf({ request, member }: JobRoles, roster: Roster): Record<string, SiteView> {
+  const sites: Record<string, SiteView> = {}
+  const known = [...(member?.decisions.values() ?? []), ...(request?.decisions.values() ?? [])]
+  for (const signed of [...known, ...(request?.release?.decisions ?? [])]) {
+    const { body } = openSigned(signed, DECISION)
+    const name = roster.members.get(body.site)?.name ?? body.site
+    const told = request?.progress.get(body.site)?.status
+    const status = body.decision === 'refuse' ? 'refused' : (told ?? 'approved')
+    const included = request?.release === undefined ? {} : { included: request.release.survivors.includes(body.site) }
+    sites[name] = { status, code: body.code, message: body.message, ...included }
+  }
+  return sites
+}

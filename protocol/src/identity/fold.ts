@@ -1,0 +1,210 @@
+/**
+ * The fold: statements in, roster out. Deterministic and without a clock, so that every node that holds the same log holds
+ * the same roster. Implements docs/spec/identity.md, rules. A statement that breaks a rule rejects the whole extension:
+ * nothing of it is kept. Signatures and hashes are checked before (sync.ts).
+ */
+import type { Hex } from '../crypto/hash.js'
+import type { Certificate } from './certificate.js'
+import {
+  type AttestationRecord,
+  activeMember,
+  type CommitteeRecord,
+  committeeFor,
+  type Member,
+  type Roster,
+} from './roster.js'
+import { COMMITTEE_SIZES, type Entry, type Statement } from './statements.js'
+
+/** The rule a statement breaks. Codes are stable (docs/reference/errors.md). */
+export interface Broken {
+  readonly code: string
+  readonly message: string
+}
+
+export type FoldOutcome =
+  | { readonly ok: true; readonly roster: Roster }
+  /** `index` is where the offending statement stands in the log */
+  | { readonly ok: false; readonly index: number; readonly code: string; readonly message: string }
+
+interface Draft extends Roster {
+  readonly members: Map<Hex, Member>
+  readonly committees: Map<number, CommitteeRecord>
+  readonly attestations: AttestationRecord[]
+}
+
+type Entryof<T extends Entry['type']> = Extract<Entry, { type: T }>
+
+const broken = (code: string, message: string): Broken => ({ code, message })
+
+/** Folds statements, in log order, onto a roster. The roster given is not changed. */
+export function extendRoster(roster: Roster, statements: readonly Statement[]): FoldOutcome {
+  let draft: Draft = {
+    ...roster,
+    members: new Map(roster.members),
+    committees: new Map(roster.committees),
+    attestations: [...roster.attestations],
+  }
+  for (const statement of statements) {
+    const outcome = apply(draft, statement)
+    if ('code' in outcome) return { ok: false, index: statement.index, ...outcome }
+    draft = { ...outcome, size: statement.index + 1, timestamp: statement.timestamp }
+  }
+  return { ok: true, roster: draft }
+}
+
+function apply(draft: Draft, statement: Statement): Draft | Broken {
+  const { index, timestamp, entry } = statement
+  if (index !== draft.size) return broken('statement-order', `statement ${index} stands where ${draft.size} belongs`)
+  if (timestamp < (draft.timestamp ?? 0))
+    return broken('statement-order', `statement ${index} is older than the one before it`)
+  const rule = check(draft, statement)
+  if (rule !== undefined) return rule
+  switch (entry.type) {
+    case 'enrol':
+      draft.members.set(entry.certificate.key, { ...entry.certificate, index, revokedAt: undefined })
+      return draft
+    case 'rotate-key': {
+      const { newKey: key, newSealingKey: sealingKey, notBefore, notAfter } = entry
+      const member = draft.members.get(entry.key) as Member
+      draft.members.set(entry.key, { ...member, revokedAt: index })
+      draft.members.set(key, { ...member, key, sealingKey, notBefore, notAfter, index })
+      return draft
+    }
+    case 'revoke':
+      draft.members.set(entry.key, { ...(draft.members.get(entry.key) as Member), revokedAt: index })
+      return draft
+    case 'attest-analysis': {
+      const { analysis, analysisHash, reviewers } = entry
+      draft.attestations.push({ index, analysis, analysisHash, reviewers, withdrawn: false })
+      return draft
+    }
+    case 'withdraw-analysis': {
+      const at = standing(draft, entry)
+      draft.attestations[at] = { ...(draft.attestations[at] as AttestationRecord), withdrawn: true }
+      return draft
+    }
+    case 'name-committee': {
+      const { name, members, datasets } = entry
+      draft.committees.set(index, { name, index, members, datasets })
+      return draft
+    }
+    case 'set-policy-floor':
+      return { ...draft, policyFloor: { threshold: entry.threshold, reviewers: entry.reviewers } }
+  }
+}
+
+function check(draft: Draft, { timestamp, entry }: Statement): Broken | undefined {
+  switch (entry.type) {
+    case 'enrol':
+      return checkEnrol(draft, entry.certificate)
+    case 'rotate-key':
+      return checkRotation(draft, entry)
+    case 'revoke':
+      return checkStanding(draft, entry.key)
+    case 'attest-analysis':
+      return checkAttestation(draft, entry)
+    case 'withdraw-analysis':
+      return standing(draft, entry) >= 0
+        ? undefined
+        : broken('not-attested', `no attestation of ${entry.analysis} to withdraw`)
+    case 'name-committee':
+      return checkCommittee(draft, entry, timestamp)
+    case 'set-policy-floor':
+      return undefined
+  }
+}
+
+const standing = (draft: Draft, entry: { readonly analysis: string; readonly analysisHash: Hex }) =>
+  draft.attestations.findIndex(
+    (one) => one.analysis === entry.analysis && one.analysisHash === entry.analysisHash && !one.withdrawn,
+  )
+
+function checkStanding(draft: Draft, key: Hex): Broken | undefined {
+  const member = draft.members.get(key)
+  return member === undefined || member.revokedAt !== undefined
+    ? broken('not-a-member', `${key} is not a member's key`)
+    : undefined
+}
+
+/** A key is used once in the life of a log, for one purpose. */
+function checkKeys(draft: Draft, key: Hex, sealingKey: Hex): Broken | undefined {
+  if (draft.members.has(key)) return broken('key-taken', `the key ${key} is already in the log`)
+  for (const member of draft.members.values()) {
+    if (member.sealingKey === sealingKey)
+      return broken('key-taken', `the sealing key ${sealingKey} is already in the log`)
+  }
+  return undefined
+}
+
+function checkEnrol(draft: Draft, certificate: Certificate): Broken | undefined {
+  for (const member of draft.members.values()) {
+    if (member.name === certificate.name && member.revokedAt === undefined) {
+      return broken('name-taken', `there is a member named ${certificate.name} already`)
+    }
+  }
+  return checkKeys(draft, certificate.key, certificate.sealingKey)
+}
+
+function checkRotation(draft: Draft, entry: Entryof<'rotate-key'>): Broken | undefined {
+  if (entry.notBefore >= entry.notAfter) return broken('never-valid', 'the new certificate is never valid')
+  for (const committee of draft.committees.values()) {
+    if (committee.members.includes(entry.key)) {
+      return broken(
+        'committee-seat',
+        `the key has a seat on the committee ${committee.name}, which only a handover can change`,
+      )
+    }
+  }
+  return checkStanding(draft, entry.key) ?? checkKeys(draft, entry.newKey, entry.newSealingKey)
+}
+
+function checkAttestation(draft: Draft, entry: Entryof<'attest-analysis'>): Broken | undefined {
+  if (standing(draft, entry) >= 0)
+    return broken('already-attested', `${entry.analysis} is attested under this hash already`)
+  const floor = draft.policyFloor
+  if (floor === undefined) return undefined
+  const counted = entry.reviewers.filter((reviewer) => floor.reviewers.includes(reviewer)).length
+  return counted >= floor.threshold
+    ? undefined
+    : broken(
+        'reviewers-missing',
+        `the policy floor asks for ${floor.threshold} of ${floor.reviewers.join(', ')}; ${counted} reviewed`,
+      )
+}
+
+/**
+ * Seats are held by c ∈ {3, 4, 7} active aggregators of distinct organisations, and a dataset has one committee for life:
+ * a successor needs a handover, which this version of the protocol does not offer.
+ */
+function checkCommittee(draft: Draft, entry: Entryof<'name-committee'>, timestamp: number): Broken | undefined {
+  for (const committee of draft.committees.values()) {
+    if (committee.name === entry.name) return broken('name-taken', `there is a committee named ${entry.name} already`)
+  }
+  if (!COMMITTEE_SIZES.includes(entry.members.length)) {
+    return broken(
+      'committee-size',
+      `a committee has ${COMMITTEE_SIZES.join(', ')} members, not ${entry.members.length}`,
+    )
+  }
+  const organisations = new Set<string>()
+  for (const key of entry.members) {
+    const member = activeMember(draft, key, timestamp)
+    if (member === undefined) return broken('not-a-member', `${key} is not an active member's key`)
+    if (!member.roles.includes('aggregator'))
+      return broken('committee-role', `${member.name} does not have the role aggregator`)
+    if (organisations.has(member.organisation)) {
+      return broken('committee-organisations', `the organisation ${member.organisation} may not hold two seats`)
+    }
+    organisations.add(member.organisation)
+  }
+  for (const dataset of entry.datasets) {
+    const committee = committeeFor(draft, dataset)
+    if (committee !== undefined) {
+      return broken(
+        'dataset-served',
+        `the dataset ${dataset} is served by the committee ${committee.name}; it cannot be handed over`,
+      )
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,229 @@
+/**
+ * From the document a researcher wrote to the job they sign: names become keys, durations absolute times, and everything
+ * that is left open is filled in, so that no site has to guess. Implements docs/spec/jobs.md, "The signed job". The result
+ * passes `checkJob` for the roster given here; whether sites agree is their decision.
+ */
+import { type AnyAnalysis, analysisHash, findAnalysis, listAnalyses } from '../analyses/registry.js'
+import type { Hex } from '../crypto/hash.js'
+import { encode, type Value } from '../encoding/canonical.js'
+import { FlameshError } from '../errors.js'
+import { activeMember, committeeFor, type Member, memberByName, type Roster } from '../identity/roster.js'
+import { MAX_JOB_BYTES } from '../limits.js'
+import { canonicalWhere, checkJob } from './check.js'
+import type { DatasetAnnouncement } from './dataset.js'
+import {
+  canonicalValue,
+  defaultMinimum,
+  type JobDocument,
+  jobInvalid,
+  readDocument,
+  schemaProblem,
+  suggest,
+} from './document.js'
+import type { Job } from './job.js'
+import { isDecimal } from './where.js'
+
+export { absentSeats, checkJob, guardKey, type JobCheck } from './check.js'
+
+export interface CompileContext {
+  readonly roster: Roster
+  /** public key of the researcher, who will sign */
+  readonly researcher: Hex
+  /** what the sites announced, by site name */
+  readonly catalogue: ReadonlyMap<string, readonly DatasetAnnouncement[]>
+  readonly nowMs: number
+  /** 32 random bytes */
+  readonly nonce: Hex
+  /** the newest checkpoint that the roster was folded from */
+  readonly checkpoint: { readonly size: number; readonly root: Hex }
+}
+
+/** Newton's method ends long before this; a job that does not is refused by its own analysis. */
+const ITERATIVE_ROUNDS = 32
+/** Attempts of one round: enough for a few sites that vanish one after the other. */
+const ATTEMPTS = 16
+
+/** The announcements of one dataset by the sites that have it. */
+function announcementsOf(dataset: string, { catalogue }: CompileContext): readonly DatasetAnnouncement[] {
+  const all = [...catalogue.values()].flat()
+  const found = all.filter((one) => one.name === dataset)
+  if (found.length > 0) return found
+  const hint = suggest(
+    dataset,
+    all.map((one) => one.name),
+  )
+  throw jobInvalid(
+    'dataset',
+    `no site has announced a dataset ${dataset}`,
+    hint ?? 'no site has announced any dataset yet: is this node connected?',
+  )
+}
+
+/** Every level that any site announced for a column: in the order of numbers if all are, of text otherwise. */
+function levelsIn(announcements: readonly DatasetAnnouncement[]): (column: string) => string[] {
+  return (name) => {
+    const announced = announcements.flatMap((one) => one.columns.find((column) => column.name === name)?.levels ?? [])
+    const levels = [...new Set(announced)].sort()
+    return levels.every(isDecimal) ? levels.sort((a, b) => Number(a) - Number(b)) : levels
+  }
+}
+
+function checkColumns(columns: readonly string[], path: string, announcements: readonly DatasetAnnouncement[]): void {
+  const known = new Set(announcements.flatMap((one) => one.columns.map((column) => column.name)))
+  const unknown = columns.find((column) => !known.has(column))
+  if (unknown !== undefined)
+    throw jobInvalid(path, `no site's dataset has a column ${unknown}`, suggest(unknown, known))
+}
+
+/** Parameters written out: defaults and announced levels filled in, checked by the analysis's own schema. */
+function parametersOf(
+  document: JobDocument,
+  analysis: AnyAnalysis,
+  announcements: readonly DatasetAnnouncement[],
+): Value {
+  const given = canonicalValue(document.parameters ?? {}, 'parameters')
+  let completed: unknown
+  try {
+    completed = analysis.complete(given, levelsIn(announcements))
+  } catch (error) {
+    if (!(error instanceof FlameshError)) throw error
+    checkColumns(
+      [error.meta['column']].filter((one) => typeof one === 'string'),
+      'parameters',
+      announcements,
+    )
+    throw jobInvalid('parameters', error.message, error.hint)
+  }
+  const schema = analysis.parameters
+  const known = 'shape' in schema && typeof schema.shape === 'object' ? Object.keys(schema.shape ?? {}) : []
+  const parsed = schema.safeParse(completed)
+  if (!parsed.success) throw schemaProblem(parsed.error, completed, 'parameters', known)
+  checkColumns(analysis.columns(parsed.data), 'parameters', announcements)
+  return parsed.data as Value
+}
+
+function question(
+  document: JobDocument,
+  context: CompileContext,
+): Pick<Job, 'analysis' | 'parameters' | 'where' | 'dropout' | 'maxRounds'> {
+  const analysis = findAnalysis(document.analysis)
+  if (analysis === undefined) {
+    throw jobInvalid(
+      'analysis',
+      `there is no analysis ${document.analysis}`,
+      suggest(
+        document.analysis,
+        listAnalyses().map((one) => one.name),
+      ),
+    )
+  }
+  const announcements = announcementsOf(document.dataset, context)
+  const parameters = parametersOf(document, analysis, announcements)
+  checkColumns(
+    document.where.map((condition) => condition.column),
+    'where',
+    announcements,
+  )
+  const dropout = analysis.iterative ? 'pause' : 'drop'
+  if (document.dropout !== undefined && document.dropout !== dropout) {
+    const why = analysis.iterative
+      ? `${analysis.name} takes several rounds over the same sites: a missing one can only be waited for`
+      : `${analysis.name} takes one round, which goes on without a missing site`
+    throw jobInvalid('dropout', why, `leave "dropout" out, or write "dropout: ${dropout}"`)
+  }
+  return {
+    analysis: { name: analysis.name, version: analysis.version, hash: analysisHash(analysis.name, analysis.version) },
+    parameters,
+    where: canonicalWhere(document.where),
+    dropout,
+    maxRounds: analysis.iterative ? ITERATIVE_ROUNDS : 1,
+  }
+}
+
+/** Names of members with a role, resolved to sorted keys. */
+function keysOf(
+  names: readonly string[],
+  role: Member['roles'][number],
+  path: string,
+  { roster, nowMs }: CompileContext,
+): Hex[] {
+  const keys = names.map((name, index) => {
+    const member = memberByName(roster, name)
+    if (member?.roles.includes(role) && activeMember(roster, member.key, nowMs) !== undefined) return member.key
+    const others = [...roster.members.values()].filter((one) => one.revokedAt === undefined && one.roles.includes(role))
+    const problem = member === undefined ? `there is no member ${name}` : `${name} is not a ${role} in good standing`
+    throw jobInvalid(
+      `${path}[${index}]`,
+      problem,
+      suggest(
+        name,
+        others.map((one) => one.name),
+      ),
+    )
+  })
+  return [...new Set(keys)].sort()
+}
+
+function committeeIndex(dataset: string, { roster }: CompileContext): number {
+  const committee = committeeFor(roster, dataset)
+  if (committee !== undefined) return committee.index
+  throw jobInvalid(
+    'dataset',
+    `no committee serves the dataset ${dataset}`,
+    'the hub\'s operator names one with "flamesh-hub committee"',
+  )
+}
+
+/**
+ * The job a document asks for. Throws `job-invalid` with `meta.path` and mostly a hint, or `image-`, `opening-` or
+ * `privacy-not-offered`.
+ */
+export function compileJob(document: unknown, context: CompileContext): Job {
+  const read = readDocument(document)
+  const { cohort } = read
+  const job: Job = {
+    name: read.name,
+    purpose: read.purpose,
+    researcher: context.researcher,
+    nonce: context.nonce,
+    dataset: read.dataset,
+    ...question(read, context),
+    cohort: {
+      sites: cohort.sites === 'any' ? [] : keysOf(cohort.sites, 'site', 'cohort.sites', context),
+      minimum: cohort.minimum ?? defaultMinimum(read.maxColluding),
+      approveWithinMs: cohort.approveWithin,
+    },
+    committee: committeeIndex(read.dataset, context),
+    maxColluding: read.maxColluding,
+    opening: read.opening,
+    submitWithinMs: read.submitWithin,
+    privacy: read.privacy,
+    minimumCell: read.minimumCell,
+    recipients:
+      read.recipients === undefined
+        ? [context.researcher]
+        : keysOf(read.recipients, 'researcher', 'recipients', context),
+    maxAttempts: ATTEMPTS,
+    notBefore: context.nowMs,
+    notAfter: context.nowMs + read.expires,
+    checkpoint: context.checkpoint,
+  }
+  const check = checkJob(job, context.roster, context.nowMs)
+  if (!check.ok)
+    throw new FlameshError('job-invalid', check.message, {
+      meta: { path: PATH_OF[check.code] ?? '', rule: check.code },
+    })
+  if (encode(job).length > MAX_JOB_BYTES)
+    throw jobInvalid('', `is larger than ${MAX_JOB_BYTES} bytes`, 'name fewer sites or values')
+  return job
+}
+
+/** The field of the document that a rule of `checkJob` is about. */
+const PATH_OF: Readonly<Record<string, string>> = {
+  lifetime: 'expires',
+  'minimum-cohort': 'cohort.minimum',
+  cohort: 'cohort.sites',
+  'committee-absent': 'recipients',
+  'committee-unknown': 'dataset',
+  parameters: 'parameters',
+}

@@ -1,0 +1,279 @@
+/**
+ * A site's policy held against one job, rule by rule. Implements docs/spec/jobs.md, "Policy". It assumes a job that passed
+ * `checkJob`; it sees no row of data, so neither its decision nor its messages can say anything about one. Floors hold for
+ * an operator's approval too: whoever lets an operator approve evaluates again and stops at `refuse`.
+ */
+import { findAnalysis } from '../analyses/registry.js'
+import { activeMember, type CommitteeRecord, type Member, type Roster } from '../identity/roster.js'
+import type { DatasetAnnouncement } from './dataset.js'
+import type { Job } from './job.js'
+import type { Policy, PolicyRule } from './policy.js'
+
+export interface PolicyContext {
+  readonly roster: Roster
+  readonly nowMs: number
+  /** this site's dataset of the job's name, undefined if it has none */
+  readonly dataset: DatasetAnnouncement | undefined
+  /** jobs this site's machine approved during the last 24 hours */
+  readonly recentJobs: number
+  /** the committee that the job names */
+  readonly committee: CommitteeRecord | undefined
+  readonly checkpointAgeMs: number
+  /**
+   * rows that changed since this site last submitted under the job's guard key; undefined if it never did, 0 if none
+   * changed. Where they cannot be counted, 1 stands for "some".
+   */
+  readonly changedRows?: number | undefined
+}
+
+export interface RuleOutcome {
+  /** stable name of the rule: the `code` of a decision that it brings about */
+  readonly rule: string
+  readonly outcome: 'pass' | 'ask' | 'refuse'
+  readonly message: string
+}
+
+export interface PolicyDecision {
+  readonly decision: 'approve' | 'ask' | 'refuse'
+  /** every rule that was looked at, in order */
+  readonly rules: readonly RuleOutcome[]
+  /** of the rule that decided; `policy` for an approval */
+  readonly code: string
+  readonly message: string
+}
+
+const pass = (rule: string, message: string): RuleOutcome => ({ rule, outcome: 'pass', message })
+const ask = (rule: string, message: string): RuleOutcome => ({ rule, outcome: 'ask', message })
+const refuse = (rule: string, message: string): RuleOutcome => ({ rule, outcome: 'refuse', message })
+const hold = (
+  rule: string,
+  holds: boolean,
+  otherwise: 'ask' | 'refuse',
+  passed: string,
+  failed: string,
+): RuleOutcome => (holds ? pass(rule, passed) : { rule, outcome: otherwise, message: failed })
+
+/** What the selectors of a rule are compared with. */
+interface Subject {
+  readonly job: Job
+  /** the researcher and the recipients */
+  readonly people: readonly Member[]
+  readonly columns: readonly string[]
+  readonly builtin: boolean
+  readonly attested: boolean
+}
+
+function columnsOf(job: Job): { columns: readonly string[]; builtin: boolean } {
+  const analysis = findAnalysis(job.analysis.name, job.analysis.version)
+  const where = job.where.map((condition) => condition.column)
+  return {
+    columns: [...new Set([...(analysis?.columns(job.parameters) ?? []), ...where])],
+    builtin: analysis !== undefined,
+  }
+}
+
+function subjectOf(job: Job, { roster, nowMs }: PolicyContext): Subject {
+  const keys = [job.researcher, ...job.recipients]
+  const people = keys.flatMap((key) => activeMember(roster, key, nowMs) ?? [])
+  const attested = roster.attestations.some((one) => one.analysisHash === job.analysis.hash && !one.withdrawn)
+  return { job, people, ...columnsOf(job), attested }
+}
+
+/** `every`: all of the values must be listed (approve); `some`: one is enough (never). */
+type Quantifier = 'every' | 'some'
+
+function listed(values: readonly string[], list: 'any' | readonly string[], quantifier: Quantifier): boolean {
+  if (list === 'any') return true
+  return values[quantifier]((value) => list.includes(value))
+}
+
+/** The selectors a rule has, each with whether it fits the job. */
+function selectors(
+  rule: PolicyRule,
+  subject: Subject,
+  quantifier: Quantifier,
+): readonly (readonly [string, boolean])[] {
+  const { job, people } = subject
+  const fits: [string, boolean][] = []
+  const purpose = job.purpose.toLowerCase()
+  if (rule.researchers !== undefined)
+    fits.push([
+      'researchers',
+      listed(
+        people.map((one) => one.name),
+        rule.researchers,
+        quantifier,
+      ),
+    ])
+  if (rule.organisations !== undefined) {
+    fits.push([
+      'organisations',
+      listed(
+        people.map((one) => one.organisation),
+        rule.organisations,
+        quantifier,
+      ),
+    ])
+  }
+  if (rule.analyses !== undefined) {
+    const { analyses } = rule
+    fits.push([
+      'analyses',
+      analyses === 'builtin' ? subject.builtin : listed([job.analysis.name], analyses, quantifier),
+    ])
+  }
+  if (rule.hashes !== undefined) fits.push(['hashes', rule.hashes.includes(job.analysis.hash)])
+  if (rule.attested !== undefined) fits.push(['attested', rule.attested === subject.attested])
+  if (rule.datasets !== undefined) fits.push(['datasets', listed([job.dataset], rule.datasets, quantifier)])
+  if (rule.columns !== undefined) fits.push(['columns', listed(subject.columns, rule.columns, quantifier)])
+  if (rule.purposes !== undefined)
+    fits.push(['purposes', rule.purposes.some((phrase) => purpose.includes(phrase.toLowerCase()))])
+  return fits
+}
+
+/** Rules that hold whoever decides: no approval, not even the operator's, gets past them. */
+function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[] {
+  const { minimum } = job.cohort
+  const needed = Math.max(policy.minimumCohort, job.maxColluding + 2, policy.maxColluding + 2)
+  const accepted = context.committee !== undefined && listed([context.committee.name], policy.committees, 'every')
+  const known = [job.researcher, ...job.recipients].every(
+    (key) => activeMember(context.roster, key, context.nowMs) !== undefined,
+  )
+  const outcomes = [
+    hold(
+      'no-dataset',
+      context.dataset !== undefined,
+      'refuse',
+      `the dataset ${job.dataset} is here`,
+      `there is no dataset ${job.dataset} at this site`,
+    ),
+    hold(
+      'not-a-member',
+      known,
+      'refuse',
+      'the researcher and the recipients are members',
+      'the researcher or a recipient is not a member in good standing',
+    ),
+    hold(
+      'minimum-cohort',
+      minimum >= needed,
+      'refuse',
+      `a cohort of at least ${minimum} organisations`,
+      `the job is content with ${minimum} organisations, this site asks for ${needed}`,
+    ),
+    hold(
+      'maximum-colluding',
+      job.maxColluding >= policy.maxColluding,
+      'refuse',
+      `${job.maxColluding} sites may collude`,
+      `the job is safe against ${job.maxColluding} colluding sites, this site asks for ${policy.maxColluding}`,
+    ),
+    hold(
+      'minimum-cell',
+      job.minimumCell >= policy.minimumCell,
+      'refuse',
+      `no cell below ${job.minimumCell} is released`,
+      `the job releases cells of ${job.minimumCell}, this site asks for at least ${policy.minimumCell}`,
+    ),
+    hold(
+      'committee-not-accepted',
+      accepted,
+      'refuse',
+      'the committee is accepted',
+      `this site does not accept the committee ${context.committee?.name ?? ''}`.trim(),
+    ),
+  ]
+  const changed = context.changedRows ?? 0
+  if (changed > 0) {
+    const allowed = policy.recomputeChangedRows !== 'never' && changed >= policy.recomputeChangedRows
+    outcomes.push(
+      hold(
+        'rows-changed',
+        allowed,
+        'refuse',
+        'the data changed enough since this was last computed',
+        'this was computed before on other rows, and the policy does not let it be computed again',
+      ),
+    )
+  }
+  return outcomes
+}
+
+function neverRules(policy: Policy, subject: Subject): RuleOutcome[] {
+  return policy.never.map((rule, index) => {
+    const fits = selectors(rule, subject, 'some')
+    const names = fits.map(([name]) => name).join(', ') || 'any job'
+    return fits.every(([, fit]) => fit)
+      ? refuse('policy-never', `"never" rule ${index + 1} (${names}) applies`)
+      : pass('policy-never', `"never" rule ${index + 1} (${names}) does not apply`)
+  })
+}
+
+/** The first `approve` rule that covers the job, or why none does. */
+function approveRules(policy: Policy, subject: Subject): RuleOutcome {
+  const misses: string[] = []
+  for (const [index, rule] of policy.approve.entries()) {
+    const missing = selectors(rule, subject, 'every').filter(([, fit]) => !fit)
+    if (missing.length === 0) return pass('outside-policy', `"approve" rule ${index + 1} covers the job`)
+    misses.push(`rule ${index + 1} does not: ${missing.map(([name]) => name).join(', ')}`)
+  }
+  return ask(
+    'outside-policy',
+    misses.length === 0
+      ? 'the policy approves nothing by itself'
+      : `no "approve" rule covers the job (${misses.join('; ')})`,
+  )
+}
+
+/** Bounds on what the machine may approve by itself. */
+function machineLimits(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[] {
+  const hours = Math.ceil((job.notAfter - job.notBefore) / 3_600_000)
+  const attestations = context.roster.attestations.filter((one) => one.analysisHash === job.analysis.hash)
+  const withdrawn = attestations.length > 0 && attestations.every((one) => one.withdrawn)
+  return [
+    hold(
+      'checkpoint-stale',
+      context.checkpointAgeMs <= policy.maxCheckpointHours * 3_600_000,
+      'ask',
+      "the hub's log is recent enough",
+      `the newest checkpoint of the hub's log is older than ${policy.maxCheckpointHours} hours: new jobs wait until the hub is back`,
+    ),
+    hold(
+      'analysis-withdrawn',
+      !withdrawn,
+      'ask',
+      'the attestation of the analysis was not withdrawn',
+      'the hub withdrew its attestation of this analysis',
+    ),
+    hold(
+      'open-too-long',
+      hours <= policy.maxOpenHours,
+      'ask',
+      `open for ${hours} hours at most`,
+      `the job stays open for ${hours} hours, the policy approves ${policy.maxOpenHours}`,
+    ),
+    hold(
+      'rate',
+      context.recentJobs < policy.jobsPerDay,
+      'ask',
+      'within the jobs of a day',
+      `the policy approves ${policy.jobsPerDay} jobs a day by itself`,
+    ),
+  ]
+}
+
+/** Total and deterministic: the same policy, job and context always give the same decision. */
+export function evaluatePolicy(policy: Policy, job: Job, context: PolicyContext): PolicyDecision {
+  const subject = subjectOf(job, context)
+  const rules = [
+    ...floors(policy, job, context),
+    ...neverRules(policy, subject),
+    ...machineLimits(policy, job, context),
+    approveRules(policy, subject),
+  ]
+  for (const decision of ['refuse', 'ask'] as const) {
+    const decisive = rules.find((one) => one.outcome === decision)
+    if (decisive !== undefined) return { decision, rules, code: decisive.rule, message: decisive.message }
+  }
+  return { decision: 'approve', rules, code: 'policy', message: rules.at(-1)?.message ?? '' }
+}

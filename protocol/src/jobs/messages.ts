@@ -1,0 +1,62 @@
+/**
+ * What sites and researchers say about a job besides the job itself: a site's decision, a cancellation, and the datasets a
+ * site has. Implements docs/spec/jobs.md, "Messages". The schemas fix the form only: who may sign what is checked by
+ * whoever receives it.
+ */
+import { z } from 'zod'
+import type { Hex } from '../crypto/hash.js'
+import { hexSchema, type Kind } from '../encoding/signed.js'
+import { datasetAnnouncementSchema } from './dataset.js'
+
+/** A stable, machine-readable reason. */
+export const codeSchema = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/)
+
+/** A site lets its own aggregate under one guard key become derivable (docs/spec/secure-aggregation.md, guard). */
+const consentSchema = z.strictObject({ site: hexSchema, key: hexSchema })
+
+export const decisionSchema = z.strictObject({
+  job: hexSchema,
+  /** public key of the site, which signs this */
+  site: hexSchema,
+  decision: z.enum(['approve', 'refuse']),
+  code: codeSchema,
+  /** for a person; names a rule, never anything about the data */
+  message: z.string().max(500),
+  policyHash: hexSchema,
+  /** the rows the job is approved on; null in a refusal */
+  datasetVersion: hexSchema.nullable(),
+  /** the log as the site saw it */
+  checkpoint: z.strictObject({ size: z.int().min(1), root: hexSchema }),
+  consents: z.array(consentSchema).max(64),
+  /** milliseconds since 1970 */
+  decidedAt: z.int().min(0),
+  by: z.enum(['policy', 'operator']),
+})
+export type Decision = z.infer<typeof decisionSchema>
+export const DECISION: Kind<Decision> = { kind: 'decision', version: 1, schema: decisionSchema }
+
+/** Signed by the job's researcher: no round that is not certified yet will be opened. */
+export const cancelSchema = z.strictObject({
+  job: hexSchema,
+  /** milliseconds since 1970 */
+  at: z.int().min(0),
+})
+export type Cancel = z.infer<typeof cancelSchema>
+export const CANCEL: Kind<Cancel> = { kind: 'cancel', version: 1, schema: cancelSchema }
+
+/** Datasets one site may announce: an announcement has to fit into one gossip message. */
+const MAX_DATASETS = 64
+
+export const datasetsSchema = z.strictObject({
+  /** public key of the site, which signs this */
+  site: hexSchema,
+  /** the highest wins; grows with every change */
+  sequence: z.int().min(0),
+  datasets: z.array(datasetAnnouncementSchema).max(MAX_DATASETS),
+})
+export interface DatasetsAnnouncement {
+  readonly site: Hex
+  readonly sequence: number
+  readonly datasets: readonly z.infer<typeof datasetAnnouncementSchema>[]
+}
+export const DATASETS: Kind<DatasetsAnnouncement> = { kind: 'datasets', version: 1, schema: datasetsSchema }

@@ -1,0 +1,73 @@
+/**
+ * A site's policy: the operator's file, as data. Inside it a job is approved by the machine, outside it waits for the
+ * operator, and `never` is never. Implements docs/spec/jobs.md, "Policy"; evaluate.ts decides by it. A policy can only
+ * make the protocol's own floors stricter, except the smallest cohort, which it may lower to three.
+ */
+import { z } from 'zod'
+import type { Hex } from '../crypto/hash.js'
+import { hashOf } from '../encoding/canonical.js'
+import { hexSchema } from '../encoding/signed.js'
+import { DEFAULT_MIN_CELL, DEFAULT_MIN_COHORT, MAX_CHECKPOINT_AGE_MS, MAX_COHORT, MIN_COHORT_FLOOR } from '../limits.js'
+
+const namesSchema = z.array(z.string().min(1).max(128)).min(1).max(1000)
+const anyOrNames = z.union([z.literal('any'), namesSchema])
+
+/**
+ * What a rule looks at; a selector that is left out says nothing. A rule applies to a job if all its selectors do. Where a
+ * job names several things (recipients, columns), an `approve` rule must cover every one of them and a `never` rule
+ * applies as soon as it names one.
+ */
+export const policyRuleSchema = z.strictObject({
+  /** members by their name in the roster: the researcher and the recipients */
+  researchers: anyOrNames.optional(),
+  /** their organisations */
+  organisations: anyOrNames.optional(),
+  /** `builtin`: every analysis that runs in the node itself */
+  analyses: z.union([z.enum(['any', 'builtin']), namesSchema]).optional(),
+  /** analyses by content hash */
+  hashes: z.array(hexSchema).min(1).max(1000).optional(),
+  /** whether the hub's log holds an attestation of the analysis that was not withdrawn */
+  attested: z.boolean().optional(),
+  datasets: anyOrNames.optional(),
+  /** columns that the analysis or `where` reads */
+  columns: anyOrNames.optional(),
+  /** words or phrases, one of which the job's stated purpose contains, whatever the case */
+  purposes: namesSchema.optional(),
+})
+export type PolicyRule = z.infer<typeof policyRuleSchema>
+
+export const policySchema = z.strictObject({
+  /** of this format; the policy itself is known by its hash */
+  version: z.literal(1),
+  approve: z.array(policyRuleSchema).max(100).default([]),
+  never: z.array(policyRuleSchema).max(100).default([]),
+  /** organisations, counted over the whole survivor set */
+  minimumCohort: z.int().min(MIN_COHORT_FLOOR).max(MAX_COHORT).default(DEFAULT_MIN_COHORT),
+  minimumCell: z.int().min(DEFAULT_MIN_CELL).max(1_000_000).default(DEFAULT_MIN_CELL),
+  /** sites that a job must assume to collude, at least */
+  maxColluding: z.int().min(0).max(MAX_COHORT).default(1),
+  /** committees, by their name in the log, that may open this site's updates */
+  committees: anyOrNames.default('any'),
+  /** a job that stays open for longer waits for the operator */
+  maxOpenHours: z.int().min(1).max(720).default(168),
+  /** the machine approves so many jobs in 24 hours; more wait for the operator */
+  jobsPerDay: z.int().min(0).max(100_000).default(200),
+  /** with an older checkpoint of the hub's log new jobs wait */
+  maxCheckpointHours: z
+    .int()
+    .min(1)
+    .max(MAX_CHECKPOINT_AGE_MS / 3_600_000)
+    .default(MAX_CHECKPOINT_AGE_MS / 3_600_000),
+  /** the same question again on changed data: refused, or allowed if at least so many rows changed */
+  // changed rows are not counted yet: 1 allows any change, more than 1 refuses like `never`
+  recomputeChangedRows: z.union([z.literal('never'), z.int().min(1)]).default('never'),
+})
+export type Policy = z.infer<typeof policySchema>
+
+/** A new node's: it asks the operator about everything. */
+export const defaultPolicy: Policy = policySchema.parse({ version: 1 })
+
+/** Names the policy in approvals: of the parsed policy, so comments and the order of fields do not matter. */
+export function policyHash(policy: Policy): Hex {
+  return hashOf(policy)
+}

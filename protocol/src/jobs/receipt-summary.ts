@@ -1,0 +1,112 @@
+/**
+ * What a checked receipt says, for a person: who asked what, who took part under which rules, how it ended, and what none
+ * of that can show. Implements docs/spec/jobs.md, "Receipt". It only repeats what receipt-evidence.ts has checked.
+ */
+import type { Hex } from '../crypto/hash.js'
+import { attestationOf, type Member } from '../identity/roster.js'
+import { profileOf } from '../secagg/committee.js'
+import type { Ending } from '../secagg/record.js'
+import { absentSeats } from './check.js'
+import { type ProvenLog, type Rounds, rosterAt, type SignedJob, type SiteDecision } from './receipt-evidence.js'
+
+export interface ReceiptSite {
+  readonly name: string
+  readonly organisation: string
+  readonly decision: 'approve' | 'refuse'
+  readonly by: 'policy' | 'operator'
+  readonly code: string
+  readonly message: string
+  readonly policyHash: Hex
+  /** its update is in the sum that was opened last */
+  readonly included: boolean
+}
+
+export interface ReceiptSummary {
+  readonly job: Hex
+  readonly name: string
+  readonly purpose: string
+  readonly researcher: { readonly name: string; readonly organisation: string }
+  readonly recipients: readonly { readonly name: string; readonly organisation: string }[]
+  readonly analysis: {
+    readonly name: string
+    readonly version: number
+    readonly hash: Hex
+    readonly reviewers: readonly string[]
+  }
+  readonly dataset: string
+  readonly minimumCohort: number
+  readonly minimumCell: number
+  readonly maxColluding: number
+  readonly privacy: string
+  readonly sites: readonly ReceiptSite[]
+  readonly committee: {
+    readonly name: string
+    readonly members: readonly string[]
+    readonly absent: readonly string[]
+    readonly quorum: number
+  }
+  readonly rounds: number
+  readonly outcome: Ending['status']
+  /** why nothing was released, or `released` */
+  readonly code: string
+  readonly cannotShow: readonly string[]
+}
+
+export const CANNOT_SHOW: readonly string[] = [
+  'that what the sites put in was true: masking hides what a liar adds',
+  'that no more members of the committee colluded than it withstands: those could have learned single sites’ numbers',
+  'that members kept to themselves the sum they saw before small cells were withheld',
+  'that the hub showed everyone the same log, that its members are who it says, or that nobody was revoked in the meantime',
+  'what the result reveals together with other results',
+]
+
+export const titled = (member: Member | undefined) => ({
+  name: member?.name ?? 'unknown',
+  organisation: member?.organisation ?? 'unknown',
+})
+
+export function summarise(
+  log: ProvenLog,
+  { id, job }: SignedJob,
+  decisions: ReadonlyMap<Hex, SiteDecision>,
+  rounds: Rounds,
+): ReceiptSummary {
+  const roster = rosterAt(log, log.checkpoint.size)
+  const committee = roster.committees.get(job.committee)
+  const members = committee?.members.map((key) => titled(roster.members.get(key)).name) ?? []
+  const absent = committee === undefined ? [] : absentSeats(job, committee, roster)
+  return {
+    job: id,
+    name: job.name,
+    purpose: job.purpose,
+    researcher: titled(roster.members.get(job.researcher)),
+    recipients: job.recipients.map((key) => titled(roster.members.get(key))),
+    analysis: { ...job.analysis, reviewers: attestationOf(roster, job.analysis.hash)?.reviewers ?? [] },
+    dataset: job.dataset,
+    minimumCohort: job.cohort.minimum,
+    minimumCell: job.minimumCell,
+    maxColluding: job.maxColluding,
+    privacy: job.privacy.mechanism,
+    sites: [...decisions.values()]
+      .map(({ member, body }) => ({
+        ...titled(member),
+        decision: body.decision,
+        by: body.by,
+        code: body.code,
+        message: body.message,
+        policyHash: body.policyHash,
+        included: rounds.survivors.includes(body.site),
+      }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    committee: {
+      name: committee?.name ?? 'unknown',
+      members,
+      absent: absent.map((seat) => members[seat] as string),
+      quorum: profileOf(members.length)?.quorum ?? 0,
+    },
+    rounds: rounds.rounds,
+    outcome: rounds.ending.status,
+    code: rounds.ending.code,
+    cannotShow: CANNOT_SHOW,
+  }
+}

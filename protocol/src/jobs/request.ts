@@ -1,0 +1,264 @@
+/**
+ * The asking side of one job, as a machine: the researcher that signed it, or another recipient. It announces the job,
+ * follows what sites say, and takes the first release that checks out. Implements docs/spec/secure-aggregation.md, "The researcher".
+ */
+
+import type { Hex } from '../crypto/hash.js'
+import { openSealed } from '../crypto/sealing.js'
+import { decode } from '../encoding/canonical.js'
+import { openSigned, type Signed, signObject } from '../encoding/signed.js'
+import { accept, ignore, reject, type Verdict } from '../encoding/verdict.js'
+import { OPEN_MARGIN_MS } from '../limits.js'
+import { type Context, type Effect, type Table, withEntry } from '../machine.js'
+import type { JobStatus } from '../peer.js'
+import { commitResult } from '../secagg/commitment.js'
+import { releaseContext } from '../secagg/member/opening.js'
+import { checkRecord, endingOf, type RecordFacts, seatsOf } from '../secagg/record.js'
+import type { AttemptRecord, WireMessage, WireOf } from '../wire.js'
+import { JOB, type Job, type JobId } from './job.js'
+import { CANCEL, DECISION } from './messages.js'
+
+export interface RequestState {
+  readonly job: Signed
+  readonly status: { readonly status: JobStatus; readonly code: string }
+  /** by site */
+  readonly decisions: Table<Signed>
+  readonly progress: Table<{
+    readonly round: number
+    readonly attempt: number
+    readonly status: 'submitted' | 'failed'
+  }>
+  readonly cancelled: Signed | undefined
+  readonly release:
+    | {
+        readonly records: readonly AttemptRecord[]
+        readonly decisions: readonly Signed[]
+        readonly survivors: readonly Hex[]
+      }
+    | undefined
+  /** the released numbers (canonical bytes) and the salt of their commitment */
+  readonly result: { readonly released: Uint8Array; readonly salt: Uint8Array } | undefined
+}
+
+export function newRequest(job: Signed): RequestState {
+  return {
+    job,
+    status: { status: 'announced', code: '' },
+    decisions: new Map(),
+    progress: new Map(),
+    cancelled: undefined,
+    release: undefined,
+    result: undefined,
+  }
+}
+
+export type RequestEvent =
+  | { readonly type: 'resume'; readonly restarted: boolean }
+  | { readonly type: 'message'; readonly from: Hex; readonly message: WireMessage }
+  | { readonly type: 'cancel' }
+  | { readonly type: 'timer'; readonly name: string }
+
+export interface RequestStep {
+  readonly state: RequestState
+  readonly effects: readonly Effect[]
+  readonly verdict: Verdict
+}
+
+interface Turn {
+  state: RequestState
+  readonly effects: Effect[]
+  readonly context: Context
+  readonly jobId: JobId
+  readonly job: Job
+}
+
+/** A job that nobody has answered is announced again this often (milliseconds). */
+const ANNOUNCE_EVERY_MS = 5_000
+
+/** Throws FlameshError for a message that breaks a rule of form or signature; nothing has changed then. */
+export function stepRequest(state: RequestState, event: RequestEvent, context: Context): RequestStep {
+  const { body: job, hash: jobId } = openSigned(state.job, JOB)
+  const turn: Turn = { state, effects: [], context, jobId, job }
+  const verdict = take(turn, event)
+  return { state: turn.state, effects: turn.effects, verdict }
+}
+
+const isOpen = (turn: Turn): boolean => ['announced', 'approved', 'submitted'].includes(turn.state.status.status)
+
+function take(turn: Turn, event: RequestEvent): Verdict {
+  switch (event.type) {
+    case 'resume':
+      announce(turn)
+      turn.effects.push({ type: 'timer', name: 'expire', atMs: turn.job.notAfter + OPEN_MARGIN_MS })
+      return accept
+    case 'timer':
+      if (event.name === 'announce') announce(turn)
+      else if (isOpen(turn) && turn.context.nowMs >= turn.job.notAfter) setStatus(turn, 'expired', 'expired')
+      return accept
+    case 'cancel':
+      return cancel(turn)
+    case 'message':
+      return takeMessage(turn, event.from, event.message)
+  }
+}
+
+/** Gossip is best effort: the job is broadcast again until its cohort can be fixed. */
+function announce(turn: Turn): void {
+  const { job, context } = turn
+  if (turn.job.researcher !== context.self || !isOpen(turn)) return
+  if (turn.state.cancelled !== undefined)
+    turn.effects.push({ type: 'publish', message: { type: 'cancel', cancel: turn.state.cancelled } })
+  const until = job.notBefore + job.cohort.approveWithinMs
+  if (context.nowMs > until && turn.state.status.status !== 'announced') return
+  turn.effects.push({ type: 'publish', message: { type: 'job', job: turn.state.job } })
+  if (context.nowMs < Math.min(until, job.notAfter))
+    turn.effects.push({ type: 'timer', name: 'announce', atMs: context.nowMs + ANNOUNCE_EVERY_MS })
+}
+
+function cancel(turn: Turn): Verdict {
+  if (!isOpen(turn)) return ignore('ended')
+  const { context } = turn
+  const signed = signObject(CANCEL.kind, CANCEL.version, { job: turn.jobId, at: context.nowMs }, context.signer)
+  turn.state = { ...turn.state, cancelled: signed }
+  const message = { type: 'cancel' as const, cancel: signed }
+  turn.effects.push({ type: 'publish', message })
+  const committee = context.roster.committees.get(turn.job.committee)
+  const seats = committee === undefined ? [] : seatsOf(turn.job, committee, context.roster)
+  for (const key of seats) if (key !== null) send(turn, 'cancel', key, message)
+  turn.effects.push({ type: 'audit', event: 'job-cancelled', fields: { job: turn.jobId } })
+  return accept
+}
+
+function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
+  switch (message.type) {
+    case 'decision':
+      return onDecision(turn, message.decision)
+    case 'progress':
+      return message.site === from ? onProgress(turn, message) : reject('not-the-site', 'progress of another site')
+    case 'outcome':
+      return onOutcome(turn, message.record)
+    case 'release':
+      return onRelease(turn, message)
+    default:
+      return ignore('not-for-researchers')
+  }
+}
+
+function onDecision(turn: Turn, signed: Signed): Verdict {
+  const { body, signers } = openSigned(signed, DECISION)
+  if (signers.length !== 1 || signers[0] !== body.site || body.job !== turn.jobId)
+    return reject('signature', 'not signed by the site')
+  if (turn.state.decisions.has(body.site)) return accept
+  turn.state = { ...turn.state, decisions: withEntry(turn.state.decisions, body.site, signed) }
+  notify(turn, body.decision === 'approve' ? 'site-approved' : 'site-refused', {
+    site: nameOf(turn, body.site),
+    code: body.code,
+  })
+  if (turn.state.status.status === 'announced' && body.decision === 'approve') setStatus(turn, 'approved', '')
+  return accept
+}
+
+/** What a site says of itself, for whoever waits; nothing relies on it. */
+function onProgress(turn: Turn, message: WireOf<'progress'>): Verdict {
+  const { site, round, attempt, status } = message
+  turn.state = { ...turn.state, progress: withEntry(turn.state.progress, site, { round, attempt, status }) }
+  if (turn.state.status.status === 'approved') setStatus(turn, 'submitted', '')
+  notify(turn, status === 'submitted' ? 'site-submitted' : 'site-failed', { site: nameOf(turn, site), round, attempt })
+  return accept
+}
+
+/** Public news of an attempt: enough to know how the job ended, not to read its result. */
+function onOutcome(turn: Turn, record: AttemptRecord): Verdict {
+  const facts = checkRecord(record, turn.jobId, turn.job, turn.context.roster)
+  const ending = endingOf(turn.job, record.attempt, facts)
+  notify(turn, facts.abandoned === undefined ? 'round-opened' : 'attempt-abandoned', {
+    round: record.round,
+    attempt: record.attempt,
+    sites: facts.survivors?.length ?? 0,
+    ...(facts.abandoned === undefined ? {} : { code: facts.abandoned }),
+  })
+  if (ending !== undefined && ending.status !== 'released' && isOpen(turn)) setStatus(turn, ending.status, ending.code)
+  return accept
+}
+
+function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
+  if (turn.state.release !== undefined) return accept
+  const inOrder = [...message.records].sort((a, b) => a.round - b.round || a.attempt - b.attempt)
+  const checked = inOrder.map((record) => ({
+    record,
+    facts: checkRecord(record, turn.jobId, turn.job, turn.context.roster),
+  }))
+  const last = checked.at(-1)
+  if (last === undefined) return reject('release', 'a release without records')
+  const { facts } = last
+  const ending = endingOf(turn.job, last.record.attempt, facts)
+  if (ending === undefined) return reject('release', 'the last record does not end the job')
+  const result =
+    ending.status === 'released'
+      ? openResult(turn, message, facts.roundId ?? '', facts.opened?.commitment ?? '')
+      : undefined
+  if (ending.status === 'released' && result === undefined && turn.job.recipients.includes(turn.context.self))
+    return reject('release', 'the numbers do not fit the commitment that a quorum signed')
+  if (!isComplete(checked, message.decisions)) return ignore('release-incomplete')
+  turn.state = {
+    ...turn.state,
+    result,
+    release: { records: inOrder, decisions: message.decisions, survivors: facts.survivors ?? [] },
+  }
+  setStatus(turn, ending.status, ending.code)
+  turn.effects.push({
+    type: 'audit',
+    event: 'result-received',
+    fields: { job: turn.jobId, status: ending.status, code: ending.code },
+  })
+  return accept
+}
+
+/** Every round's opening leads to the next, and every approval that a cohort names is there: enough for a receipt. */
+function isComplete(
+  checked: readonly { readonly record: AttemptRecord; readonly facts: RecordFacts }[],
+  decisions: readonly Signed[],
+): boolean {
+  const hashes = new Set(decisions.map((signed) => openSigned(signed, DECISION).hash))
+  let commitment: Hex | null = null
+  let round = 1
+  for (const { record, facts } of checked) {
+    if (record.round !== round || (facts.specification !== undefined && facts.specification.state !== commitment))
+      return false
+    if (facts.specification?.cohort.some((one) => !hashes.has(one.decision))) return false
+    if (facts.opened === undefined) continue
+    commitment = facts.opened.commitment
+    round++
+  }
+  return true
+}
+
+function openResult(turn: Turn, message: WireOf<'release'>, roundId: Hex, commitment: Hex): RequestState['result'] {
+  if (message.box === null) return undefined
+  const plain = openSealed(message.box, turn.context.self, turn.context.sealingSecret, releaseContext(turn.jobId))
+  if (plain === undefined) return undefined
+  const { released, salt } = decode(plain) as { released?: unknown; salt?: unknown }
+  if (!(released instanceof Uint8Array) || !(salt instanceof Uint8Array)) return undefined
+  return commitResult(salt, released, roundId) === commitment ? { released, salt } : undefined
+}
+
+const nameOf = (turn: Turn, key: Hex): string => turn.context.roster.members.get(key)?.name ?? key.slice(0, 12)
+
+function setStatus(turn: Turn, status: JobStatus, code: string): void {
+  turn.state = { ...turn.state, status: { status, code } }
+  notify(turn, 'job-status', { status, code })
+}
+
+function notify(turn: Turn, event: string, fields: Readonly<Record<string, string | number | boolean>>): void {
+  turn.effects.push({ type: 'notify', event, fields })
+}
+
+function send(turn: Turn, id: string, to: Hex, message: WireMessage): void {
+  turn.effects.push({
+    type: 'send',
+    id: `${turn.jobId}/${id}/${to}`,
+    to,
+    message,
+    untilMs: turn.job.notAfter + OPEN_MARGIN_MS,
+  })
+}

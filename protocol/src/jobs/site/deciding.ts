@@ -1,0 +1,81 @@
+/** A site's decision about a job: by its policy, or by its operator. Implements docs/spec/jobs.md, "Policy". */
+import { type Signed, signObject } from '../../encoding/signed.js'
+import { accept, ignore, reject, type Verdict } from '../../encoding/verdict.js'
+import type { Context } from '../../machine.js'
+import { checkJob, guardKey } from '../check.js'
+import { evaluatePolicy, type PolicyDecision } from '../evaluate.js'
+import type { Job, JobId } from '../job.js'
+import { DECISION, type Decision } from '../messages.js'
+import { audit, isOpen, presentMembers, send, setStatus, type Turn } from './state.js'
+
+export function decidePolicy(job: Job, jobId: JobId, context: Context): PolicyDecision {
+  const dataset = context.datasets.find((one) => one.name === job.dataset)
+  const versions = context
+    .history(guardKey(job))
+    .flatMap((one) => (one.ownVersion === null || one.job === jobId ? [] : [one.ownVersion]))
+  const changedRows = versions.length === 0 ? undefined : versions.every((one) => one === dataset?.version) ? 0 : 1
+  return evaluatePolicy(context.policy, job, {
+    roster: context.roster,
+    nowMs: context.nowMs,
+    dataset,
+    recentJobs: context.approvalsToday,
+    committee: context.roster.committees.get(job.committee),
+    checkpointAgeMs: context.log.checkpointAgeMs,
+    changedRows,
+  })
+}
+
+/** Decides a job that is new, or that waits for the operator when the policy has changed. */
+export function decideByPolicy(turn: Turn): void {
+  const check = checkJob(turn.job, turn.context.roster, turn.context.nowMs)
+  if (!check.ok) return decide(turn, 'refuse', 'policy', check.code, check.message)
+  const { decision, code, message } = decidePolicy(turn.job, turn.jobId, turn.context)
+  if (decision !== 'ask') decide(turn, decision, 'policy', code, message)
+  else if (turn.state.status.status === 'announced') setStatus(turn, 'waiting', code, message)
+}
+
+export function onOperator(turn: Turn, decision: 'approve' | 'refuse', reason: string): Verdict {
+  if (turn.state.decision !== undefined || !isOpen(turn)) return ignore('decided')
+  if (decision === 'refuse') {
+    decide(turn, 'refuse', 'operator', 'operator', reason)
+    return accept
+  }
+  const verdict = decidePolicy(turn.job, turn.jobId, turn.context)
+  if (verdict.decision === 'refuse') return reject(verdict.code, verdict.message)
+  decide(turn, 'approve', 'operator', 'operator', reason)
+  return accept
+}
+
+function decide(
+  turn: Turn,
+  decision: 'approve' | 'refuse',
+  by: 'policy' | 'operator',
+  code: string,
+  message: string,
+): void {
+  const { context, job } = turn
+  const dataset = context.datasets.find((one) => one.name === job.dataset)
+  const body: Decision = {
+    job: turn.jobId,
+    site: context.self,
+    decision,
+    code,
+    message,
+    policyHash: context.policyHash,
+    datasetVersion: decision === 'approve' ? (dataset?.version ?? null) : null,
+    checkpoint: { size: context.log.size, root: context.log.root },
+    consents: [],
+    decidedAt: context.nowMs,
+    by,
+  }
+  const signed = signObject(DECISION.kind, DECISION.version, body, context.signer)
+  turn.state = { ...turn.state, decision: signed }
+  setStatus(turn, decision === 'approve' ? 'approved' : 'refused', code, message)
+  audit(turn, decision === 'approve' ? 'job-approved' : 'job-refused', { by, code })
+  sendDecision(turn, signed)
+}
+
+export function sendDecision(turn: Turn, signed: Signed): void {
+  for (const key of new Set([...presentMembers(turn), turn.job.researcher]))
+    send(turn, 'decision', key, { type: 'decision', decision: signed })
+}

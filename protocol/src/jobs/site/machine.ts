@@ -1,0 +1,146 @@
+/**
+ * A site's part in one job, as a machine: it decides, computes on its own rows, submits once a round and keeps the bytes
+ * for a resend. Implements docs/spec/secure-aggregation.md, "Sites". Nothing leaves before it is on disk that it will.
+ */
+import type { Hex } from '../../crypto/hash.js'
+import { openSigned, type Signed } from '../../encoding/signed.js'
+import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
+import { OPEN_MARGIN_MS } from '../../limits.js'
+import { type Context, type Effect, withEntry } from '../../machine.js'
+import type { ContributeOutcome } from '../../ports.js'
+import type { ComputeAnswer } from '../../secagg/compute.js'
+import { checkRecord, endingOf } from '../../secagg/record.js'
+import type { WireMessage, WireOf } from '../../wire.js'
+import { guardKey } from '../check.js'
+import { CANCEL, DECISION } from '../messages.js'
+import { decideByPolicy, onOperator, sendDecision } from './deciding.js'
+import { contribute, onComputed, onContributed, onRound } from './rounds.js'
+import {
+  audit,
+  beginTurn,
+  isOpen,
+  isWaitingForOpening,
+  type SiteRound,
+  type SiteState,
+  send,
+  setStatus,
+  type Turn,
+} from './state.js'
+
+export type SiteEvent =
+  | { readonly type: 'resume'; readonly restarted: boolean }
+  | { readonly type: 'operator'; readonly decision: 'approve' | 'refuse'; readonly reason: string }
+  | { readonly type: 'message'; readonly from: Hex; readonly message: WireMessage }
+  | { readonly type: 'contributed'; readonly tag: string; readonly outcome: ContributeOutcome }
+  | { readonly type: 'computed'; readonly tag: string; readonly answer: ComputeAnswer }
+  | { readonly type: 'timer'; readonly name: string }
+
+export interface SiteStep {
+  readonly state: SiteState
+  readonly effects: readonly Effect[]
+  readonly verdict: Verdict
+}
+
+/** Throws FlameshError for a message that breaks a rule of form or signature; nothing has changed then. */
+export function stepSite(state: SiteState, event: SiteEvent, context: Context): SiteStep {
+  const turn = beginTurn(state, context)
+  if (turn === undefined) return { state, effects: [], verdict: later('committee-unknown') }
+  const verdict = take(turn, event)
+  return { state: turn.state, effects: turn.effects, verdict }
+}
+
+function take(turn: Turn, event: SiteEvent): Verdict {
+  switch (event.type) {
+    case 'resume':
+      return resume(turn, event.restarted)
+    case 'operator':
+      return onOperator(turn, event.decision, event.reason)
+    case 'message':
+      return takeMessage(turn, event.message)
+    case 'contributed':
+      return onContributed(turn, event.tag, event.outcome)
+    case 'computed':
+      return onComputed(turn, event.tag, event.answer)
+    case 'timer':
+      if (turn.context.nowMs >= turn.job.notAfter && isOpen(turn) && !isWaitingForOpening(turn))
+        setStatus(turn, 'expired', 'expired', 'the job expired')
+      return accept
+  }
+}
+
+function takeMessage(turn: Turn, message: WireMessage): Verdict {
+  switch (message.type) {
+    case 'round':
+      return onRound(turn, message)
+    case 'outcome':
+      return onOutcome(turn, message)
+    case 'cancel':
+      return onCancel(turn, message.cancel)
+    default:
+      return ignore('not-for-sites')
+  }
+}
+
+function resume(turn: Turn, restarted: boolean): Verdict {
+  const { status } = turn.state.status
+  turn.effects.push(
+    { type: 'timer', name: 'expire', atMs: turn.job.notAfter },
+    { type: 'timer', name: 'forget', atMs: turn.job.notAfter + OPEN_MARGIN_MS },
+  )
+  if (status === 'announced' || (status === 'waiting' && !restarted)) decideByPolicy(turn)
+  else if (restarted) repeat(turn)
+  return accept
+}
+
+function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
+  const facts = checkRecord(record, turn.jobId, turn.job, turn.context.roster)
+  const name = `${record.round}.${record.attempt}`
+  const round = turn.state.rounds.get(name)
+  if (facts.survivors !== undefined) {
+    const own = facts.survivors.includes(turn.context.self) && turn.state.decision !== undefined
+    const ownVersion = own ? openSigned(turn.state.decision as Signed, DECISION).body.datasetVersion : null
+    const entry = {
+      key: guardKey(turn.job),
+      sites: facts.survivors,
+      job: turn.jobId,
+      ownVersion,
+      contributors: facts.opened?.contributors ?? null,
+      minCohort: turn.job.cohort.minimum,
+    }
+    turn.effects.push({ type: 'remember', entry })
+  }
+  if (round !== undefined && !round.resolved) resolve(turn, name, round)
+  const ending = endingOf(turn.job, record.attempt, facts)
+  if (ending !== undefined && isOpen(turn) && turn.state.status.status !== 'refused') {
+    const included = facts.survivors?.includes(turn.context.self) ?? false
+    setStatus(turn, ending.status, ending.code, included ? 'included in the sum' : 'not included in the sum')
+    audit(turn, 'job-ended', { status: ending.status, code: ending.code, included })
+  }
+  return accept
+}
+
+/** Nobody needs the bytes of a round that is over. */
+function resolve(turn: Turn, name: string, round: SiteRound): void {
+  const sent = new Map([...turn.state.sent].filter(([key]) => !key.startsWith(`${name}/`)))
+  turn.state = { ...turn.state, sent, rounds: withEntry(turn.state.rounds, name, { ...round, resolved: true }) }
+}
+
+function onCancel(turn: Turn, signed: Signed): Verdict {
+  const { body, signers } = openSigned(signed, CANCEL)
+  if (signers.length !== 1 || signers[0] !== turn.job.researcher || body.job !== turn.jobId)
+    return reject('signature', 'not signed by the researcher')
+  if (isOpen(turn) && !isWaitingForOpening(turn))
+    setStatus(turn, 'cancelled', 'cancelled', 'the researcher cancelled the job')
+  return accept
+}
+
+/** After a restart: what this site had said, byte for byte, and what it had begun, from the start. */
+function repeat(turn: Turn): void {
+  if (turn.state.decision !== undefined && isOpen(turn)) sendDecision(turn, turn.state.decision)
+  for (const [name, round] of turn.state.rounds) {
+    if (round.resolved) continue
+    if (round.status === 'preparing' && isOpen(turn)) contribute(turn, name, round)
+    for (const [key, sent] of turn.state.sent)
+      if (key.startsWith(`${name}/`)) send(turn, `answer/${name}`, key.slice(name.length + 1), sent)
+  }
+}

@@ -1,0 +1,103 @@
+/** What a site remembers about one job, and the small things every step of it needs. */
+import type { Hex } from '../../crypto/hash.js'
+import { openSigned, type Signed } from '../../encoding/signed.js'
+import type { CommitteeRecord } from '../../identity/roster.js'
+import { OPEN_MARGIN_MS } from '../../limits.js'
+import type { Context, Effect, Fields, Table } from '../../machine.js'
+import type { JobStatus } from '../../peer.js'
+import { seatsOf } from '../../secagg/record.js'
+import type { WireMessage } from '../../wire.js'
+import { JOB, type Job, type JobId } from '../job.js'
+
+/** One round at this site. What it computed is kept only as the bytes it sent. */
+export interface SiteRound {
+  readonly roundId: Hex
+  readonly status: 'preparing' | 'submitted' | 'withdrawn'
+  readonly specification: Signed
+  /** canonical bytes of the state it starts from; null in round 1 */
+  readonly state: Uint8Array | null
+  readonly resolved: boolean
+}
+
+export interface SiteState {
+  readonly job: Signed
+  readonly status: { readonly status: JobStatus; readonly code: string; readonly message: string }
+  readonly decision: Signed | undefined
+  /** by `round.attempt`: one specification each, for ever */
+  readonly rounds: Table<SiteRound>
+  /** by `round.attempt/member`: for a resend, byte for byte */
+  readonly sent: Table<WireMessage>
+}
+
+export function newSite(job: Signed): SiteState {
+  return {
+    job,
+    status: { status: 'announced', code: '', message: '' },
+    decision: undefined,
+    rounds: new Map(),
+    sent: new Map(),
+  }
+}
+
+/** One step in the making. */
+export interface Turn {
+  state: SiteState
+  readonly effects: Effect[]
+  readonly context: Context
+  readonly jobId: JobId
+  readonly job: Job
+  readonly committee: CommitteeRecord
+  /** keys in seat order; null for the seats that are absent in this job */
+  readonly seats: readonly (Hex | null)[]
+}
+
+export function beginTurn(state: SiteState, context: Context): Turn | undefined {
+  const { body: job, hash: jobId } = openSigned(state.job, JOB)
+  const committee = context.roster.committees.get(job.committee)
+  if (committee === undefined) return undefined
+  return { state, effects: [], context, jobId, job, committee, seats: seatsOf(job, committee, context.roster) }
+}
+
+export const isOpen = (turn: Turn): boolean =>
+  ['announced', 'waiting', 'approved', 'preparing', 'submitted', 'refused'].includes(turn.state.status.status)
+
+export const isWaitingForOpening = (turn: Turn): boolean =>
+  turn.state.status.status === 'submitted' && turn.context.nowMs < turn.job.notAfter + OPEN_MARGIN_MS
+
+export function attemptOf(name: string): { round: number; attempt: number } {
+  const [round, attempt] = name.split('.')
+  return { round: Number(round), attempt: Number(attempt) }
+}
+
+export function presentMembers(turn: Turn): readonly Hex[] {
+  return turn.seats.filter((key) => key !== null)
+}
+
+export function setStatus(turn: Turn, status: JobStatus, code: string, message: string): void {
+  turn.state = { ...turn.state, status: { status, code, message } }
+  turn.effects.push({ type: 'notify', event: 'job-status', fields: { status, code } })
+}
+
+export function progress(turn: Turn, at: { round: number; attempt: number }, status: 'submitted' | 'failed'): void {
+  send(turn, `progress/${at.round}.${at.attempt}`, turn.job.researcher, {
+    type: 'progress',
+    job: turn.jobId,
+    ...at,
+    site: turn.context.self,
+    status,
+  })
+}
+
+export function send(turn: Turn, id: string, to: Hex, message: WireMessage): void {
+  turn.effects.push({
+    type: 'send',
+    id: `${turn.jobId}/${id}/${to}`,
+    to,
+    message,
+    untilMs: turn.job.notAfter + OPEN_MARGIN_MS,
+  })
+}
+
+export function audit(turn: Turn, event: string, fields: Fields): void {
+  turn.effects.push({ type: 'audit', event, fields: { job: turn.jobId, ...fields } })
+}

@@ -1,0 +1,116 @@
+/**
+ * `where`: the closed list of column comparisons that choose a site's rows. There are no expressions, so nothing here can
+ * compute, loop or reach beyond one cell. Implements docs/spec/jobs.md, "Conditions". It does not guarantee that a
+ * subset is large enough to be used: that is the analysis's own rule.
+ */
+import type { Column, Rows } from '../analyses/analysis.js'
+import { FlameshError } from '../errors.js'
+import type { Condition } from './job.js'
+
+type Operator = Condition['operator']
+
+/** A decimal number as it may stand in a job: no exponent, no spaces, no infinities. */
+const DECIMAL = /^-?\d{1,30}(\.\d{1,30})?$/
+
+export function isDecimal(value: string | number): boolean {
+  return typeof value === 'number' || DECIMAL.test(value)
+}
+
+const ORDERING: ReadonlySet<Operator> = new Set(['at-least', 'at-most', 'above', 'below'])
+
+/** What is wrong with a condition whatever the data, in words; undefined if nothing is. */
+export function conditionProblem({ operator, values }: Condition): string | undefined {
+  if (operator === 'present') return values.length === 0 ? undefined : '"present" takes no value'
+  if (operator === 'in') return values.length > 0 ? undefined : '"in" needs at least one value'
+  if (values.length !== 1) return `"${operator}" takes exactly one value`
+  if (ORDERING.has(operator) && !isDecimal(values[0] as string | number)) return `"${operator}" compares numbers`
+  return undefined
+}
+
+/** Whether the row at an index satisfies one condition; a missing value never does. */
+type Test = (row: number) => boolean
+
+function numericTest(column: Float64Array, { operator, values }: Condition): Test {
+  // A text that is no number equals no number: NaN does that.
+  const numbers = values.map((value) => (isDecimal(value) ? Number(value) : Number.NaN))
+  const first = numbers[0] as number
+  const holds = ((): ((x: number) => boolean) => {
+    switch (operator) {
+      case 'present':
+        return () => true
+      case 'is':
+        return (x) => x === first
+      case 'is-not':
+        return (x) => x !== first
+      case 'in':
+        return (x) => numbers.includes(x)
+      case 'at-least':
+        return (x) => x >= first
+      case 'at-most':
+        return (x) => x <= first
+      case 'above':
+        return (x) => x > first
+      case 'below':
+        return (x) => x < first
+    }
+  })()
+  return (row) => {
+    const x = column[row] as number
+    // NaN is a missing value; `numbers` may hold NaN, which `includes` would find
+    return !Number.isNaN(x) && holds(x)
+  }
+}
+
+function levelTest(column: readonly (string | null)[], { column: name, operator, values }: Condition): Test {
+  const texts = values.map(String)
+  const holds = ((): ((x: string) => boolean) => {
+    switch (operator) {
+      case 'present':
+        return () => true
+      case 'is':
+      case 'in':
+        return (x) => texts.includes(x)
+      case 'is-not':
+        return (x) => x !== texts[0]
+      case 'at-least':
+      case 'at-most':
+      case 'above':
+      case 'below':
+        throw new FlameshError('column-type', `"${operator}" needs a numeric column, and ${name} holds levels`, {
+          meta: { column: name, operator },
+          hint: 'compare levels with "is", "is-not" or "in"',
+        })
+    }
+  })()
+  return (row) => {
+    const x = column[row]
+    return typeof x === 'string' && holds(x)
+  }
+}
+
+function testFor(rows: Rows, condition: Condition): Test {
+  const column = rows.columns.get(condition.column)
+  const problem = conditionProblem(condition)
+  if (problem !== undefined)
+    throw new FlameshError('job-invalid', problem, { meta: { path: 'where', column: condition.column } })
+  // a site without the column has only missing values of it: no row stays, and nobody can tell that site from another
+  if (column === undefined) return () => false
+  return column instanceof Float64Array ? numericTest(column, condition) : levelTest(column, condition)
+}
+
+function take(column: Column, kept: readonly number[]): Column {
+  if (column instanceof Float64Array) return Float64Array.from(kept, (row) => column[row] as number)
+  return kept.map((row) => column[row] ?? null)
+}
+
+/**
+ * The rows for which every condition holds, in their order; none where the site lacks a column. Throws `column-type` for
+ * an ordering of levels, `job-invalid` for a condition that no checked job contains.
+ */
+export function selectRows(rows: Rows, where: readonly Condition[]): Rows {
+  if (where.length === 0) return rows
+  const tests = where.map((condition) => testFor(rows, condition))
+  const kept: number[] = []
+  for (let row = 0; row < rows.count; row++) if (tests.every((test) => test(row))) kept.push(row)
+  return { count: kept.length, columns: new Map([...rows.columns].map(([name, column]) => [name, take(column, kept)])) }
+}

@@ -1,0 +1,42 @@
+/** Every bound of the protocol in one place, each with its reason. Byte counts are of encoded messages. */
+
+/** A committee has at most seven members; a handover or an attestation may carry two committees' worth. */
+export const MAX_SIGNATURES = 16
+/** Gossip is for announcements; above this the pubsub link of older peers would be closed for good. */
+export const MAX_GOSSIP_BYTES = 256 * 1024
+/** One direct message: a million 128-bit words and their envelope fit. */
+export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+/** A job is a page of YAML. */
+export const MAX_JOB_BYTES = 64 * 1024
+/** Sites in one cohort: certificates name each of them. */
+export const MAX_COHORT = 2048
+/** Rows of the log a node asks for at once. */
+export const MAX_STATEMENTS_PER_REQUEST = 1000
+/** One statement: a certificate or a committee with its datasets. */
+export const MAX_STATEMENT_BYTES = 16 * 1024
+/** Words in one site's vector. */
+export const MAX_DIMENSION = 1 << 20
+/** Fisher scoring and Newton's method converge in fewer than ten steps or not at all. */
+export const MAX_ROUNDS = 64
+/** Attempts of one round: at least t + 1 so that every proposer can be the faulty one, with room for pauses. */
+export const MAX_ATTEMPTS = 32
+/** Jobs a node keeps open at once; more are ignored until some end. */
+export const MAX_OPEN_JOBS = 1000
+/** Of these, jobs of one researcher: nobody keeps the others' out. */
+export const MAX_OPEN_JOBS_OF_ONE = 100
+/** A job may not be announced for longer than this (milliseconds): its keys and locks are held as long. */
+export const MAX_JOB_LIFETIME_MS = 30 * 24 * 3_600_000
+/** Clocks of honest nodes may differ by this much (milliseconds). */
+export const MAX_CLOCK_SKEW_MS = 2 * 60_000
+/** A checkpoint older than this is not enough to accept a new job (milliseconds). */
+export const MAX_CHECKPOINT_AGE_MS = 7 * 24 * 3_600_000
+/** A committee may open a sum for this long after the latest closing (milliseconds). */
+export const OPEN_MARGIN_MS = 10 * 60_000
+/** Levels of one factor (docs/spec/analyses.md): more identify people. */
+export const MAX_FACTOR_LEVELS = 40
+/** The smallest cohort a site may accept, whatever its policy says. */
+export const MIN_COHORT_FLOOR = 3
+/** The smallest cohort a site accepts unless its policy lowers it. */
+export const DEFAULT_MIN_COHORT = 5
+/** The smallest cell that is released unless a site or a job asks for more. */
+export const DEFAULT_MIN_CELL = 5

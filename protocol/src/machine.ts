@@ -1,0 +1,136 @@
+/**
+ * The shape of every role: `step(state, event, context) → { state, effects }`, pure. A state is plain data: records, and
+ * tables of records. What a step changed is what the engine writes, synced, before it carries out any effect: nothing a
+ * machine relies on can be forgotten (docs/adr/0003). Implements docs/spec/secure-aggregation.md, "Roles as machines".
+ */
+import type { Hex } from './crypto/hash.js'
+import { encode } from './encoding/canonical.js'
+import type { Signed, Signer } from './encoding/signed.js'
+import type { LogSummary, SurvivorHistory } from './history.js'
+import type { Roster } from './identity/roster.js'
+import type { DatasetDescription } from './jobs/dataset.js'
+import type { Policy } from './jobs/policy.js'
+import type { ContributeRequest, Write } from './ports.js'
+import type { ComputeTask } from './secagg/compute.js'
+import type { WireMessage } from './wire.js'
+
+export type Effect =
+  /** delivered at least once: tried again until the peer gives a verdict or `untilMs` passes; `id` replaces an earlier one */
+  | {
+      readonly type: 'send'
+      readonly id: string
+      readonly to: Hex
+      readonly message: WireMessage
+      readonly untilMs: number
+    }
+  | { readonly type: 'publish'; readonly message: WireMessage }
+  /** fires as {type: 'timer', name}; the same name replaces; a past time fires at once */
+  | { readonly type: 'timer'; readonly name: string; readonly atMs: number }
+  /** the site's analysis on its own rows, by the Runner port; answers with {type: 'contributed', tag} */
+  | { readonly type: 'contribute'; readonly tag: string; readonly request: ContributeRequest }
+  /** bulk arithmetic, outside the step; answers with {type: 'computed', tag} */
+  | { readonly type: 'compute'; readonly tag: string; readonly task: ComputeTask }
+  | { readonly type: 'erase-secret'; readonly name: string }
+  /** prekeys, by payload hash, that are bound to a round and never offered again */
+  | { readonly type: 'spend-prekeys'; readonly prekeys: readonly Hex[] }
+  /** a certified survivor set, for the guard */
+  | { readonly type: 'remember'; readonly entry: SurvivorHistory }
+  | { readonly type: 'audit'; readonly event: string; readonly fields: Fields }
+  /** for whoever watches: `--wait`, logs */
+  | { readonly type: 'notify'; readonly event: string; readonly fields: Fields }
+
+export type Fields = Readonly<Record<string, string | number | boolean>>
+
+/** Time, randomness, keys and knowledge: the same context and event always give the same step. */
+export interface Context {
+  readonly nowMs: number
+  readonly self: Hex
+  readonly signer: Signer
+  readonly sealingSecret: Uint8Array
+  readonly random: (length: number) => Uint8Array
+  readonly roster: Roster
+  readonly log: LogSummary
+  readonly policy: Policy
+  readonly policyHash: Hex
+  readonly datasets: readonly DatasetDescription[]
+  /** survivor sets certified so far under a guard key, by any job */
+  readonly history: (key: Hex) => readonly SurvivorHistory[]
+  /** true while another job's round under the same guard key is unresolved at this node */
+  readonly busy: (key: Hex, job: Hex) => boolean
+  /** jobs this site approved in the last day, for the policy's rate */
+  readonly approvalsToday: number
+  /** a one-time secret that was kept and not yet erased */
+  readonly secret: (name: string) => Uint8Array | undefined
+  /** unspent prekeys of a committee member, or of this node itself, oldest first */
+  readonly prekeys: (committee: number, member: Hex) => readonly Signed[]
+  readonly timings: Timings
+}
+
+export interface Timings {
+  /** how long a specification may take once the cohort is known */
+  readonly specificationMs: number
+  /** how long a member waits for the last Haves, or before it repeats another's work */
+  readonly graceMs: number
+  readonly proposeMs: number
+  readonly voteMs: number
+  /** added to the two above for each further view */
+  readonly viewStepMs: number
+}
+
+export const DEFAULT_TIMINGS: Timings = {
+  specificationMs: 8_000,
+  graceMs: 1_500,
+  proposeMs: 2_000,
+  voteMs: 1_500,
+  viewStepMs: 1_000,
+}
+
+export interface Step<S> {
+  readonly state: S
+  readonly effects: readonly Effect[]
+}
+
+export type Table<T = unknown> = ReadonlyMap<string, T>
+
+/**
+ * A state: every field a record, or a table of records. Records are canonical-CBOR encodable; undefined means absent. A
+ * field whose name starts with `_` is never written: what it holds must be derived again, or must not touch a disk.
+ */
+export type Persisted = object
+
+export function withEntry<T>(table: Table<T>, key: string, value: T): Table<T> {
+  return new Map(table).set(key, value)
+}
+
+/** What must be written so that a restart finds `after`, given that the store holds `before`. */
+export function difference(prefix: string, before: Persisted | undefined, after: Persisted): readonly Write[] {
+  const writes: Write[] = []
+  const old = (before ?? {}) as Record<string, unknown>
+  for (const [field, value] of Object.entries(after)) {
+    if (field.startsWith('_')) continue
+    const was = old[field]
+    if (value === was) continue
+    if (value instanceof Map) tableDifference(`${prefix}${field}/`, was as Table | undefined, value, writes)
+    else writes.push({ key: prefix + field, value: value === undefined ? null : encode(value) })
+  }
+  return writes
+}
+
+function tableDifference(prefix: string, before: Table | undefined, after: Table, writes: Write[]): void {
+  for (const [key, value] of after) {
+    if (before?.get(key) !== value) writes.push({ key: prefix + key, value: encode(value) })
+  }
+  for (const key of before?.keys() ?? []) if (!after.has(key)) writes.push({ key: prefix + key, value: null })
+}
+
+/** Rebuilds a state from its entries; `empty` says which fields are tables. */
+export function restore<S extends Persisted>(empty: S, entries: Iterable<readonly [string, unknown]>): S {
+  const state: Record<string, unknown> = {}
+  for (const [field, value] of Object.entries(empty)) state[field] = value instanceof Map ? new Map(value) : value
+  for (const [path, value] of entries) {
+    const at = path.indexOf('/')
+    if (at < 0) state[path] = value
+    else (state[path.slice(0, at)] as Map<string, unknown>).set(path.slice(at + 1), value)
+  }
+  return state as S
+}

@@ -1,0 +1,70 @@
+/** The outside world as the engine sees it. node/ supplies real ports, simulations/ simulated ones. */
+import type { Hex } from './crypto/hash.js'
+import type { Verdict } from './encoding/verdict.js'
+
+export interface Write {
+  readonly key: string
+  /** null deletes */
+  readonly value: Uint8Array | null
+}
+
+export interface Store {
+  /** Atomic, and on disk (synced) when it resolves. */
+  write(writes: readonly Write[]): Promise<void>
+  get(key: string): Promise<Uint8Array | undefined>
+  /** All entries whose key starts with `prefix`, in key order. */
+  list(prefix: string): Promise<readonly (readonly [string, Uint8Array])[]>
+}
+
+/** Keys that must be able to vanish: one file each, overwritten and unlinked by `erase` (a log-structured store erases nothing). */
+export interface Vault {
+  put(name: string, secret: Uint8Array): Promise<void>
+  get(name: string): Promise<Uint8Array | undefined>
+  erase(name: string): Promise<void>
+  list(): Promise<readonly string[]>
+}
+
+export interface Transport {
+  /**
+   * Hands one message to one peer and resolves with the peer's verdict. Rejects (any error) when the peer cannot be
+   * reached or did not answer; the engine tries again.
+   */
+  send(to: Hex, message: Uint8Array): Promise<Verdict>
+  /** Broadcast to every member. Best effort. */
+  publish(message: Uint8Array): void
+}
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** milliseconds since 1970 */
+  now(): number
+  setTimer(atMs: number, fire: () => void): Timer
+}
+
+export interface Random {
+  bytes(length: number): Uint8Array
+}
+
+/** Runs a site's analysis on its own rows, outside the engine's turn, with limits on memory and time. */
+export interface Runner {
+  contribute(request: ContributeRequest): Promise<ContributeOutcome>
+}
+
+export interface ContributeRequest {
+  readonly job: Hex
+  readonly analysis: string
+  readonly analysisVersion: number
+  readonly parameters: unknown
+  readonly state: unknown
+  readonly dataset: string
+  /** hash of the rows the job was approved on: the same for every round and attempt */
+  readonly datasetVersion: Hex
+  readonly where: readonly unknown[]
+}
+
+export type ContributeOutcome =
+  | { readonly ok: true; readonly values: Float64Array }
+  | { readonly ok: false; readonly code: string; readonly message: string }

@@ -1,0 +1,179 @@
+/**
+ * From a specification to this member's Have: the round goes out to the sites, their submissions come in and are checked,
+ * the round closes. Implements docs/spec/secure-aggregation.md, "Submissions" and "Closing".
+ */
+import type { Hex } from '../../crypto/hash.js'
+import { hexToBytes } from '../../crypto/hash.js'
+import { isSealable, openSealed, sealFor } from '../../crypto/sealing.js'
+import { decode, encode } from '../../encoding/canonical.js'
+import { openSigned, payloadHash, type Signed, signObject } from '../../encoding/signed.js'
+import { accept, later, reject, type Verdict } from '../../encoding/verdict.js'
+import { activeMember } from '../../identity/roster.js'
+import { withEntry } from '../../machine.js'
+import type { WireOf } from '../../wire.js'
+import { proposerSeat } from '../consensus-messages.js'
+import { HAVE, type Have, type Specification, SUBMISSION, WITHDRAWAL } from '../messages.js'
+import { holdings } from './holding.js'
+import {
+  accuse,
+  attemptName,
+  audit,
+  electorate,
+  nameOf,
+  type Stored,
+  send,
+  sendToMembers,
+  setTimer,
+  specificationOf,
+  type Turn,
+  update,
+  updateAttempt,
+} from './state.js'
+
+export function advanceCollecting(turn: Turn): void {
+  const specification = specificationOf(turn)
+  const { attempt, certificate } = turn.state
+  if (specification === undefined || certificate !== undefined || attempt.closedAtMs !== null) return
+  const { context } = turn
+  if (!turn.state.attempt.announced) {
+    const primary = proposerSeat(electorate(turn), 0) === turn.seat
+    const dueMs = (turn.state.attempt.specifiedAtMs ?? context.nowMs) + (primary ? 0 : context.timings.graceMs)
+    if (context.nowMs >= dueMs) announceRound(turn, specification.body)
+    else setTimer(turn, 'announce', dueMs)
+  }
+  const settled = specification.body.cohort.every(
+    ({ site }, index) =>
+      turn.state.submissions.has(String(index)) ||
+      turn.state.withdrawals.has(site) ||
+      !activeMember(context.roster, site, context.nowMs),
+  )
+  const over = turn.state.cancelled !== undefined || context.nowMs >= specification.body.closesAt
+  if (settled || over) closeRound(turn, specification.body, specification.roundId)
+  else setTimer(turn, 'close', specification.body.closesAt)
+}
+
+/** The specification and the state it starts from, to every site of the cohort that has not answered. */
+export function announceRound(turn: Turn, specification: Specification): void {
+  const { previous } = turn.state.progress
+  if (
+    turn.state.specification === undefined ||
+    (previous !== null && (previous.state === null || previous.salt === null))
+  )
+    return
+  updateAttempt(turn, { announced: true })
+  const others = electorate(turn).seats.flatMap((key) => (key === null || key === turn.context.self ? [] : [key]))
+  const waiting = specification.cohort
+    .filter((_, index) => !turn.state.submissions.has(String(index)))
+    .map((one) => one.site)
+  for (const key of new Set([...waiting, ...(previous === null ? [] : others)])) {
+    const member = turn.context.roster.members.get(key)
+    if (member === undefined || !isSealable(hexToBytes(member.sealingKey))) continue
+    const sealed =
+      previous === null
+        ? null
+        : {
+            opened: previous.opened,
+            box: sealFor(
+              [member],
+              stateContext(previous.commitment),
+              encode({ state: previous.state, salt: previous.salt }),
+              turn.context.random,
+            ),
+          }
+    send(turn, `round/${turn.state.progress.round}.${turn.state.progress.attempt}`, key, {
+      type: 'round',
+      specification: turn.state.specification,
+      previous: sealed,
+    })
+  }
+}
+
+/** What a box with a state is bound to. */
+export function stateContext(commitment: Hex): Uint8Array {
+  return encode(['flamesh state', commitment])
+}
+
+/** The state and salt in a box sealed to this node; undefined if there is none that opens. */
+export function openState(
+  box: Parameters<typeof openSealed>[0],
+  self: Hex,
+  secret: Uint8Array,
+  commitment: Hex,
+): { readonly state: Uint8Array; readonly salt: Uint8Array } | undefined {
+  const plain = openSealed(box, self, secret, stateContext(commitment))
+  if (plain === undefined) return undefined
+  try {
+    const { state, salt } = decode(plain) as { state?: unknown; salt?: unknown }
+    return state instanceof Uint8Array && salt instanceof Uint8Array ? { state, salt } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function closeRound(turn: Turn, specification: Specification, roundId: Hex): void {
+  const held = specification.cohort.flatMap((_, site) => {
+    const stored = turn.state.submissions.get(String(site))
+    return stored?.whole && stored.submit ? [{ site, submission: payloadHash(stored.submit.submission) }] : []
+  })
+  const sites = held.map((one) => one.site)
+  const body: Have = { roundId, seat: turn.seat, sites, submissions: held.map((one) => one.submission) }
+  const have = signObject(HAVE.kind, HAVE.version, body, turn.context.signer)
+  audit(turn, 'round-closed', { sites: sites.length, cohort: specification.cohort.length })
+  updateAttempt(turn, { closedAtMs: turn.context.nowMs })
+  update(turn, { haves: withEntry(turn.state.haves, String(turn.seat), have) })
+  sendToMembers(turn, 'have', { type: 'have', ...attemptName(turn), have })
+}
+
+export function onSubmit(turn: Turn, from: Hex, message: WireOf<'submit'>): Verdict {
+  const specification = specificationOf(turn)
+  if (specification === undefined) return later('specification-unknown')
+  const { body, hash, signers } = openSigned(message.submission, SUBMISSION)
+  const index = specification.body.cohort.findIndex((one) => one.site === body.site)
+  const member = activeMember(turn.context.roster, body.site, turn.context.nowMs)
+  if (index < 0 || signers.length !== 1 || signers[0] !== body.site)
+    return reject('not-in-cohort', 'a submission from outside the cohort')
+  // whoever passed it on could have spoilt what is not signed, and the site would be left out for it
+  if (from !== body.site) return reject('not-the-site', 'a submission that its site did not send')
+  if (member === undefined || member.index !== body.enrolment)
+    return reject('certificate', 'the site is not in good standing')
+  if (body.roundId !== specification.roundId) return reject('another-round', 'a submission for another specification')
+  const known = turn.state.submissions.get(String(index))
+  if (known?.submit) {
+    if (payloadHash(known.submit.submission) === hash) return accept
+    accuse(turn, 'second-submission', body.site)
+    return reject('second-submission', 'this site already submitted something else')
+  }
+  const stored: Stored = { submit: message, supplies: known?.supplies ?? {}, whole: false }
+  const { whole } = holdings(turn, specification.body, stored, hash)
+  if (!whole) audit(turn, 'bad-submission', { site: nameOf(turn, body.site) })
+  update(turn, { submissions: withEntry(turn.state.submissions, String(index), { ...stored, whole }) })
+  audit(turn, 'submission-received', { site: nameOf(turn, body.site), whole })
+  return accept
+}
+
+export function onWithdrawal(turn: Turn, signed: Signed): Verdict {
+  const { body, signers } = openSigned(signed, WITHDRAWAL)
+  if (signers.length !== 1 || signers[0] !== body.site) return reject('signature', 'not signed by the site')
+  if (!turn.state.decisions.has(body.site)) return later('approval-unknown')
+  if (!turn.state.withdrawals.has(body.site)) {
+    update(turn, { withdrawals: withEntry(turn.state.withdrawals, body.site, signed) })
+    audit(turn, 'site-withdrew', { site: nameOf(turn, body.site), code: body.code })
+  }
+  return accept
+}
+
+export function onHave(turn: Turn, signed: Signed): Verdict {
+  const specification = specificationOf(turn)
+  if (specification === undefined) return later('specification-unknown')
+  const { body, hash, signers } = openSigned(signed, HAVE)
+  if (signers.length !== 1 || turn.seats[body.seat] !== signers[0]) return reject('signature', 'not signed by the seat')
+  if (body.roundId !== specification.roundId) return reject('another-round', 'a Have for another specification')
+  const known = turn.state.haves.get(String(body.seat))
+  if (known !== undefined) {
+    if (openSigned(known, HAVE).hash === hash) return accept
+    accuse(turn, 'second-have', signers[0] as Hex)
+    return reject('second-have', 'this member already signed another Have')
+  }
+  update(turn, { haves: withEntry(turn.state.haves, String(body.seat), signed) })
+  return accept
+}

@@ -1,0 +1,247 @@
+/**
+ * What follows a finished attempt: the next attempt, the next round, or the end of the job and its release. Implements
+ * docs/spec/secure-aggregation.md, "Attempts and rounds" and "Release".
+ */
+import type { Hex } from '../../crypto/hash.js'
+import { openSigned, payloadHash, type Signed } from '../../encoding/signed.js'
+import { accept, ignore, later, type Verdict } from '../../encoding/verdict.js'
+import { withEntry } from '../../machine.js'
+import type { AttemptRecord } from '../../wire.js'
+import { proposerSeat, valueId } from '../consensus-messages.js'
+import { OPENED, SPECIFICATION } from '../messages.js'
+import { checkRecord, endingOf } from '../record.js'
+import { quorumOpening } from './opening.js'
+import { bindKeys } from './specifying.js'
+import {
+  attemptKey,
+  audit,
+  deadline,
+  electorate,
+  freshAttempt,
+  type Progress,
+  rememberSet,
+  secretName,
+  send,
+  setTimer,
+  specificationOf,
+  survivorKeys,
+  survivorsOf,
+  type Turn,
+  update,
+  updateAttempt,
+} from './state.js'
+
+/** Finishes the attempt if it is decided: abandoned, opened by a quorum, or certified and not opened in time. */
+export function advanceEnding(turn: Turn): void {
+  if (turn.state.progress.ended === null && turn.context.nowMs >= deadline(turn)) return expire(turn)
+  const value = turn.state.certificate?.value
+  if (value === undefined || turn.state.attempt.finished) return
+  if (value.kind === 'abandon') return finish(turn, null)
+  const opening = quorumOpening(turn)
+  if (opening !== undefined && awaitsOwn(turn, opening)) return
+  if (opening !== undefined) return finish(turn, opening)
+  const specification = specificationOf(turn)
+  if (specification !== undefined && turn.context.nowMs >= specification.body.openBy) finish(turn, null)
+}
+
+/**
+ * A member that is about to open the sum itself waits a little for that: it then has the state the next round starts from
+ * (it may be the one to propose it), or a copy of the result to keep for the recipients.
+ */
+function awaitsOwn(turn: Turn, opening: Signed): boolean {
+  const { self, nowMs, timings } = turn.context
+  const opened = [opening, ...turn.state.openings.values()].some((one) =>
+    one.signatures.some((by) => by.signer === self),
+  )
+  if (opened || turn.state._sums === undefined) return false
+  const untilMs = (turn.state.attempt.quorumAtMs ?? nowMs) + timings.graceMs
+  if (nowMs >= untilMs) return false
+  if (turn.state.attempt.quorumAtMs === null) updateAttempt(turn, { quorumAtMs: nowMs })
+  setTimer(turn, 'own-opening', untilMs)
+  return true
+}
+
+/** Nobody can end it together any more: this member forgets the keys and closes the job. */
+function expire(turn: Turn): void {
+  eraseSecrets(turn)
+  // a set it stood behind may have been certified without its knowledge
+  const valid = turn.state.consensus?.valid?.value
+  const specification = specificationOf(turn)?.body
+  const seen = valid?.kind === 'survivors' && specification ? [survivorKeys(specification, valid.survivors)] : []
+  for (const sites of [...turn.state.attempt.voted, ...seen]) rememberSet(turn, sites, null)
+  update(turn, { progress: { ...turn.state.progress, ended: { status: 'expired', code: 'expired' } } })
+  audit(turn, 'job-ended', { status: 'expired', code: 'expired' })
+}
+
+/** The attempt is over, decided by its certificate and, if it came to one, its opening. */
+function finish(turn: Turn, opened: Signed | null): void {
+  const { state } = turn
+  if (state.certificate === undefined) return
+  const record: AttemptRecord = {
+    job: turn.jobId,
+    round: state.progress.round,
+    attempt: state.progress.attempt,
+    specification: state.specification ?? null,
+    certificate: state.certificate,
+    opened,
+  }
+  eraseSecrets(turn)
+  update(turn, { records: withEntry(state.records, attemptKey(record), record) })
+  const primary = proposerSeat(electorate(turn), 0) === turn.seat
+  const { value } = state.certificate
+  if (value.kind === 'abandon') afterAbandon(turn, value.code)
+  else if (opened === null) afterMissing(turn)
+  else afterOpening(turn, opened)
+  const { ended } = turn.state.progress
+  if (ended !== null) {
+    audit(turn, 'job-ended', { status: ended.status, code: ended.code })
+    release(turn)
+  }
+  spread(turn, record, primary)
+  if (ended === null) update(turn, freshAttempt())
+  else update(turn, { attempt: { ...turn.state.attempt, finished: true }, submissions: new Map(), partials: new Map() })
+}
+
+/** The primary tells everyone at once; when the job has ended the others see to it that nobody missed it. */
+function spread(turn: Turn, record: AttemptRecord, primary: boolean): void {
+  if (primary) turn.effects.push({ type: 'publish', message: { type: 'outcome', record } })
+  if (turn.state.progress.ended === null) return
+  if (primary) sendOutcome(turn)
+  else setTimer(turn, 'spread', turn.context.nowMs + turn.context.timings.graceMs * (1 + turn.seat))
+}
+
+/** The last record, to the sites of its cohort, the other members and the researcher. */
+export function sendOutcome(turn: Turn): void {
+  const { progress, records } = turn.state
+  const record = records.get(attemptKey(progress))
+  if (record === undefined) return
+  const cohort =
+    record.specification === null
+      ? []
+      : openSigned(record.specification, SPECIFICATION).body.cohort.map((one) => one.site)
+  const members = electorate(turn).seats.filter((key) => key !== null)
+  for (const key of new Set([...cohort, ...members, turn.job.researcher])) {
+    if (key !== turn.context.self) send(turn, 'outcome', key, { type: 'outcome', record })
+  }
+}
+
+/** One-time keys end with their attempt; the record is the tombstone. */
+function eraseSecrets(turn: Turn): void {
+  for (const key of turn.state.attempt.keys) turn.effects.push({ type: 'erase-secret', name: secretName(key) })
+  updateAttempt(turn, { keys: [] })
+}
+
+function afterAbandon(turn: Turn, abandoned: string): void {
+  const { progress } = turn.state
+  audit(turn, 'attempt-abandoned', { code: abandoned })
+  const ended = endingOf(turn.job, progress.attempt, { abandoned, opened: undefined })
+  update(turn, {
+    progress: ended === undefined ? { ...progress, attempt: progress.attempt + 1 } : { ...progress, ended },
+  })
+}
+
+/** A certified set that was not opened in time is tried again, with fresh seeds and for the same sites only. */
+function afterMissing(turn: Turn): void {
+  audit(turn, 'open-by-missed')
+  rememberSurvivors(turn, null)
+  const { progress } = turn.state
+  update(turn, { progress: { ...progress, attempt: progress.attempt + 1, ...survivorsAlone(turn) } })
+}
+
+function afterOpening(turn: Turn, opened: Signed): void {
+  const { progress } = turn.state
+  const { body } = openSigned(opened, OPENED)
+  // what this member opened itself counts only if it is what the quorum signed
+  const agreed = opened.signatures.some((one) => one.signer === turn.context.self)
+  const { result, sealed } = agreed ? turn.state : { result: undefined, sealed: undefined }
+  rememberSurvivors(turn, body.contributors)
+  const ended = endingOf(turn.job, progress.attempt, { abandoned: undefined, opened: body }) ?? null
+  if (ended !== null || body.commitment === null)
+    return update(turn, { progress: { ...progress, previous: null, ended }, sealed })
+  const { commitment } = body
+  update(turn, {
+    progress: {
+      round: progress.round + 1,
+      attempt: 0,
+      ...survivorsAlone(turn),
+      previous: { opened, commitment, state: result?.bytes ?? null, salt: result?.salt ?? null },
+      ended: null,
+    },
+  })
+}
+
+/** From here on the cohort is the certified survivors, and all of them. */
+function survivorsAlone(turn: Turn): Pick<Progress, 'cohort' | 'pinned'> {
+  const cohort = specificationOf(turn)?.body.cohort ?? []
+  const keys = survivorsOf(turn)?.keys ?? []
+  return { cohort: cohort.filter((one) => keys.includes(one.site)), pinned: keys }
+}
+
+function rememberSurvivors(turn: Turn, contributors: number | null): void {
+  const sites = survivorsOf(turn)?.keys
+  if (sites !== undefined) rememberSet(turn, sites, contributors)
+}
+
+/** Whoever reconnects gets it again; so a try is worth no more than this (milliseconds). */
+const RELEASE_TRY_MS = 60_000
+
+/** The released numbers sealed to the recipients that have not acknowledged them, with everything a receipt needs. */
+export function release(turn: Turn, only?: Hex): void {
+  const { progress, sealed, records, decisions, delivered } = turn.state
+  const wanted = new Set([turn.job.researcher, ...turn.job.recipients])
+  const missing = [...wanted].filter((key) => !delivered.get(key) && (only === undefined || key === only))
+  if (progress.ended === null || records.size === 0 || missing.length === 0) return
+  if (progress.ended.status === 'released' && sealed === undefined) return
+  const message = {
+    type: 'release' as const,
+    job: turn.jobId,
+    box: progress.ended.status === 'released' ? (sealed ?? null) : null,
+    decisions: [...decisions.values()],
+    records: [...records.values()],
+  }
+  const untilMs = Math.max(deadline(turn), turn.context.nowMs + RELEASE_TRY_MS)
+  for (const key of missing) send(turn, 'release', key, message, untilMs)
+}
+
+/** News after the job has ended here: the guard still wants to know what was certified. */
+function rememberLate(turn: Turn, record: AttemptRecord): Verdict {
+  const { survivors, opened } = checkRecord(record, turn.jobId, turn.job, turn.context.roster)
+  if (survivors !== undefined) rememberSet(turn, survivors, opened?.contributors ?? null)
+  return accept
+}
+
+/**
+ * Another member's record: moves this one on to where the committee is. One after the other, since what follows an attempt
+ * depends on it; a record of an opening also overrules that this member alone saw no opening in time.
+ */
+export function onRecord(turn: Turn, record: AttemptRecord): Verdict {
+  const { progress } = turn.state
+  const ahead = record.round - progress.round || record.attempt - progress.attempt
+  if (progress.ended !== null) return rememberLate(turn, record)
+  if (ahead > 0) return later('ahead')
+  if (ahead < 0 && (record.round < progress.round || record.opened === null)) return ignore('past')
+  const facts = checkRecord(record, turn.jobId, turn.job, turn.context.roster)
+  const { specification } = facts
+  if (facts.survivors !== undefined && facts.opened === undefined && turn.context.nowMs < (specification?.openBy ?? 0))
+    return later('not-opened')
+  if (ahead < 0) {
+    eraseSecrets(turn)
+    update(turn, { ...freshAttempt(), progress: { ...progress, attempt: record.attempt } })
+  }
+  const held = turn.state.certificate
+  if (held !== undefined && valueId(held.value) !== valueId(record.certificate.value)) {
+    updateAttempt(turn, { halted: true })
+    audit(turn, 'conflict')
+    return ignore('conflict')
+  }
+  audit(turn, 'caught-up')
+  if (specification !== undefined) bindKeys(turn, specification)
+  update(turn, {
+    certificate: record.certificate,
+    ...(record.specification === null ? {} : { specification: record.specification }),
+    ...(record.opened === null
+      ? {}
+      : { openings: withEntry(turn.state.openings, payloadHash(record.opened), record.opened) }),
+  })
+  return accept
+}

@@ -1,0 +1,277 @@
+/**
+ * The aggregation peer of one job, as a machine: events in, state and effects out. Implements
+ * docs/spec/secure-aggregation.md, "Members". Each file beside this one is a phase of an attempt; all of them look at the
+ * state after every event, in order, so that it never matters which event came first.
+ */
+
+import type { Hex } from '../../crypto/hash.js'
+import { openSigned, type Signed } from '../../encoding/signed.js'
+import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
+import { activeMember } from '../../identity/roster.js'
+import { CANCEL, DECISION } from '../../jobs/messages.js'
+import { type Context, type Effect, withEntry } from '../../machine.js'
+import type { WireMessage, WireOf } from '../../wire.js'
+import { commitResult } from '../commitment.js'
+import type { ComputeAnswer } from '../compute.js'
+import type { TimedPhase } from '../consensus.js'
+import { OPENED, SPECIFICATION, WITHDRAWAL } from '../messages.js'
+import { openByCommittee, openQuorumSpecification } from '../specification.js'
+import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
+import { advanceDeciding, feed, onConsensus } from './deciding.js'
+import { advanceEnding, onRecord, release, sendOutcome } from './ending.js'
+import { onFetch, onSupply } from './holding.js'
+import { advanceOpening, onOpened, onPartials, onSums, tryOpen } from './opening.js'
+import { advanceSpecifying, onSpecification } from './specifying.js'
+import {
+  attemptKey,
+  attemptName,
+  beginTurn,
+  deadline,
+  type MemberState,
+  send,
+  sendToMembers,
+  setTimer,
+  specificationOf,
+  type Turn,
+  update,
+} from './state.js'
+
+export type MemberEvent =
+  /** the job is known and valid; also after a restart, and when the roster changed */
+  | { readonly type: 'resume'; readonly restarted: boolean }
+  | { readonly type: 'message'; readonly from: Hex; readonly message: WireMessage }
+  | { readonly type: 'timer'; readonly name: string }
+  | { readonly type: 'computed'; readonly tag: string; readonly answer: ComputeAnswer }
+  /** this peer came into reach */
+  | { readonly type: 'met'; readonly peer: Hex }
+  /** a peer accepted what was sent */
+  | { readonly type: 'delivered'; readonly to: Hex; readonly kind: WireMessage['type'] }
+
+export interface MemberStep {
+  readonly state: MemberState
+  readonly effects: readonly Effect[]
+  readonly verdict: Verdict
+}
+
+/** Throws FlameshError for a message that breaks a rule of form or signature; nothing has changed then. */
+export function stepMember(state: MemberState, event: MemberEvent, context: Context): MemberStep {
+  const turn = beginTurn(state, context)
+  if (turn === undefined || turn.seat < 0) return { state, effects: [], verdict: ignore('no-seat') }
+  const verdict = take(turn, event)
+  advance(turn)
+  return { state: turn.state, effects: turn.effects, verdict }
+}
+
+function take(turn: Turn, event: MemberEvent): Verdict {
+  switch (event.type) {
+    case 'resume':
+      if (event.restarted) repeat(turn)
+      setTimer(turn, 'expire', turn.job.notAfter)
+      setTimer(turn, 'give-up', deadline(turn))
+      return accept
+    case 'message':
+      return takeMessage(turn, event.from, event.message)
+    case 'timer':
+      takeTimer(turn, event.name)
+      return accept
+    case 'computed':
+      if (event.tag === `${attemptKey(turn.state.progress)}/partials` && event.answer.kind === 'partials') {
+        onSums(
+          turn,
+          event.answer.sums,
+          event.answer.holdings.every((one) => one.whole),
+        )
+      }
+      return accept
+    case 'met':
+      if (turn.state.progress.ended !== null && !turn.state.delivered.get(event.peer)) release(turn, event.peer)
+      return accept
+    case 'delivered':
+      if (event.kind === 'release') update(turn, { delivered: withEntry(turn.state.delivered, event.to, true) })
+      return accept
+  }
+}
+
+/** Until nothing changes: each phase does what the state calls for. */
+function advance(turn: Turn): void {
+  for (;;) {
+    const before = turn.state
+    if (turn.state.progress.ended === null) {
+      advanceSpecifying(turn)
+      advanceCollecting(turn)
+      advanceDeciding(turn)
+      advanceOpening(turn)
+      advanceEnding(turn)
+    }
+    if (turn.state === before) return
+  }
+}
+
+/** After a restart: everything this member has said in the attempt under way, byte for byte, and its questions again. */
+function repeat(turn: Turn): void {
+  const { attempt, candidates, specification, haves, consensus, openings, progress } = turn.state
+  if (progress.ended !== null) {
+    sendOutcome(turn)
+    return release(turn)
+  }
+  const signed = specification ?? (attempt.signed === null ? undefined : candidates.get(attempt.signed))
+  if (signed !== undefined)
+    sendToMembers(turn, 'specification', {
+      type: 'specification',
+      specification: signed,
+      decisions: [...turn.state.decisions.values()],
+    })
+  const current = specificationOf(turn)
+  if (current !== undefined && attempt.announced) announceRound(turn, current.body)
+  const have = haves.get(String(turn.seat))
+  if (have !== undefined) sendToMembers(turn, 'have', { type: 'have', ...attemptName(turn), have })
+  if (consensus !== undefined) feed(turn, { type: 'resume' })
+  for (const opened of openings.values())
+    sendToMembers(turn, 'opened', { type: 'opened', ...attemptName(turn), opened })
+  sendToMembers(turn, 'behind', { type: 'behind', ...attemptName(turn) })
+}
+
+function takeTimer(turn: Turn, name: string): void {
+  const prefix = `${attemptKey(turn.state.progress)}/`
+  if (!name.startsWith(prefix)) return
+  const [what, view, phase] = name.slice(prefix.length).split('/')
+  if (what === 'vote' && turn.state.consensus !== undefined)
+    feed(turn, { type: 'timeout', view: Number(view), phase: phase as TimedPhase })
+  if (what === 'spread') sendOutcome(turn)
+}
+
+type OfAttempt = Extract<WireMessage, { attempt: number }>
+
+/** Where a message stands against the attempt under way. */
+function placeOf(turn: Turn, { round, attempt }: Place): 'past' | 'now' | 'ahead' {
+  const { progress } = turn.state
+  if (progress.ended !== null) return 'past'
+  if (round === progress.round && attempt === progress.attempt) return 'now'
+  return round < progress.round || (round === progress.round && attempt < progress.attempt) ? 'past' : 'ahead'
+}
+
+type Place = { readonly round: number; readonly attempt: number }
+
+/** A member that is behind gets the records of what it missed instead of an answer. */
+function answerPast(turn: Turn, from: Hex, since: Place): Verdict {
+  if (!turn.seats.includes(from)) return ignore('past')
+  for (const [name, record] of turn.state.records) {
+    if (record.round > since.round || (record.round === since.round && record.attempt >= since.attempt))
+      send(turn, `outcome/${name}`, from, { type: 'outcome', record })
+  }
+  return ignore('past')
+}
+
+/** Others are further: this member asks for what led there, and takes the message when it has caught up. */
+function askAhead(turn: Turn, from: Hex): Verdict {
+  if (turn.seats.includes(from)) send(turn, 'behind', from, { type: 'behind', ...attemptName(turn) })
+  return later('ahead')
+}
+
+function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
+  switch (message.type) {
+    case 'decision':
+      return onDecision(turn, message.decision)
+    case 'cancel':
+      return onCancel(turn, message.cancel)
+    case 'outcome':
+      return onRecord(turn, message.record)
+    case 'specification':
+    case 'round':
+      return takeSpecification(turn, from, message)
+    case 'withdrawal':
+      return takeWithdrawal(turn, message.withdrawal)
+    case 'behind':
+      return placeOf(turn, message) === 'past' ? answerPast(turn, from, message) : ignore('not-past')
+    case 'submit':
+    case 'have':
+    case 'consensus':
+    case 'fetch':
+    case 'supply':
+    case 'partials':
+    case 'opened':
+      return takeOfAttempt(turn, from, message)
+    default:
+      return ignore('not-for-members')
+  }
+}
+
+function takeOfAttempt(turn: Turn, from: Hex, message: OfAttempt): Verdict {
+  const fromMember = message.type !== 'submit'
+  if (fromMember && !turn.seats.includes(from)) return reject('not-a-member', 'no seat in this job')
+  const place = placeOf(turn, message)
+  if (place === 'past') return answerPast(turn, from, message)
+  if (place === 'ahead') return askAhead(turn, from)
+  switch (message.type) {
+    case 'submit':
+      return onSubmit(turn, from, message)
+    case 'have':
+      return onHave(turn, message.have)
+    case 'consensus':
+      return onConsensus(turn, from, message.message)
+    case 'fetch':
+      return onFetch(turn, message.fetch)
+    case 'supply':
+      return onSupply(turn, from, message)
+    case 'partials':
+      return onPartials(turn, from, message)
+    case 'opened':
+      return onOpened(turn, message.opened)
+    default:
+      return ignore('not-for-members')
+  }
+}
+
+function takeSpecification(turn: Turn, from: Hex, message: WireOf<'specification'> | WireOf<'round'>): Verdict {
+  const { body } = openSigned(message.specification, SPECIFICATION)
+  const place = placeOf(turn, body)
+  if (body.job !== turn.jobId) return reject('another-job', 'a specification of another job')
+  if (place === 'past') return answerPast(turn, from, body)
+  if (place === 'ahead') return askAhead(turn, from)
+  return message.type === 'round'
+    ? onRound(turn, message)
+    : onSpecification(turn, message.specification, message.decisions)
+}
+
+/** A round as it goes out to sites: a member that was away learns the state and the specification by it. */
+function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
+  openQuorumSpecification(message.specification, turn.seats)
+  const { previous } = turn.state.progress
+  if (message.previous !== null && previous !== null && previous.state === null) {
+    const { body, signers } = openByCommittee(message.previous.opened, OPENED, turn.seats)
+    const found = openState(message.previous.box, turn.context.self, turn.context.sealingSecret, previous.commitment)
+    const genuine =
+      found !== undefined &&
+      signers.length >= turn.profile.quorum &&
+      commitResult(found.salt, found.state, body.roundId) === previous.commitment
+    if (genuine) update(turn, { progress: { ...turn.state.progress, previous: { ...previous, ...found } } })
+    tryOpen(turn)
+  }
+  return onSpecification(turn, message.specification)
+}
+
+function takeWithdrawal(turn: Turn, signed: Signed): Verdict {
+  const { body } = openSigned(signed, WITHDRAWAL)
+  const place = placeOf(turn, body)
+  if (body.job !== turn.jobId || place === 'past') return ignore('past')
+  return place === 'ahead' ? later('ahead') : onWithdrawal(turn, signed)
+}
+
+function onDecision(turn: Turn, signed: Signed): Verdict {
+  const { body, signers } = openSigned(signed, DECISION)
+  if (signers.length !== 1 || signers[0] !== body.site || body.job !== turn.jobId)
+    return reject('signature', 'not signed by the site')
+  const member = activeMember(turn.context.roster, body.site, turn.context.nowMs)
+  if (member === undefined) return later('site-unknown')
+  if (turn.state.decisions.has(body.site)) return accept
+  update(turn, { decisions: withEntry(turn.state.decisions, body.site, signed) })
+  return accept
+}
+
+function onCancel(turn: Turn, signed: Signed): Verdict {
+  const { body, signers } = openSigned(signed, CANCEL)
+  if (signers.length !== 1 || signers[0] !== turn.job.researcher || body.job !== turn.jobId)
+    return reject('signature', 'not signed by the researcher')
+  if (turn.state.cancelled === undefined) update(turn, { cancelled: signed })
+  return accept
+}

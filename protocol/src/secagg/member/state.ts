@@ -1,0 +1,298 @@
+/**
+ * What an aggregation peer remembers about one job: where the job stands, and the attempt under way. Everything but the
+ * fields that start with `_` is on disk before anything that relies on it is sent.
+ */
+import type { Hex } from '../../crypto/hash.js'
+import type { Box } from '../../crypto/sealing.js'
+import { decode } from '../../encoding/canonical.js'
+import { openSigned, type Signed } from '../../encoding/signed.js'
+import { survivorsHash } from '../../history.js'
+import type { CommitteeRecord } from '../../identity/roster.js'
+import { guardKey } from '../../jobs/check.js'
+import { JOB, type Job, type JobId } from '../../jobs/job.js'
+import { OPEN_MARGIN_MS } from '../../limits.js'
+import type { Context, Effect, Fields, Table } from '../../machine.js'
+import type { AttemptRecord, WireMessage, WireOf } from '../../wire.js'
+import { type Profile, profileOf } from '../committee.js'
+import type { ConsensusState } from '../consensus.js'
+import type { Certificate, Electorate } from '../consensus-messages.js'
+import { PREKEY, SPECIFICATION, type Specification } from '../messages.js'
+import type { PartialSum } from '../opening.js'
+import { type Ending, seatsOf } from '../record.js'
+import type { CohortEntry, RoundBasis } from '../specification.js'
+
+/** Where the job stands. */
+export interface Progress {
+  readonly round: number
+  readonly attempt: number
+  /** fixed by the first certified attempt of a round that opened; null before */
+  readonly cohort: readonly CohortEntry[] | null
+  readonly pinned: readonly Hex[] | null
+  /** the last opening, and the state it committed to (null where this member has not learnt it) */
+  readonly previous: {
+    readonly opened: Signed
+    readonly commitment: Hex
+    readonly state: Uint8Array | null
+    readonly salt: Uint8Array | null
+  } | null
+  readonly ended: Ending | null
+}
+
+/** The attempt under way. */
+export interface Attempt {
+  /** when the cohort was known, from which the specification is awaited; null before (milliseconds) */
+  readonly readyAtMs: number | null
+  /** why this member would abandon the attempt without any Have */
+  readonly abandon: string | null
+  /** roundId this member signed, at most one an attempt */
+  readonly signed: Hex | null
+  /** this member's own one-time keys that are bound to this attempt, to be erased with it */
+  readonly keys: readonly Hex[]
+  /** when the specification had its quorum here (milliseconds) */
+  readonly specifiedAtMs: number | null
+  readonly announced: boolean
+  /** when this member signed its Have (milliseconds) */
+  readonly closedAtMs: number | null
+  /** when a quorum's opening was here before this member's own (milliseconds) */
+  readonly quorumAtMs: number | null
+  readonly finished: boolean
+  /** survivor sets this member proposed or voted for (keys) */
+  readonly voted: readonly (readonly Hex[])[]
+  /** two certificates were seen for this attempt: nothing of it is opened here any more */
+  readonly halted: boolean
+  /** `kind/member` of what was put on record as evidence: once is enough */
+  readonly accused: readonly string[]
+}
+
+export const FRESH_ATTEMPT: Attempt = {
+  readyAtMs: null,
+  abandon: null,
+  signed: null,
+  keys: [],
+  specifiedAtMs: null,
+  announced: false,
+  closedAtMs: null,
+  quorumAtMs: null,
+  finished: false,
+  voted: [],
+  halted: false,
+  accused: [],
+}
+
+export interface Stored {
+  readonly submit: WireOf<'submit'> | null
+  /** from co-holders, by their key */
+  readonly supplies: Readonly<Record<Hex, WireOf<'supply'>>>
+  /** the site's own message held every seed and slice of this seat, each fitting its commitment */
+  readonly whole: boolean
+}
+
+export interface MemberState {
+  readonly job: Signed
+  readonly progress: Progress
+  readonly attempt: Attempt
+  /** approvals and refusals, by site */
+  readonly decisions: Table<Signed>
+  readonly cancelled: Signed | undefined
+  /** sites that cannot submit in this attempt */
+  readonly withdrawals: Table<Signed>
+  /** specifications seen, by roundId, signatures merged; at most two (the second is evidence) */
+  readonly candidates: Table<Signed>
+  /** the one with a quorum */
+  readonly specification: Signed | undefined
+  /** by cohort index */
+  readonly submissions: Table<Stored>
+  /** by seat */
+  readonly haves: Table<Signed>
+  readonly consensus: ConsensusState | undefined
+  readonly certificate: Certificate | undefined
+  /** by seat of the sender */
+  readonly partials: Table<WireOf<'partials'>>
+  /** by payload hash, signatures merged */
+  readonly openings: Table<Signed>
+  /** the next state as this member opened it, and its salt: every site of the cohort is about to see it */
+  readonly result: { readonly bytes: Uint8Array; readonly salt: Uint8Array } | undefined
+  /** the released numbers and their salt, sealed to the recipients when they were opened: no disk here holds them readable */
+  readonly sealed: Box | undefined
+  /** finished attempts, by `round.attempt` */
+  readonly records: Table<AttemptRecord>
+  /** recipients that acknowledged the release */
+  readonly delivered: Table<boolean>
+  /** this member's partial sums: derived from seeds, which are never written */
+  readonly _sums: readonly PartialSum[] | undefined
+}
+
+export function newMember(job: Signed): MemberState {
+  return {
+    job,
+    progress: { round: 1, attempt: 0, cohort: null, pinned: null, previous: null, ended: null },
+    decisions: new Map(),
+    cancelled: undefined,
+    records: new Map(),
+    delivered: new Map(),
+    ...freshAttempt(),
+  }
+}
+
+export function freshAttempt() {
+  return {
+    attempt: FRESH_ATTEMPT,
+    withdrawals: new Map<string, Signed>(),
+    candidates: new Map<string, Signed>(),
+    specification: undefined,
+    submissions: new Map<string, Stored>(),
+    haves: new Map<string, Signed>(),
+    consensus: undefined,
+    certificate: undefined,
+    partials: new Map<string, WireOf<'partials'>>(),
+    openings: new Map<string, Signed>(),
+    result: undefined,
+    sealed: undefined,
+    _sums: undefined,
+  }
+}
+
+/** One step in the making: the phases read and replace `state` and add effects; what was read of the job is kept at hand. */
+export interface Turn {
+  state: MemberState
+  readonly effects: Effect[]
+  readonly context: Context
+  readonly jobId: JobId
+  readonly job: Job
+  readonly committee: CommitteeRecord
+  readonly profile: Profile
+  /** keys in seat order; null for the seats that are absent in this job, which have no say in it */
+  readonly seats: readonly (Hex | null)[]
+  /** this member's own, -1 if it is absent */
+  readonly seat: number
+}
+
+export function beginTurn(state: MemberState, context: Context): Turn | undefined {
+  const { body: job, hash: jobId } = openSigned(state.job, JOB)
+  const committee = context.roster.committees.get(job.committee)
+  if (committee === undefined) return undefined
+  const profile = profileOf(committee.members.length) as Profile
+  const seats = seatsOf(job, committee, context.roster)
+  return { state, effects: [], context, jobId, job, committee, profile, seats, seat: seats.indexOf(context.self) }
+}
+
+export function electorate(turn: Turn): Electorate {
+  const { round, attempt } = turn.state.progress
+  return { instance: { job: turn.jobId, round, attempt }, seats: turn.seats, profile: turn.profile }
+}
+
+export function basis(turn: Turn): RoundBasis {
+  const { round, attempt, pinned, previous } = turn.state.progress
+  return {
+    jobId: turn.jobId,
+    job: turn.job,
+    committee: turn.committee,
+    round,
+    attempt,
+    pinned,
+    state: previous?.state ? decode(previous.state) : undefined,
+    stateCommitment: previous?.commitment ?? null,
+  }
+}
+
+/** The round's specification, once a quorum signed it. */
+export function specificationOf(turn: Turn): { readonly body: Specification; readonly roundId: Hex } | undefined {
+  if (turn.state.specification === undefined) return undefined
+  const { body, hash } = openSigned(turn.state.specification, SPECIFICATION)
+  return { body, roundId: hash }
+}
+
+/** The vault's name for the secret behind a prekey. */
+export const secretName = (prekey: Hex): string => `prekey-${prekey}`
+
+/** The secret of this member's seat; undefined if its key is bound to another round, or gone. */
+export function roundSecret(turn: Turn, specification: Specification): Uint8Array | undefined {
+  const signed = specification.committee.seats[turn.seat]
+  if (!signed) return undefined
+  const { key } = openSigned(signed, PREKEY).body
+  return turn.state.attempt.keys.includes(key) ? turn.context.secret(secretName(key)) : undefined
+}
+
+export function survivorKeys(specification: Specification, indices: readonly number[]): readonly Hex[] {
+  return indices.map((index) => specification.cohort[index]?.site as Hex)
+}
+
+export interface Survivors {
+  readonly indices: readonly number[]
+  readonly keys: readonly Hex[]
+  /** of the set of keys */
+  readonly hash: Hex
+  /** hash of the submission that counts, one a survivor */
+  readonly submissions: readonly Hex[]
+}
+
+/** The certified survivors of the attempt under way, in cohort order. */
+export function survivorsOf(turn: Turn): Survivors | undefined {
+  const value = turn.state.certificate?.value
+  const specification = specificationOf(turn)
+  if (value?.kind !== 'survivors' || specification === undefined) return undefined
+  const keys = survivorKeys(specification.body, value.survivors)
+  return { indices: value.survivors, keys, hash: survivorsHash(keys), submissions: value.submissions }
+}
+
+export const attemptName = (turn: Turn): { job: Hex; round: number; attempt: number } => ({
+  job: turn.jobId,
+  round: turn.state.progress.round,
+  attempt: turn.state.progress.attempt,
+})
+
+export const attemptKey = ({ round, attempt }: { round: number; attempt: number }): string => `${round}.${attempt}`
+
+/** How long a message about this job is worth delivering. */
+export const deadline = (turn: Turn): number => turn.job.notAfter + OPEN_MARGIN_MS
+
+export function send(turn: Turn, id: string, to: Hex, message: WireMessage, untilMs = deadline(turn)): void {
+  turn.effects.push({ type: 'send', id: `${turn.jobId}/${id}/${to}`, to, message, untilMs })
+}
+
+/** To every other present member of the committee. */
+export function sendToMembers(turn: Turn, id: string, message: WireMessage): void {
+  for (const key of electorate(turn).seats) if (key !== null && key !== turn.context.self) send(turn, id, key, message)
+}
+
+/**
+ * `name` is unique within the attempt, so that a timer of an earlier one means nothing. Whatever is due is done in this step:
+ * every phase looks at the time, so a past one needs no timer.
+ */
+export function setTimer(turn: Turn, name: string, atMs: number): void {
+  if (atMs <= turn.context.nowMs) return
+  turn.effects.push({ type: 'timer', name: `${attemptKey(turn.state.progress)}/${name}`, atMs })
+}
+
+export function audit(turn: Turn, event: string, fields: Fields = {}): void {
+  const { round, attempt } = turn.state.progress
+  turn.effects.push({ type: 'audit', event, fields: { job: turn.jobId, round, attempt, ...fields } })
+}
+
+/** For the guard, of every later job with the same question. */
+export function rememberSet(turn: Turn, sites: readonly Hex[], contributors: number | null): void {
+  const minCohort = turn.job.cohort.minimum
+  const entry = { key: guardKey(turn.job), sites, job: turn.jobId, ownVersion: null, contributors, minCohort }
+  turn.effects.push({ type: 'remember', entry })
+}
+
+/** Puts on record that a member or a site contradicted itself or lied. */
+export function accuse(turn: Turn, kind: string, against: Hex, fields: Fields = {}): void {
+  const name = `${kind}/${against}`
+  if (turn.state.attempt.accused.includes(name)) return
+  updateAttempt(turn, { accused: [...turn.state.attempt.accused, name] })
+  audit(turn, 'evidence', { kind, against: nameOf(turn, against), ...fields })
+}
+
+export function update(turn: Turn, change: Partial<MemberState>): void {
+  turn.state = { ...turn.state, ...change }
+}
+
+export function updateAttempt(turn: Turn, change: Partial<Attempt>): void {
+  update(turn, { attempt: { ...turn.state.attempt, ...change } })
+}
+
+/** A site's or member's name for logs; the key's first digits if the roster has none. */
+export function nameOf(turn: Turn, key: Hex): string {
+  return turn.context.roster.members.get(key)?.name ?? key.slice(0, 12)
+}

@@ -1,0 +1,122 @@
+/**
+ * What peers say to each other: one canonical CBOR map a message, told apart by `type`. Implements docs/spec/transport.md,
+ * "Messages". Everything that counts inside is signed on its own, so who carried it does not matter.
+ */
+import { z } from 'zod'
+import { boxSchema } from './crypto/sealing.js'
+import { decode, encode } from './encoding/canonical.js'
+import { bytesSchema, hexSchema, signedSchema } from './encoding/signed.js'
+import { FlameshError } from './errors.js'
+import { MAX_COHORT, MAX_MESSAGE_BYTES, MAX_OPEN_JOBS, MAX_STATEMENTS_PER_REQUEST } from './limits.js'
+import { certificateSchema, consensusMessageSchema } from './secagg/consensus-messages.js'
+
+/** Versions of this protocol that a node speaks; peers without one in common say so and part. */
+export const PROTOCOL_VERSIONS = [1] as const
+
+const attemptOf = { job: hexSchema, round: z.int().min(1), attempt: z.int().min(0) }
+
+/** One finished attempt: the specification if there was one, the certificate, and what was opened. */
+export const recordSchema = z.strictObject({
+  ...attemptOf,
+  specification: signedSchema.nullable(),
+  certificate: certificateSchema,
+  opened: signedSchema.nullable(),
+})
+export type AttemptRecord = z.infer<typeof recordSchema>
+
+export const wireSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('hello'),
+    versions: z.array(z.int()).max(16),
+    log: z.strictObject({ size: z.int().min(0), checkpoint: bytesSchema.nullable() }),
+    jobs: z.array(hexSchema).max(MAX_OPEN_JOBS),
+  }),
+  z.strictObject({ type: z.literal('log-request'), from: z.int().min(0) }),
+  z.strictObject({
+    type: z.literal('log'),
+    from: z.int().min(0),
+    /** encoded signed statements, consecutive from `from`, and the checkpoint that covers them */
+    statements: z.array(bytesSchema).max(MAX_STATEMENTS_PER_REQUEST),
+    checkpoint: bytesSchema,
+  }),
+  z.strictObject({ type: z.literal('checkpoint'), checkpoint: bytesSchema }),
+  z.strictObject({ type: z.literal('datasets'), announcement: signedSchema }),
+  z.strictObject({ type: z.literal('job'), job: signedSchema }),
+  z.strictObject({ type: z.literal('cancel'), cancel: signedSchema }),
+  z.strictObject({ type: z.literal('decision'), decision: signedSchema }),
+  z.strictObject({ type: z.literal('withdrawal'), withdrawal: signedSchema }),
+  /** prekeys of the receiver that are spent already: while it was away, rounds were begun with them */
+  z.strictObject({ type: z.literal('spent'), prekeys: z.array(hexSchema).max(64) }),
+  z.strictObject({ type: z.literal('prekeys'), prekeys: z.array(signedSchema).max(64) }),
+  z.strictObject({
+    type: z.literal('specification'),
+    specification: signedSchema,
+    /** the approvals that its cohort names, from the proposer: a site may have told not every member, or not the same */
+    decisions: z.array(signedSchema).max(MAX_COHORT),
+  }),
+  /** a member that noticed it is behind: it stands at this attempt and asks for the records from there on */
+  z.strictObject({ type: z.literal('behind'), ...attemptOf }),
+  z.strictObject({
+    type: z.literal('round'),
+    specification: signedSchema,
+    /** the opening this round starts from and its state sealed to the cohort; null in round 1 */
+    previous: z.strictObject({ opened: signedSchema, box: boxSchema }).nullable(),
+  }),
+  z.strictObject({
+    type: z.literal('submit'),
+    ...attemptOf,
+    submission: signedSchema,
+    /** sealed to the receiving member's one-time key */
+    envelope: bytesSchema,
+    slices: z.array(z.strictObject({ slice: z.int().min(0), data: bytesSchema })).max(64),
+  }),
+  z.strictObject({ type: z.literal('have'), ...attemptOf, have: signedSchema }),
+  z.strictObject({ type: z.literal('consensus'), ...attemptOf, message: consensusMessageSchema }),
+  z.strictObject({ type: z.literal('fetch'), ...attemptOf, fetch: signedSchema }),
+  z.strictObject({
+    type: z.literal('supply'),
+    ...attemptOf,
+    site: z.int().min(0),
+    submission: signedSchema,
+    /** seeds of subsets that both ends hold, sealed to the asking member's one-time key */
+    seeds: bytesSchema,
+    slices: z.array(z.strictObject({ slice: z.int().min(0), data: bytesSchema })).max(64),
+  }),
+  z.strictObject({
+    type: z.literal('partials'),
+    ...attemptOf,
+    partials: z.array(signedSchema).max(22 * 64),
+    /** their data and MAC keys, in the same order, sealed to the receiving member's one-time key */
+    sealed: bytesSchema,
+  }),
+  z.strictObject({ type: z.literal('opened'), ...attemptOf, opened: signedSchema }),
+  z.strictObject({ type: z.literal('outcome'), record: recordSchema }),
+  z.strictObject({
+    type: z.literal('progress'),
+    ...attemptOf,
+    site: hexSchema,
+    status: z.enum(['submitted', 'failed']),
+  }),
+  z.strictObject({
+    type: z.literal('release'),
+    job: hexSchema,
+    /** {released, salt} sealed to the recipients; null when suppressed */
+    box: boxSchema.nullable(),
+    decisions: z.array(signedSchema).max(MAX_COHORT),
+    records: z.array(recordSchema).max(4096),
+  }),
+])
+export type WireMessage = z.infer<typeof wireSchema>
+export type WireOf<T extends WireMessage['type']> = Extract<WireMessage, { type: T }>
+
+export function encodeWire(message: WireMessage): Uint8Array {
+  return encode(message)
+}
+
+/** Throws `too-large`, `encoding` or `schema`. */
+export function decodeWire(bytes: Uint8Array): WireMessage {
+  if (bytes.length > MAX_MESSAGE_BYTES) throw new FlameshError('too-large', 'a message is larger than the limit')
+  const parsed = wireSchema.safeParse(decode(bytes))
+  if (!parsed.success) throw new FlameshError('schema', `malformed message: ${parsed.error.issues[0]?.message ?? ''}`)
+  return parsed.data
+}

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { createProgress } from '@flamesh/node/cli/progress.js'
+import { numberText, renderOutcome, renderResult } from '@flamesh/node/cli/render-result.js'
+import { renderTable } from '@flamesh/node/cli/table.js'
+import { type JobDocument, jobDocument } from '@flamesh/node/control/documents.js'
+import { jobView } from '../control/fake-peer.js'
+
+const JOB = 'ab'.repeat(32)
+const view = (changes: Partial<JobDocument>): JobDocument => ({ ...jobDocument(jobView(JOB)), ...changes })
+
+/** What a terminal shows after these writes: enough of ECMA-48 for lines that are drawn anew. */
+function screen(text: string): readonly string[] {
+  const lines: string[] = ['']
+  let row = 0
+  let rest = text
+  while (rest !== '') {
+    const up = /^\u001b\[(\d+)A\r/.exec(rest)
+    if (up !== null) {
+      row -= Number(up[1])
+      rest = rest.slice(up[0].length)
+    } else if (rest.startsWith('\u001b[J')) {
+      lines.length = row + 1
+      lines[row] = ''
+      rest = rest.slice(3)
+    } else if (rest.startsWith('\n')) {
+      row++
+      lines[row] ??= ''
+      rest = rest.slice(1)
+    } else {
+      lines[row] = `${lines[row] ?? ''}${rest[0]}`
+      rest = rest.slice(1)
+    }
+  }
+  return lines.filter((line) => line !== '')
+}
+
+describe('progress', () => {
+  const steps: readonly JobDocument[] = [
+    view({}),
+    view({ status: 'approved', sites: { 'site-a': { status: 'approved' } } }),
+    view({
+      status: 'submitted',
+      round: 1,
+      sites: {
+        'site-a': { status: 'submitted' },
+        'site-b': { status: 'refused', code: 'policy-never', message: 'not\u001b[2J here' },
+      },
+    }),
+  ]
+  const run = (terminal: boolean, rows = 24): string => {
+    let text = ''
+    const progress = createProgress({ isTTY: terminal, columns: 60, rows, write: (part) => (text += part) })
+    for (const step of steps) progress.update(step)
+    for (const step of steps.slice(-1)) progress.update(step)
+    progress.finish()
+    return text
+  }
+
+  it('draws one block on a terminal, always the latest', () => {
+    assert.deepEqual(screen(run(true)), [
+      'abababababab submitted, round 1: 1 submitted, 1 refused',
+      '  * site-a submitted',
+      '  - site-b refused (policy-never: not\ufffd[2J here)',
+    ])
+  })
+
+  it('stays within the height of the terminal', () => {
+    const sites = Object.fromEntries(
+      Array.from({ length: 50 }, (_, i) => [`site-${i}`, { status: 'approved' as const }]),
+    )
+    let text = ''
+    const progress = createProgress({ isTTY: true, columns: 60, rows: 10, write: (part) => (text += part) })
+    progress.update(view({ sites }))
+    progress.update(view({ sites }))
+    const lines = screen(text)
+    assert.ok(lines.length < 10)
+    assert.match(lines.at(-1) ?? '', /and 44 more/)
+  })
+
+  it('says each change once where there is no terminal', () => {
+    const lines = run(false).trimEnd().split('\n')
+    const text = lines.map((line) => line.replace(/\d\d:\d\d:\d\d/, 'TIME'))
+    assert.deepEqual(text, [
+      'job abababababab announced',
+      'site-a approved',
+      'job abababababab approved',
+      'waiting until every invited site has answered, at the latest until TIME (approveWithin)',
+      'site-a submitted',
+      'site-b refused (policy-never: not\ufffd[2J here)',
+      'round 1',
+      'job abababababab submitted',
+    ])
+  })
+})
+
+describe('results on a terminal', () => {
+  it('shows coefficients as a table and the rest as fields', () => {
+    const text = renderResult({
+      names: ['age', 'sex'],
+      coef: [0.0110411, -0.5518896],
+      se: [0.0092668, 0.1677424],
+      p: [0.2335, 0.00001],
+      hazard_ratio: [1.0111, 0.57586],
+      n: 227,
+      factors: [],
+      event: { column: 'status', is: '2' },
+      proof: { salt: 'secret' },
+    })
+    assert.deepEqual(text.split('\n'), [
+      '         coef         se        p  hazard ratio',
+      'age  0.011041  0.0092668   0.2335        1.0111',
+      'sex  -0.55189    0.16774  <0.0001       0.57586',
+      '',
+      'n      227',
+      'event  status is 2',
+      '',
+    ])
+  })
+
+  it('shows a contingency table with its margins, and withheld cells as such', () => {
+    const text = renderResult({
+      rows: ['1', '2'],
+      cols: ['0', '1'],
+      counts_by_row: [26, null, 37, null],
+      row_totals: [138, 90],
+      col_totals: [63, 165],
+      n: 228,
+    })
+    assert.deepEqual(text.split('\n').slice(0, 4), [
+      '        0         1  total',
+      '1      26  withheld    138',
+      '2      37  withheld     90',
+      'total  63       165    228',
+    ])
+  })
+
+  it('shows a description, by group where there is one', () => {
+    const moments = { n: 138, mean: 63.340579, variance: 83.525494, sd: null }
+    const text = renderResult({ describe: { age: { ...moments, missing: 0, by: { '1': moments } } }, rows: 228 })
+    assert.deepEqual(text.split('\n').slice(0, 3), [
+      'column  group    n    mean  sd  variance  missing',
+      'age            138  63.341   –    83.525        0',
+      '        1      138  63.341   –    83.525',
+    ])
+  })
+
+  it('says why there is no result, and which sites took part', () => {
+    const document = {
+      job: JOB,
+      status: 'failed' as const,
+      code: 'cohort-below-minimum',
+      result: null,
+      sites: { b: { status: 'refused' as const }, a: { status: 'approved' as const } },
+      receipt: null,
+    }
+    const text = renderOutcome(document, { resultFile: undefined, receiptFile: undefined })
+    assert.match(text, /status {2}failed \(cohort-below-minimum: fewer organisations/)
+    assert.match(text, /sites {3}a approved, b refused/)
+  })
+
+  it('keeps whole numbers whole and the rest short', () => {
+    const cases = [
+      [12345678, '12345678'],
+      [0.1234567, '0.12346'],
+      [1e-9, '1e-9'],
+      [null, '–'],
+    ] as const
+    for (const [value, text] of cases) assert.equal(numberText(value), text)
+  })
+
+  it('draws tables that names cannot break', () => {
+    assert.equal(
+      renderTable(
+        [{ title: 'a' }, { title: 'n', align: 'right' }],
+        [
+          ['x\ny', '7'],
+          ['z', '10'],
+        ],
+      ),
+      'a     n\nx\ufffdy   7\nz    10\n',
+    )
+  })
+})

@@ -1,0 +1,101 @@
+/** A peer that holds jobs and does what it is told: enough to exercise the control socket, nothing of the protocol. */
+import { FlameshError } from '@flamesh/protocol/errors.js'
+import type { Job } from '@flamesh/protocol/jobs/job.js'
+import type { JobResult, JobView, Peer } from '@flamesh/protocol/peer.js'
+
+export const jobBody: Job = {
+  name: 'ages',
+  purpose: 'a test',
+  researcher: '11'.repeat(32),
+  nonce: '22'.repeat(32),
+  analysis: { name: 'describe', version: 1, hash: '33'.repeat(32) },
+  dataset: 'lung',
+  where: [],
+  parameters: { columns: ['age'] },
+  cohort: { sites: [], minimum: 5, approveWithinMs: 1000 },
+  committee: 9,
+  maxColluding: 1,
+  opening: 'committee',
+  dropout: 'drop',
+  submitWithinMs: 1000,
+  privacy: { mechanism: 'none' },
+  minimumCell: 5,
+  recipients: ['11'.repeat(32)],
+  maxRounds: 1,
+  maxAttempts: 2,
+  notBefore: 1_700_000_000_000,
+  notAfter: 1_700_007_200_000,
+  checkpoint: { size: 10, root: '44'.repeat(32) },
+}
+
+export function jobView(job: string, changes: Partial<JobView> = {}): JobView {
+  return {
+    job,
+    name: 'ages',
+    purpose: 'a test',
+    researcher: 'researcher-b',
+    organisation: 'org-b',
+    analysis: 'describe',
+    dataset: 'lung',
+    body: jobBody,
+    status: 'announced',
+    code: undefined,
+    message: undefined,
+    round: 0,
+    mine: true,
+    sites: {},
+    ...changes,
+  }
+}
+
+export interface FakePeer extends Peer {
+  readonly calls: string[]
+  readonly views: Map<string, JobView>
+  readonly results: Map<string, JobResult>
+}
+
+export function fakePeer(...views: readonly JobView[]): FakePeer {
+  const known = new Map(views.map((view) => [view.job, view] as const))
+  const results = new Map<string, JobResult>()
+  const calls: string[] = []
+  const call = async (text: string): Promise<void> => {
+    calls.push(text)
+  }
+  const unused = (): never => {
+    throw new Error('not part of what the control socket calls')
+  }
+  return {
+    key: '55'.repeat(32),
+    calls,
+    views: known,
+    results,
+    start: () => call('start'),
+    stop: () => call('stop'),
+    receive: unused,
+    peerConnected: unused,
+    learnLog: unused,
+    roster: unused,
+    checkpoint: () => undefined,
+    setPolicy: () => call('setPolicy'),
+    evaluate: () => ({ decision: 'ask', rules: [], code: 'outside-policy', message: 'no rule' }),
+    setDatasets: () => call('setDatasets'),
+    catalogue: () => new Map([['site-a', [{ name: 'lung', columns: [], roundedRows: 40, version: '66'.repeat(32) }]]]),
+    async submit(job) {
+      const id = 'f'.repeat(64)
+      known.set(id, jobView(id, { name: job.name }))
+      return id
+    },
+    approve: (job) => call(`approve ${job}`),
+    async refuse(job, reason) {
+      await call(`refuse ${job} ${reason}`)
+    },
+    async cancel(job) {
+      if (!known.get(job)?.mine) throw new FlameshError('not-yours', 'not your job', { hint: 'ask its researcher' })
+      await call(`cancel ${job}`)
+    },
+    jobs: () => [...known.values()],
+    job: (id) => known.get(id),
+    result: async (id) => results.get(id),
+    preview: async () => [{ slot: 'contributors', value: 1 }],
+  }
+}

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { analysisHash, findAnalysis, listAnalyses } from '@flamesh/protocol/analyses/registry.js'
+import { decode, encode } from '@flamesh/protocol/encoding/canonical.js'
+import { FlameshError } from '@flamesh/protocol/errors.js'
+import { known, type Loose } from './federation.js'
+
+const announced = new Map([
+  ['sex', ['1', '2']],
+  ['ph.ecog', ['0', '1', '2']],
+])
+const levelsOf = (column: string) => announced.get(column) ?? []
+const complete = (name: string, written: unknown) =>
+  known(name).parameters.parse(known(name).complete(written, levelsOf))
+const accepts = (name: string, parameters: unknown) => known(name).parameters.safeParse(parameters).success
+
+const event = { column: 'status', is: '2' }
+const sex = { column: 'sex', levels: ['1', '2'] }
+
+describe('parameters as users write them', () => {
+  it('get levels, references and defaults', () => {
+    assert.deepEqual(complete('table', { rows: 'sex', columns: { column: 'status', is: 2 } }), {
+      rows: sex,
+      columns: event,
+    })
+    assert.deepEqual(complete('describe', { columns: ['age'] }), { columns: ['age'] })
+    assert.deepEqual(complete('describe', { columns: ['age'], by: 'sex' }), { columns: ['age'], by: sex })
+    assert.deepEqual(complete('describe', { columns: ['age'], by: { column: 'arm', levels: [1, 2, true] } }), {
+      columns: ['age'],
+      by: { column: 'arm', levels: ['1', '2', 'true'] },
+    })
+    const covariates = ['age', { column: 'ph.ecog' }, { column: 'sex', reference: 2 }]
+    const coded = ['age', { column: 'ph.ecog', levels: ['0', '1', '2'], reference: '0' }, { ...sex, reference: '2' }]
+    assert.deepEqual(complete('linear', { outcome: 'meal.cal', covariates }), {
+      outcome: 'meal.cal',
+      covariates: coded,
+      strata: 'none',
+    })
+    assert.deepEqual(complete('logistic', { outcome: { column: 'status', is: 2 }, covariates }), {
+      outcome: event,
+      covariates: coded,
+    })
+    assert.deepEqual(complete('cox', { time: 'time', event, covariates }), {
+      time: 'time',
+      event,
+      covariates: coded,
+      strata: 'site',
+    })
+  })
+
+  it('canonical ones stay as they are, and survive their encoding', () => {
+    const cases: [string, Loose][] = [
+      ['describe', { columns: ['age'], by: sex }],
+      ['table', { rows: sex, columns: event }],
+      ['linear', { outcome: 'meal.cal', covariates: ['age', { ...sex, reference: '2' }], strata: 'site' }],
+      ['logistic', { outcome: 'event', covariates: ['age'] }],
+      ['cox', { time: 'time', event: 'event', covariates: ['age'], strata: 'site' }],
+    ]
+    for (const [name, parameters] of cases) {
+      assert.deepEqual(complete(name, parameters), parameters)
+      assert.deepEqual(known(name).parameters.parse(decode(encode(parameters))), parameters)
+    }
+  })
+
+  it('without announced levels are refused with a hint', () => {
+    assert.throws(
+      () => complete('table', { rows: 'grade', columns: event }),
+      (error) => {
+        assert.ok(error instanceof FlameshError)
+        assert.deepEqual([error.code, error.meta['column']], ['levels-unknown', 'grade'])
+        return error.hint?.includes('grade') === true
+      },
+    )
+    assert.throws(() => known('cox').complete({ covariates: [{ column: 'grade' }] }, () => undefined), {
+      code: 'levels-unknown',
+    })
+  })
+
+  it('that make no sense pass through completion and fail the schema', () => {
+    for (const { name, complete, parameters } of listAnalyses()) {
+      for (const written of [
+        undefined,
+        null,
+        7,
+        'text',
+        [],
+        {},
+        { columns: 7, rows: [], covariates: {}, by: 3, outcome: [], event: null },
+      ]) {
+        assert.equal(
+          parameters.safeParse(complete(written, levelsOf)).success,
+          false,
+          `${name} ${JSON.stringify(written)}`,
+        )
+      }
+    }
+  })
+
+  it('are strict', () => {
+    const good = { outcome: 'y', covariates: ['a', 'b'], strata: 'none' }
+    assert.ok(accepts('linear', good))
+    for (const bad of [
+      { ...good, extra: 1 },
+      { ...good, covariates: [] },
+      { ...good, covariates: ['a', 'a'] },
+      { ...good, covariates: ['a', 'y'] },
+      { ...good, covariates: [1.5] },
+      { ...good, covariates: [{ column: 'a', levels: ['1', '2'], reference: '3' }] },
+      { ...good, covariates: [{ column: 'a', levels: ['1', '1'], reference: '1' }] },
+      { ...good, covariates: [{ column: 'a', levels: ['1'], reference: '1' }] },
+      { ...good, covariates: [{ column: 'a', levels: Array.from({ length: 41 }, (_, i) => `${i}`), reference: '1' }] },
+      {
+        ...good,
+        covariates: Array.from({ length: 6 }, (_, c) => ({
+          column: `c${c}`,
+          levels: Array.from({ length: 40 }, (_, i) => `${i}`),
+          reference: '1',
+        })),
+      },
+      { ...good, strata: 'ward' },
+    ]) {
+      assert.ok(!accepts('linear', bad), JSON.stringify(bad))
+    }
+    assert.ok(!accepts('table', { rows: sex, columns: { column: 'sex', is: '1' } }))
+    assert.ok(!accepts('table', { rows: { column: 'status', is: 2 }, columns: sex }))
+    assert.ok(!accepts('cox', { time: 't', event: 't', covariates: ['a'], strata: 'site' }))
+    assert.ok(!accepts('cox', { time: 't', event, covariates: ['t'], strata: 'site' }))
+    assert.ok(!accepts('logistic', { outcome: event, covariates: ['status'] }))
+    assert.ok(!accepts('describe', { columns: ['a', 'a'] }))
+  })
+
+  it('name every column that is read', () => {
+    const columns = (name: string, parameters: unknown) => [...known(name).columns(parameters)].sort()
+    assert.deepEqual(columns('describe', { columns: ['age', 'sex'], by: sex }), ['age', 'sex'])
+    assert.deepEqual(columns('table', { rows: sex, columns: event }), ['sex', 'status'])
+    assert.deepEqual(
+      columns('cox', { time: 't', event, covariates: ['a', { ...sex, reference: '1' }], strata: 'site' }),
+      ['a', 'sex', 'status', 't'],
+    )
+    assert.deepEqual(columns('logistic', { outcome: 'y', covariates: ['a'] }), ['a', 'y'])
+    assert.deepEqual(columns('linear', { outcome: 'y', covariates: ['a'], strata: 'none' }), ['a', 'y'])
+  })
+})
+
+describe('the registry', () => {
+  it('finds analyses by name and version, or the newest', () => {
+    assert.deepEqual(
+      listAnalyses().map(({ name, version, iterative }) => [name, version, iterative]),
+      [
+        ['cox', 1, true],
+        ['describe', 1, false],
+        ['linear', 1, false],
+        ['logistic', 1, true],
+        ['table', 1, false],
+      ],
+    )
+    for (const analysis of listAnalyses()) {
+      assert.equal(findAnalysis(analysis.name), analysis)
+      assert.equal(findAnalysis(analysis.name, 1), analysis)
+    }
+    assert.deepEqual([findAnalysis('cox', 2), findAnalysis('toString')], [undefined, undefined])
+    assert.throws(() => analysisHash('cox', 2), { code: 'analysis-unknown' })
+  })
+
+  it('gives identities that change only with a version', () => {
+    const hashes = Object.fromEntries(listAnalyses().map(({ name, version }) => [name, analysisHash(name, version)]))
+    // what a definition says is signed into jobs: whoever changes one raises the version and adds a line
+    assert.deepEqual(hashes, HASHES)
+  })
+})
+
+const HASHES = {
+  cox: 'ce7e7da0ed8a930dda4a66cd4776665520867e2049147faa1fbfc47b1d121bba',
+  describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
+  linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',
+  logistic: '39e3ddcd2fdae62d5f31c10303dc5a55b3ffc1b3d1266e1b621678344c10c5f2',
+  table: '90933616f693fff56324a43343284b422129c2243f1bac04f29a4ff6e543d97c',
+}
+
+describe('slots', () => {
+  it('are named for people', () => {
+    const names = (name: string, parameters: unknown, state?: unknown) =>
+      known(name)
+        .plan(parameters, state)
+        .slots.map((slot) => slot.name)
+    assert.deepEqual(names('describe', { columns: ['age'] }), [
+      'contributors',
+      'rows',
+      'sites with age',
+      'missing age',
+      'n age',
+      'sites with any age',
+      'Σ age',
+      'Σ age (rest × 2^50)',
+      'Σ age²',
+      'Σ age² (rest × 2^50)',
+    ])
+    assert.ok(
+      names('linear', { outcome: 'y', covariates: ['age', { ...sex, reference: '1' }], strata: 'none' }).includes(
+        'Σ age × sex2',
+      ),
+    )
+    assert.ok(names('table', { rows: sex, columns: event }).includes('sex=1, (status=2)=1'))
+    const cox = { time: 't', event, covariates: ['age', 'sex'], strata: 'site' }
+    assert.deepEqual(names('cox', cox), [
+      'contributors',
+      'rows',
+      'missing',
+      'events',
+      'sites with events',
+      'sites with rows without event',
+    ])
+    assert.ok(names('cox', cox, { iteration: 0, beta: [0, 0], best: null }).includes('information age × sex'))
+  })
+})

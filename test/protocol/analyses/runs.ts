@@ -1,0 +1,26 @@
+/** Analyses of lung for tests that hold for every analysis, and the sites they run over. */
+import { type Loose, lung, type Row, rowsOf, splitBy } from './federation.js'
+
+export const event = { column: 'status', is: '2' }
+export const sex = { column: 'sex', levels: ['1', '2'] }
+export const cox = { time: 'time', event, covariates: ['age', 'sex'], strata: 'site' }
+export const logistic = { outcome: event, covariates: ['age', 'sex'] }
+export const linear = { outcome: 'meal.cal', covariates: ['age', 'sex'], strata: 'none' }
+export const ecogFactor = { column: 'ph.ecog', levels: ['0', '1', '2', '3'], reference: '0' }
+
+/** One set of parameters for each analysis that runs on lung as it is. */
+export const RUNS: readonly (readonly [string, Loose])[] = [
+  ['describe', { columns: ['age', 'wt.loss'], by: sex }],
+  ['table', { rows: sex, columns: event }],
+  ['linear', linear],
+  ['linear', { ...linear, covariates: ['age', { ...sex, reference: '1' }], strata: 'site' }],
+  ['logistic', logistic],
+  ['cox', cox],
+]
+
+export const sitesOf = (rows: readonly Row[], count = 4) =>
+  [...splitBy(rows, (_, index) => index % count).values()].map((site) => rowsOf(site))
+
+/** Sites of lung with columns added. */
+export const extended = (extend: (row: Row, index: number) => Row) =>
+  sitesOf(lung.map((row, index) => ({ ...row, ...extend(row, index) })))

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { defaultPolicy, policyHash, policySchema } from '@flamesh/protocol/jobs/policy.js'
+
+describe('policy', () => {
+  it('asks about everything unless told otherwise, with the floors of the protocol', () => {
+    assert.deepEqual(defaultPolicy, {
+      version: 1,
+      approve: [],
+      never: [],
+      minimumCohort: 5,
+      minimumCell: 5,
+      maxColluding: 1,
+      committees: 'any',
+      maxOpenHours: 168,
+      jobsPerDay: 200,
+      maxCheckpointHours: 168,
+      recomputeChangedRows: 'never',
+    })
+  })
+
+  it('cannot be laxer than the protocol', () => {
+    for (const laxer of [
+      { minimumCohort: 2 },
+      { minimumCell: 4 },
+      { maxColluding: -1 },
+      { maxCheckpointHours: 169 },
+      { maxOpenHours: 721 },
+      { recomputeChangedRows: 0 },
+      { committees: [] },
+      { approve: [{ researchers: [] }] },
+      { approve: [{ everything: true }] },
+      { approve: [{ hashes: ['abc'] }] },
+      { approved: [] },
+      { version: 2 },
+    ]) {
+      assert.equal(policySchema.safeParse({ version: 1, ...laxer }).success, false, JSON.stringify(laxer))
+    }
+    assert.equal(policySchema.safeParse({}).success, false)
+    assert.equal(policySchema.safeParse({ version: 1, minimumCohort: 3 }).success, true)
+  })
+
+  it('is known by what it says, not by how it is written', () => {
+    const short = policySchema.parse({ version: 1, approve: [{ analyses: 'builtin' }] })
+    const long = policySchema.parse({
+      minimumCell: 5,
+      approve: [{ analyses: 'builtin' }],
+      version: 1,
+      committees: 'any',
+    })
+    assert.equal(policyHash(short), policyHash(long))
+    assert.match(policyHash(short), /^[0-9a-f]{64}$/)
+    assert.notEqual(policyHash(short), policyHash(defaultPolicy))
+    assert.notEqual(policyHash(short), policyHash({ ...short, minimumCell: 6 }))
+  })
+})
