@@ -3,14 +3,14 @@
  * docs/spec/secure-aggregation.md, "Attempts and rounds" and "Release".
  */
 import type { Hex } from '../../crypto/hash.js'
-import { openSigned, payloadHash, type Signed } from '../../encoding/signed.js'
+import { openSigned, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, type Verdict } from '../../encoding/verdict.js'
 import { withEntry } from '../../machine.js'
 import type { AttemptRecord } from '../../wire.js'
 import { proposerSeat, valueId } from '../consensus-messages.js'
 import { OPENED, SPECIFICATION } from '../messages.js'
 import { checkRecord, endingOf } from '../record.js'
-import { quorumOpening } from './opening.js'
+import { keepOpening, quorumOpening } from './opening.js'
 import { bindKeys } from './specifying.js'
 import {
   attemptKey,
@@ -239,9 +239,7 @@ export function onRecord(turn: Turn, record: AttemptRecord): Verdict {
   update(turn, {
     certificate: record.certificate,
     ...(record.specification === null ? {} : { specification: record.specification }),
-    ...(record.opened === null
-      ? {}
-      : { openings: withEntry(turn.state.openings, payloadHash(record.opened), record.opened) }),
   })
+  if (record.opened !== null) keepOpening(turn, record.opened)
   return accept
 }

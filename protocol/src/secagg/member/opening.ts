@@ -196,7 +196,8 @@ function sealRelease(turn: Turn, released: Uint8Array, salt: Uint8Array): Box | 
   return sealFor(recipients, releaseContext(jobId), encode({ released, salt }), context.random)
 }
 
-function keepOpening(turn: Turn, signed: Signed): void {
+/** Signatures only ever grow: what this member signed itself must not be lost to a copy without it. */
+export function keepOpening(turn: Turn, signed: Signed): void {
   const hash = payloadHash(signed)
   const known = turn.state.openings.get(hash)
   update(turn, {
