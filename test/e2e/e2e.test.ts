@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict'
 import { Federation } from './federation.js'
 import { absences } from './scenarios/absences.js'
+import { clocks } from './scenarios/clocks.js'
 import { membersThatDie } from './scenarios/members.js'
 import { receipts } from './scenarios/receipts.js'
 import { refusals } from './scenarios/refusals.js'
+import { revocations } from './scenarios/revocations.js'
 import { sitesThatDie } from './scenarios/sites.js'
 
 /** What a node does once in each attempt of each round; partial sums for one survivor set may be sent again after a kill. */
@@ -39,6 +41,8 @@ describe('the main job, end to end', function () {
   absences(federation)
   refusals(federation)
   receipts(federation)
+  clocks(federation)
+  revocations(federation)
 
   it('nobody ever said the same twice, and no daemon met an error of its own', async () => {
     for (const node of federation().nodes) {

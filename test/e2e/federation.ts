@@ -66,8 +66,11 @@ export class TestNode {
     return this.daemon?.crashed === true
   }
 
-  async start(): Promise<void> {
-    this.daemon = (await Daemon.start([FLAMESH, 'start', '--dir', this.dir, '--json'], this.log)).daemon
+  /** With `clockOffMs`, a process whose clock is wrong by that much. */
+  async start(clockOffMs = 0): Promise<void> {
+    const wrong = `const right = Date.now; Date.now = () => right() + ${clockOffMs}`
+    const clock = clockOffMs === 0 ? [] : ['--import', `data:text/javascript,${encodeURIComponent(wrong)}`]
+    this.daemon = (await Daemon.start([...clock, FLAMESH, 'start', '--dir', this.dir, '--json'], this.log)).daemon
   }
 
   /** kill -9 */
@@ -108,6 +111,8 @@ export class TestNode {
 
 export class Federation {
   readonly nodes: readonly TestNode[]
+  /** nodes that the hub revoked: nobody talks to them any more */
+  readonly revoked = new Set<string>()
   hubKey = ''
   private hub: Daemon | undefined
   private hubAddress = '127.0.0.1:0'
@@ -194,17 +199,18 @@ export class Federation {
 
   /** Every node runs, is connected to every other, and the researcher has heard of every site's data. */
   async untilWhole(): Promise<void> {
-    for (const node of this.nodes) {
+    const members = this.nodes.filter(({ name }) => !this.revoked.has(name))
+    for (const node of members) {
       const control = openControl(stateFolder(node.dir))
       await eventually(`${node.name} has met everyone`, async () => {
         const { peers } = await control.get<{ peers: readonly { state: string }[] }>('/peers')
-        return peers.filter(({ state }) => state === 'connected').length >= this.nodes.length - 1 || undefined
+        return peers.filter(({ state }) => state === 'connected').length >= members.length - 1 || undefined
       })
     }
     const control = openControl(stateFolder(this.researcher.dir))
     await eventually('the data of every site is announced', async () => {
       const { datasets } = await control.get<{ datasets: Record<string, unknown> }>('/catalogue')
-      return Object.keys(datasets).length >= SITES.length || undefined
+      return SITES.every((name) => this.revoked.has(name) || name in datasets) || undefined
     })
   }
 

@@ -53,6 +53,24 @@ describe('a federation with dropouts', () => {
     )
   })
 
+  it('opens a sum once at a member that hears of its outcome before a quorum opened it there', async () => {
+    const one = await world()
+    const { federation, watch } = one
+    let heard = false
+    const late = (from: string, to: string, type: string): boolean =>
+      (to === 'site-a' && (type === 'opened' || (type === 'partials' && from === 'site-d' && !heard))) ||
+      (from === 'site-a' && type === 'opened')
+    watch.meddle = (from, to, message) => {
+      if (to.name === 'site-a' && message.type === 'outcome') heard = true
+      return late(from.name, to.name, message.type) ? undefined : message
+    }
+    const job = await submit(federation, describeJob(federation))
+    assert.deepEqual(await finished(one, job), { status: 'released', code: 'released', included: 6 })
+    await pass(federation, 30)
+    assert.ok(heard)
+    assert.equal(audited(federation, 'site-a', 'opened'), 1)
+  })
+
   it('drops a site that is in the cohort and does not submit in time', async () => {
     const one = await world()
     one.watch.meddle = (from, _to, message) =>
