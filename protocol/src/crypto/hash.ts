@@ -1,8 +1,6 @@
-/** SHA-256, HMAC and HKDF (RFC 2104, RFC 5869), by @noble/hashes. All inputs and outputs are bytes. */
-import { hkdf as nobleHkdf } from '@noble/hashes/hkdf.js'
-import { hmac } from '@noble/hashes/hmac.js'
-import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
+/** SHA-256, HMAC and HKDF (RFC 2104, RFC 5869). All inputs and outputs are bytes. */
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
+import { hmacSha256 as nativeHmac, sha256 as nativeSha256, sha256Hex as nativeSha256Hex } from './native/index.js'
 
 export { bytesToHex, concatBytes, hexToBytes, utf8ToBytes }
 
@@ -10,19 +8,30 @@ export { bytesToHex, concatBytes, hexToBytes, utf8ToBytes }
 export type Hex = string
 
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  return nobleSha256(parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(...parts))
+  return nativeSha256(parts)
 }
 
 export function sha256Hex(...parts: readonly Uint8Array[]): Hex {
-  return bytesToHex(sha256(...parts))
+  return nativeSha256Hex(parts)
 }
 
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  return hmac(nobleSha256, key, concatBytes(...parts))
+  return nativeHmac(key, parts)
 }
 
+const HASH_BYTES = 32
+
+/** RFC 5869: extract, then as many blocks of expand as `length` asks for. */
 export function hkdfSha256(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
-  return nobleHkdf(nobleSha256, secret, salt, info, length)
+  if (length > 255 * HASH_BYTES) throw new RangeError('HKDF gives at most 255 blocks')
+  const key = hmacSha256(salt, secret)
+  const out = new Uint8Array(length)
+  let block = new Uint8Array(0)
+  for (let at = 0, counter = 1; at < length; at += HASH_BYTES, counter++) {
+    block = hmacSha256(key, block, info, Uint8Array.of(counter)) as Uint8Array<ArrayBuffer>
+    out.set(block.subarray(0, Math.min(HASH_BYTES, length - at)), at)
+  }
+  return out
 }
 
 /** Equality whose running time depends on the length alone. */

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { encode } from '../encoding/canonical.js'
 import { bytesSchema, hexSchema } from '../encoding/signed.js'
 import { assert, FlameshError } from '../errors.js'
-import { concatBytes, type Hex, hexToBytes, hmacSha256, utf8ToBytes } from './hash.js'
+import { bytesToHex, concatBytes, type Hex, hexToBytes, hmacSha256, utf8ToBytes } from './hash.js'
 import { chacha20Poly1305Open, chacha20Poly1305Seal, x25519, x25519PublicKey } from './native/index.js'
 
 const KEY_BYTES = 32
@@ -51,11 +51,26 @@ export function deriveKeyPair(ikm: Uint8Array): KeyPair {
   return { secret, publicKey: x25519PublicKey(secret) }
 }
 
-const PROBE = new Uint8Array(KEY_BYTES).fill(1)
+/**
+ * The u-coordinates of low order, on the curve and its twist, with their encodings above the field's prime: a clamped
+ * scalar is a multiple of eight and of no larger divisor of either order, so that these and no others give zero.
+ */
+const LOW_ORDER: ReadonlySet<Hex> = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+])
 
 /** Whether anything can be sealed to this key: a low-order one would make every `seal` to it throw. */
 export function isSealable(publicKey: Uint8Array): boolean {
-  return agree(PROBE, publicKey) !== undefined
+  if (publicKey.length !== KEY_BYTES) return false
+  const u = publicKey.slice()
+  u[KEY_BYTES - 1] = (u[KEY_BYTES - 1] as number) & 0x7f // X25519 ignores the highest bit
+  return !LOW_ORDER.has(bytesToHex(u))
 }
 
 /** Diffie-Hellman, or undefined for a key of the wrong length or one that gives an all-zero secret (RFC 7748, section 6.1). */

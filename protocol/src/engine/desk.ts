@@ -94,11 +94,23 @@ export function spend(desk: DeskState, hashes: readonly Hex[]): DeskState {
 }
 
 export function prekeysOf(desk: DeskState, committee: number, member: Hex): readonly Signed[] {
-  return [...desk.prekeys.values()].filter((signed) => {
-    const { body } = openSigned(signed, PREKEY)
-    return body.committee === committee && body.member === member
-  })
+  let sorted = byOwner.get(desk.prekeys)
+  if (sorted === undefined) {
+    sorted = new Map()
+    for (const signed of desk.prekeys.values()) {
+      const { body } = openSigned(signed, PREKEY)
+      const name = `${body.committee}/${body.member}`
+      const those = sorted.get(name)
+      if (those === undefined) sorted.set(name, [signed])
+      else those.push(signed)
+    }
+    byOwner.set(desk.prekeys, sorted)
+  }
+  return sorted.get(`${committee}/${member}`) ?? []
 }
+
+/** Whose they are, by table: a table is never changed, and asked about with every member that is met. */
+const byOwner = new WeakMap<DeskState['prekeys'], Map<string, Signed[]>>()
 
 /** Those of these hashes that are unspent prekeys of this node. */
 export function ownAmong(desk: DeskState, self: Hex, hashes: readonly Hex[]): readonly Hex[] {

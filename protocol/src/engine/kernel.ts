@@ -242,25 +242,33 @@ export class Kernel {
   context(): Context {
     const { ports, signer, sealingSecret, timings } = this.options
     const nowMs = this.now()
-    const size = this.log.leaves.length
+    const { known, log, policy } = this
+    const size = log.leaves.length
+    // what few steps look at is worked out for those alone
     return {
       nowMs,
       self: this.key,
       signer,
       sealingSecret,
       random: (length) => ports.random.bytes(length),
-      roster: this.log.roster,
+      roster: log.roster,
       log: {
         size,
-        root: size === 0 ? '' : rootAt(this.log, size),
-        checkpointAgeMs: this.desk.forked ? Number.POSITIVE_INFINITY : checkpointAge(this.log, nowMs),
+        get root() {
+          return size === 0 ? '' : rootAt(log, size)
+        },
+        checkpointAgeMs: this.desk.forked ? Number.POSITIVE_INFINITY : checkpointAge(log, nowMs),
       },
-      policy: this.policy,
-      policyHash: policyHash(this.policy),
+      policy,
+      get policyHash() {
+        return policyHash(policy)
+      },
       datasets: this.datasets,
       history: (key) => historyOf(this.desk, key),
       busy: (key, job) => isBusy(this.known, key, job),
-      approvalsToday: approvalsSince(this.known, nowMs - DAY_MS),
+      get approvalsToday() {
+        return approvalsSince(known, nowMs - DAY_MS)
+      },
       secret: (name) => this.secrets.get(name),
       prekeys: (committee, member) => prekeysOf(this.desk, committee, member),
       timings: timings ?? DEFAULT_TIMINGS,

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import {
   bytesToHex,
   equalBytes,
@@ -10,6 +9,9 @@ import {
   sha256Hex,
   utf8ToBytes,
 } from '@flamesh/protocol/crypto/hash.js'
+import { hkdf } from '@noble/hashes/hkdf.js'
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256 as noble } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
 
 const bytes = fc.uint8Array({ maxLength: 200 })
@@ -41,13 +43,13 @@ describe('hashes', () => {
     )
   })
 
-  it('agrees with OpenSSL on any input', () => {
+  it('agrees with another implementation on any input', () => {
     fc.assert(
       fc.property(bytes, bytes, bytes, fc.integer({ min: 1, max: 100 }), (a, b, c, length) => {
-        assert.equal(sha256Hex(a, b), createHash('sha256').update(a).update(b).digest('hex'))
-        assert.equal(bytesToHex(sha256(a)), createHash('sha256').update(a).digest('hex'))
-        assert.equal(bytesToHex(hmacSha256(a, b, c)), createHmac('sha256', a).update(b).update(c).digest('hex'))
-        assert.deepEqual(hkdfSha256(a, b, c, length), new Uint8Array(hkdfSync('sha256', a, b, c, length)))
+        assert.equal(sha256Hex(a, b), bytesToHex(noble(Uint8Array.of(...a, ...b))))
+        assert.deepEqual(sha256(a), noble(a))
+        assert.deepEqual(hmacSha256(a, b, c), hmac(noble, a, Uint8Array.of(...b, ...c)))
+        assert.deepEqual(hkdfSha256(a, b, c, length), hkdf(noble, a, b, c, length))
       }),
     )
   })

@@ -4,6 +4,7 @@ import { x25519 } from '@flamesh/protocol/crypto/native/index.js'
 import {
   boxSchema,
   deriveKeyPair,
+  isSealable,
   kemSecret,
   keySchedule,
   open,
@@ -103,6 +104,25 @@ describe('sealing', () => {
         (error) => errorCode(error) === 'sealing-key',
       )
     }
+  })
+
+  it('knows the keys to which nothing can be sealed without trying', () => {
+    const random = fc.uint8Array({ minLength: 31, maxLength: 33 })
+    const low = fc.constantFrom(...vectors.lowOrderKeys.map(hexToBytes))
+    const near = fc.tuple(low, fc.nat(31), fc.nat(255)).map(([key, at, byte]) => key.with(at, byte))
+    const highBit = low.map((key) => key.with(31, (key[31] as number) | 0x80))
+    fc.assert(
+      fc.property(fc.oneof(random, low, near, highBit), (key) => {
+        const trying = (): boolean => {
+          try {
+            return seal(key, empty, empty, empty, bytesOf('ephemeral', 32)).length > 0
+          } catch {
+            return false
+          }
+        }
+        assert.equal(isSealable(key), trying())
+      }),
+    )
   })
 
   it('opens everything it sealed, and nothing that was altered in one place', () => {
