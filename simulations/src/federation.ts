@@ -2,31 +2,26 @@
  * A whole federation in one process: the production engine at every node, over a simulated network, clock, disk and hub.
  * What is simulated is named so; what decides is the protocol's own code.
  */
-
 import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { analysisHash, findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { bytesToHex, type Hex } from '@flamesh/protocol/crypto/hash.js'
 import { ed25519Key, x25519PublicKey } from '@flamesh/protocol/crypto/native/index.js'
-import { hashOf } from '@flamesh/protocol/encoding/canonical.js'
 import type { Signer } from '@flamesh/protocol/encoding/signed.js'
-import { createPeer } from '@flamesh/protocol/engine.js'
-import { errorCode } from '@flamesh/protocol/errors.js'
 import { signCheckpoint } from '@flamesh/protocol/identity/checkpoint.js'
 import { merkleRoot } from '@flamesh/protocol/identity/merkle.js'
-import { committeeFor, type Role } from '@flamesh/protocol/identity/roster.js'
+import { committeeFor } from '@flamesh/protocol/identity/roster.js'
 import { type Entry, openStatement, signStatement } from '@flamesh/protocol/identity/statements.js'
 import type { DatasetDescription } from '@flamesh/protocol/jobs/dataset.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
-import { type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
-import { selectRows } from '@flamesh/protocol/jobs/where.js'
+import type { Policy } from '@flamesh/protocol/jobs/policy.js'
 import type { Timings } from '@flamesh/protocol/machine.js'
-import { DEFAULT_TIMINGS } from '@flamesh/protocol/machine.js'
-import type { AuditEntry, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
-import type { ContributeRequest, Runner } from '@flamesh/protocol/ports.js'
 import { VirtualClock } from './kernel/clock.js'
-import { SimulatedDisk } from './kernel/disk.js'
 import { type SeededRandom, seededRandom } from './kernel/random.js'
+import { type Costs, FREE } from './network/costs.js'
+import { Flood } from './network/flood.js'
+import { DEFAULT_NEIGHBOURS, Links } from './network/links.js'
 import { SimulatedNetwork } from './network/network.js'
+import { APPROVE_ALL, SimulatedNode } from './node.js'
 
 export const START_MS = Date.UTC(2026, 0, 1)
 const YEAR_MS = 365 * 24 * 3_600_000
@@ -43,136 +38,32 @@ export interface FederationOptions {
   readonly sites: readonly SimulatedSite[]
   /** names in seat order */
   readonly committee: readonly string[]
-  readonly latencyMs?: number
+  /** one way; a function by names of nodes */
+  readonly latencyMs?: number | ((from: string, to: string) => number)
+  readonly network?: NetworkSettings
+  /** how announcements travel: 'flood' unless said otherwise */
+  readonly gossip?: 'flood'
+  /** what a site's processor takes for what it does; nothing unless said otherwise */
+  readonly costs?: Costs
   readonly policy?: Policy
   readonly timings?: Timings
 }
 
-export const APPROVE_ALL: Policy = policySchema.parse({ version: 1, approve: [{ analyses: 'builtin' }] })
-
-/** One simulated machine: what survives a kill, and the engine that runs on it. */
-export class SimulatedNode {
-  readonly audit: AuditEntry[] = []
-  readonly events: PeerEvent[] = []
-  readonly disk = new SimulatedDisk()
-  readonly signer: Signer
-  readonly sealingSecret: Uint8Array
-  /** every version of its rows, the newest last */
-  readonly versions: { readonly version: Hex; readonly rows: Rows }[] = []
-  policy: Policy
-  /** stands in for the site's own trouble: a code makes its analysis fail */
-  failure: string | undefined
-  peer: Peer | undefined
-  /** how often it was started */
-  lives = 0
-
-  constructor(
-    readonly name: string,
-    readonly roles: readonly Role[],
-    private readonly federation: Federation,
-    rows: Rows | undefined,
-  ) {
-    const random = seededRandom(federation.options.seed, `keys/${name}`)
-    const key = ed25519Key(random.bytes(32))
-    this.signer = { publicKey: bytesToHex(key.publicKey), sign: (message) => key.sign(message) }
-    this.sealingSecret = random.bytes(32)
-    if (rows !== undefined) this.versions.push({ version: this.key, rows })
-    this.policy = federation.options.policy ?? APPROVE_ALL
-  }
-
-  get key(): Hex {
-    return this.signer.publicKey
-  }
-
-  get rows(): Rows | undefined {
-    return this.versions.at(-1)?.rows
-  }
-
-  /** The operator adds the dataset anew, with other rows; jobs approved before keep theirs. */
-  async replaceRows(rows: Rows): Promise<void> {
-    this.versions.push({ version: hashOf([this.key, this.versions.length]), rows })
-    await this.up().setDatasets(this.datasets())
-  }
-
-  up(): Peer {
-    if (this.peer === undefined) throw new Error(`${this.name} is down`)
-    return this.peer
-  }
-
-  /** Starts the engine on what the disk holds and joins the network. */
-  async start(): Promise<void> {
-    const { federation } = this
-    const { options, clock, network } = federation
-    const life = this.lives++
-    this.disk.killAt = undefined
-    this.disk.onKill = () => this.drop()
-    const peer = createPeer({
-      hubKey: federation.hubKey,
-      signer: this.signer,
-      sealingSecret: this.sealingSecret,
-      ports: {
-        store: this.disk.store(),
-        vault: this.disk.vault(),
-        transport: network.transportOf(this.key),
-        clock,
-        random: seededRandom(options.seed, `random/${this.name}/${life}`),
-        runner: this.runner(),
-      },
-      policy: this.policy,
-      datasets: this.datasets(),
-      onAudit: (entry) => this.audit.push(entry),
-      onEvent: (event) => this.events.push(event),
-      timings: options.timings ?? DEFAULT_TIMINGS,
-    })
-    this.peer = peer
-    await peer.start()
-    await peer.learnLog(federation.statements, federation.checkpoint())
-    if (this.peer === peer) network.join(peer)
-  }
-
-  /** kill -9: memory is gone, the disk stays. */
-  kill(): void {
-    const { peer } = this
-    this.drop()
-    peer?.stop().catch(() => undefined)
-  }
-
-  private drop(): void {
-    this.federation.network.leave(this.key)
-    const { peer } = this
-    this.peer = undefined
-    peer?.stop().catch(() => undefined)
-  }
-
-  private datasets(): readonly DatasetDescription[] {
-    const { dataset, columns } = this.federation.options
-    const current = this.versions.at(-1)
-    if (current === undefined) return []
-    const { rows, version } = current
-    return [
-      { name: dataset, columns: [...columns], roundedRows: Math.max(10, Math.round(rows.count / 10) * 10), version },
-    ]
-  }
-
-  /** The analysis itself is the product's; only the place it runs in is simulated. */
-  private runner(): Runner {
-    return {
-      contribute: async (request: ContributeRequest) => {
-        const analysis = findAnalysis(request.analysis, request.analysisVersion)
-        const current = this.versions.find((one) => one.version === request.datasetVersion)
-        if (analysis === undefined || current === undefined)
-          return { ok: false, code: 'dataset-missing', message: 'nothing to analyse' }
-        if (this.failure !== undefined) return { ok: false, code: this.failure, message: 'the analysis failed' }
-        try {
-          const rows = selectRows(current.rows, request.where as Job['where'])
-          return { ok: true, values: analysis.contribute(rows, request.parameters, request.state) }
-        } catch (error) {
-          return { ok: false, code: errorCode(error), message: 'the analysis failed' }
-        }
-      },
-    }
-  }
+export interface NetworkSettings {
+  readonly jitter?: number
+  readonly loss?: number
+  readonly uplinkBytesPerMs?: number
+  readonly neighbours?: number
+  /** names of nodes that nobody can dial */
+  readonly outboundOnly?: readonly string[]
+  readonly silenceMs?: number
 }
+
+const DEFAULT_LATENCY_MS = 5
+const DEFAULT_JITTER = 0.2
+const DEFAULT_SILENCE_MS = 3000
+
+export { APPROVE_ALL, SimulatedNode }
 
 export class Federation {
   readonly clock = new VirtualClock(START_MS)
@@ -181,14 +72,17 @@ export class Federation {
   readonly nodes = new Map<string, SimulatedNode>()
   readonly statements: Uint8Array[] = []
   readonly hubKey: Hex
+  readonly costs: Costs
+  private readonly byKey = new Map<Hex, SimulatedNode>()
   private readonly hub: Signer
 
   constructor(readonly options: FederationOptions) {
     this.random = seededRandom(options.seed, 'network')
+    this.costs = options.costs ?? FREE
     const key = ed25519Key(seededRandom(options.seed, 'hub').bytes(32))
     this.hub = { publicKey: bytesToHex(key.publicKey), sign: (message) => key.sign(message) }
     this.hubKey = this.hub.publicKey
-    this.network = new SimulatedNetwork(this.clock, this.random, () => options.latencyMs ?? 5)
+    this.network = this.connect()
     for (const site of options.sites) this.enrol(new SimulatedNode(site.name, ['site', 'aggregator'], this, site.rows))
     this.enrol(new SimulatedNode('researcher', ['researcher'], this, undefined))
     this.append({
@@ -196,6 +90,30 @@ export class Federation {
       name: 'default',
       members: options.committee.map((name) => this.node(name).key),
       datasets: [options.dataset],
+    })
+  }
+
+  private connect(): SimulatedNetwork {
+    const { latencyMs = DEFAULT_LATENCY_MS, network = {}, seed } = this.options
+    const nameOf = (key: Hex): string => this.byKey.get(key)?.name ?? ''
+    const links = new Links(
+      {
+        latencyMs: typeof latencyMs === 'number' ? () => latencyMs : (from, to) => latencyMs(nameOf(from), nameOf(to)),
+        jitter: network.jitter ?? DEFAULT_JITTER,
+        loss: network.loss ?? 0,
+        uplinkBytesPerMs: network.uplinkBytesPerMs,
+        neighbours: network.neighbours ?? DEFAULT_NEIGHBOURS,
+      },
+      this.random,
+      seededRandom(seed, 'topology'),
+    )
+    return new SimulatedNetwork({
+      clock: this.clock,
+      random: this.random,
+      links,
+      costs: this.costs,
+      silenceMs: network.silenceMs ?? DEFAULT_SILENCE_MS,
+      broadcast: (ports) => new Flood(ports),
     })
   }
 
@@ -207,6 +125,9 @@ export class Federation {
 
   private enrol(node: SimulatedNode): void {
     this.nodes.set(node.name, node)
+    this.byKey.set(node.key, node)
+    this.network.links.enrol(node.key)
+    if (this.options.network?.outboundOnly?.includes(node.name)) this.network.links.outboundOnly.add(node.key)
     const certificate = {
       name: node.name,
       organisation: `org-${node.name}`,
@@ -235,6 +156,12 @@ export class Federation {
 
   async tell(...names: readonly string[]): Promise<void> {
     for (const name of names) await this.nodes.get(name)?.peer?.learnLog(this.statements, this.checkpoint())
+  }
+
+  /** Ends a federation for good: nothing of it happens any more. */
+  async stop(): Promise<void> {
+    for (const node of this.nodes.values()) node.kill()
+    await this.network.broadcast.stop()
   }
 
   async startAll(except: readonly string[] = []): Promise<void> {

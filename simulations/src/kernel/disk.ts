@@ -20,6 +20,8 @@ export class SimulatedDisk {
   /** whether the write at which the node is killed still reaches the disk */
   killAfterWrite = false
   onKill: () => void = () => {}
+  /** told of every write that reached the disk, key by key */
+  onWrite: (key: string, value: Uint8Array | null) => void = () => {}
 
   private arrive(apply: () => void): Promise<void> {
     const now = this.writes++
@@ -40,6 +42,7 @@ export class SimulatedDisk {
           for (const { key, value } of writes) {
             if (value === null) this.entries.delete(key)
             else this.entries.set(key, value.slice())
+            this.onWrite(key, value)
           }
         }),
       get: async (key) => this.entries.get(key),
@@ -50,9 +53,17 @@ export class SimulatedDisk {
 
   vault(): Vault {
     return {
-      put: (name, secret) => this.arrive(() => void this.secrets.set(name, secret.slice())),
+      put: (name, secret) =>
+        this.arrive(() => {
+          this.secrets.set(name, secret.slice())
+          this.onWrite(`vault/${name}`, secret)
+        }),
       get: async (name) => this.secrets.get(name),
-      erase: (name) => this.arrive(() => void this.secrets.delete(name)),
+      erase: (name) =>
+        this.arrive(() => {
+          this.secrets.delete(name)
+          this.onWrite(`vault/${name}`, null)
+        }),
       list: async () => [...this.secrets.keys()].sort(),
     }
   }

@@ -1,0 +1,168 @@
+/**
+ * One simulated machine: what survives a kill, and the production engine that runs on it. What is simulated is named so; what
+ * decides is the protocol's own code.
+ */
+import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
+import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
+import { bytesToHex, type Hex } from '@flamesh/protocol/crypto/hash.js'
+import { ed25519Key } from '@flamesh/protocol/crypto/native/index.js'
+import { hashOf } from '@flamesh/protocol/encoding/canonical.js'
+import type { Signer } from '@flamesh/protocol/encoding/signed.js'
+import { createPeer } from '@flamesh/protocol/engine.js'
+import { errorCode } from '@flamesh/protocol/errors.js'
+import type { Role } from '@flamesh/protocol/identity/roster.js'
+import type { DatasetDescription } from '@flamesh/protocol/jobs/dataset.js'
+import type { Job } from '@flamesh/protocol/jobs/job.js'
+import { type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
+import { selectRows } from '@flamesh/protocol/jobs/where.js'
+import { DEFAULT_TIMINGS } from '@flamesh/protocol/machine.js'
+import type { AuditEntry, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
+import type { ContributeOutcome, ContributeRequest, Runner } from '@flamesh/protocol/ports.js'
+import type { Federation } from './federation.js'
+import { SimulatedDisk } from './kernel/disk.js'
+import { seededRandom } from './kernel/random.js'
+
+export const APPROVE_ALL: Policy = policySchema.parse({ version: 1, approve: [{ analyses: 'builtin' }] })
+
+export class SimulatedNode {
+  readonly audit: AuditEntry[] = []
+  readonly events: PeerEvent[] = []
+  readonly disk = new SimulatedDisk()
+  readonly signer: Signer
+  /** of its Ed25519 key, which is also its name in the network */
+  readonly identitySeed: Uint8Array
+  readonly sealingSecret: Uint8Array
+  /** every version of its rows, the newest last */
+  readonly versions: { readonly version: Hex; readonly rows: Rows }[] = []
+  policy: Policy
+  /** stands in for the site's own trouble: a code makes its analysis fail */
+  failure: string | undefined
+  peer: Peer | undefined
+  /** how often it was started */
+  lives = 0
+
+  constructor(
+    readonly name: string,
+    readonly roles: readonly Role[],
+    private readonly federation: Federation,
+    rows: Rows | undefined,
+  ) {
+    const random = seededRandom(federation.options.seed, `keys/${name}`)
+    this.identitySeed = random.bytes(32)
+    const key = ed25519Key(this.identitySeed)
+    this.signer = { publicKey: bytesToHex(key.publicKey), sign: (message) => key.sign(message) }
+    this.sealingSecret = random.bytes(32)
+    if (rows !== undefined) this.versions.push({ version: this.key, rows })
+    this.policy = federation.options.policy ?? APPROVE_ALL
+  }
+
+  get key(): Hex {
+    return this.signer.publicKey
+  }
+
+  get rows(): Rows | undefined {
+    return this.versions.at(-1)?.rows
+  }
+
+  /** The operator adds the dataset anew, with other rows; jobs approved before keep theirs. */
+  async replaceRows(rows: Rows): Promise<void> {
+    this.versions.push({ version: hashOf([this.key, this.versions.length]), rows })
+    await this.up().setDatasets(this.datasets())
+  }
+
+  up(): Peer {
+    if (this.peer === undefined) throw new Error(`${this.name} is down`)
+    return this.peer
+  }
+
+  /** Graceful: what is under way is written, then the node leaves the network. */
+  async stop(): Promise<void> {
+    const { peer } = this
+    await peer?.stop()
+    if (this.peer === peer) this.drop()
+  }
+
+  /** Starts the engine on what the disk holds and joins the network. */
+  async start(): Promise<void> {
+    const { federation } = this
+    const { options, clock, network } = federation
+    const life = this.lives++
+    this.disk.killAt = undefined
+    this.disk.onKill = () => this.drop()
+    this.disk.onWrite = (key, value) => network.wrote(this.key, key, value)
+    const peer = createPeer({
+      hubKey: federation.hubKey,
+      signer: this.signer,
+      sealingSecret: this.sealingSecret,
+      ports: {
+        store: this.disk.store(),
+        vault: this.disk.vault(),
+        transport: network.transportOf(this.key),
+        clock,
+        random: seededRandom(options.seed, `random/${this.name}/${life}`),
+        runner: this.runner(),
+      },
+      policy: this.policy,
+      datasets: this.datasets(),
+      onAudit: (entry) => this.audit.push(entry),
+      onEvent: (event) => this.events.push(event),
+      timings: options.timings ?? DEFAULT_TIMINGS,
+    })
+    this.peer = peer
+    await peer.start()
+    await peer.learnLog(federation.statements, federation.checkpoint())
+    if (this.peer === peer) await network.join(peer, this.identitySeed)
+  }
+
+  /** kill -9: memory is gone, the disk stays. */
+  kill(): void {
+    const { peer } = this
+    this.drop()
+    peer?.stop().catch(() => undefined)
+  }
+
+  private drop(): void {
+    this.federation.network.leave(this.key)
+    const { peer } = this
+    this.peer = undefined
+    peer?.stop().catch(() => undefined)
+  }
+
+  private datasets(): readonly DatasetDescription[] {
+    const { dataset, columns } = this.federation.options
+    const current = this.versions.at(-1)
+    if (current === undefined) return []
+    const { rows, version } = current
+    return [
+      { name: dataset, columns: [...columns], roundedRows: Math.max(10, Math.round(rows.count / 10) * 10), version },
+    ]
+  }
+
+  /** The analysis itself is the product's; only the place it runs in is simulated, and how long it takes there. */
+  private runner(): Runner {
+    return {
+      contribute: (request: ContributeRequest) =>
+        new Promise((resolve) => {
+          const { network, costs } = this.federation
+          const outcome = this.contribute(request)
+          const rows = this.versions.find((one) => one.version === request.datasetVersion)?.rows.count ?? 0
+          const values = outcome.ok ? outcome.values.length : 0
+          network.cpu.after(this.key, costs.analysis(rows, values), () => resolve(outcome))
+        }),
+    }
+  }
+
+  private contribute(request: ContributeRequest): ContributeOutcome {
+    const analysis = findAnalysis(request.analysis, request.analysisVersion)
+    const current = this.versions.find((one) => one.version === request.datasetVersion)
+    if (analysis === undefined || current === undefined)
+      return { ok: false, code: 'dataset-missing', message: 'nothing to analyse' }
+    if (this.failure !== undefined) return { ok: false, code: this.failure, message: 'the analysis failed' }
+    try {
+      const rows = selectRows(current.rows, request.where as Job['where'])
+      return { ok: true, values: analysis.contribute(rows, request.parameters, request.state) }
+    } catch (error) {
+      return { ok: false, code: errorCode(error), message: 'the analysis failed' }
+    }
+  }
+}
