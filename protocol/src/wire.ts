@@ -3,9 +3,9 @@
  * "Messages". Everything that counts inside is signed on its own, so who carried it does not matter.
  */
 import { z } from 'zod'
-import { type Hex, sha256Hex } from './crypto/hash.js'
 import { boxSchema } from './crypto/sealing.js'
 import { decode, encode } from './encoding/canonical.js'
+import { Recent } from './encoding/recent.js'
 import { bytesSchema, hexSchema, signedSchema } from './encoding/signed.js'
 import { FlameshError } from './errors.js'
 import { MAX_COHORT, MAX_MESSAGE_BYTES, MAX_OPEN_JOBS, MAX_STATEMENTS_PER_REQUEST } from './limits.js'
@@ -122,31 +122,16 @@ export function encodeWire(message: WireMessage): Uint8Array {
   return bytes
 }
 
-/** Throws `too-large`, `encoding` or `schema`. */
+/** Throws `too-large`, `encoding` or `schema`. What it returns is shared by all who read the same bytes. */
 export function decodeWire(bytes: Uint8Array): WireMessage {
   if (bytes.length > MAX_MESSAGE_BYTES) throw new FlameshError('too-large', 'a message is larger than the limit')
-  if (bytes.length > MAX_KEPT_BYTES) return decodeAnew(bytes)
-  const name = sha256Hex(bytes)
-  const known = lately.get(name)
-  if (known !== undefined) return known.message
-  const message = decodeAnew(bytes)
-  lately.set(name, { message, bytes: bytes.length })
-  keptBytes += bytes.length
-  for (const [oldest, one] of lately) {
-    if (keptBytes <= MAX_KEPT_BYTES) break
-    lately.delete(oldest)
-    keptBytes -= one.bytes
-  }
-  return message
+  return lately.read(bytes, decodeAnew)
 }
+
+const lately = new Recent<WireMessage>(4 * 1024 * 1024)
 
 function decodeAnew(bytes: Uint8Array): WireMessage {
   const parsed = wireSchema.safeParse(decode(bytes))
   if (!parsed.success) throw new FlameshError('schema', `malformed message: ${parsed.error.issues[0]?.message ?? ''}`)
   return parsed.data
 }
-
-/** The same message comes from several peers; those read last are known by their hash, oldest first. */
-const lately = new Map<Hex, { readonly message: WireMessage; readonly bytes: number }>()
-const MAX_KEPT_BYTES = 4 * 1024 * 1024
-let keptBytes = 0

@@ -9,6 +9,7 @@ import { ed25519Verify } from '../crypto/native/index.js'
 import { FlameshError } from '../errors.js'
 import { MAX_SIGNATURES } from '../limits.js'
 import { decode, encode } from './canonical.js'
+import { Recent } from './recent.js'
 
 export const hexSchema = z.string().regex(/^[0-9a-f]{64}$/)
 export const bytesSchema = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
@@ -92,6 +93,13 @@ export function encodeSigned(signed: Signed): Uint8Array {
 
 /** The envelope in these bytes, its signatures not yet checked. Throws `encoding` or `schema`. */
 export function decodeSigned(bytes: Uint8Array): Signed {
+  return envelopes.read(bytes, decodeAnew)
+}
+
+/** Statements and checkpoints come again and again; a log of some thousand statements fits. */
+const envelopes = new Recent<Signed>(4 * 1024 * 1024)
+
+function decodeAnew(bytes: Uint8Array): Signed {
   const parsed = signedSchema.safeParse(decode(bytes))
   if (!parsed.success) throw new FlameshError('schema', 'not a signed object')
   return parsed.data

@@ -5,7 +5,6 @@
 import { encode } from '../encoding/canonical.js'
 import { FlameshError } from '../errors.js'
 import { emptyLog, extendLog, type ForkEvidence } from '../identity/log.js'
-import { openStatement } from '../identity/statements.js'
 import type { LogOutcome } from '../peer.js'
 import type { Write } from '../ports.js'
 import { encodeWire } from '../wire.js'
@@ -48,10 +47,7 @@ export async function extend(
   const { state } = outcome
   const size = state.leaves.length
   if (state === kernel.log) return { outcome: 'current', size }
-  const byIndex = new Map(
-    size === before ? [] : statements.map((bytes) => [openStatement(bytes, hubKey).statement.index, bytes]),
-  )
-  const added = Array.from({ length: size - before }, (_, at) => byIndex.get(before + at) as Uint8Array)
+  const { added } = outcome
   const writes: Write[] = added.map((value, at) => ({ key: logKey(before + at), value }))
   if (state.checkpoint !== undefined) writes.push({ key: CHECKPOINT_KEY, value: state.checkpoint.bytes })
   await kernel.commit(writes, kernel.desk)

@@ -38,7 +38,8 @@ export interface ForkEvidence {
 }
 
 export type ExtendOutcome =
-  | { readonly outcome: 'current' | 'extended'; readonly state: LogState }
+  /** `added` are the statements that count, as they were signed */
+  | { readonly outcome: 'current' | 'extended'; readonly state: LogState; readonly added: readonly Uint8Array[] }
   | { readonly outcome: 'refused'; readonly code: string; readonly message: string; readonly evidence?: ForkEvidence }
 
 const refused = (code: string, message: string, evidence?: ForkEvidence): ExtendOutcome =>
@@ -90,7 +91,7 @@ function compare(state: LogState, received: SignedCheckpoint): ExtendOutcome {
   if (rootAt(state, size) !== root) return fork(state, received, [])
   const held = state.checkpoint?.body
   const fresher = size === state.leaves.length && timestamp > (held?.timestamp ?? -1)
-  return { outcome: 'current', state: fresher ? { ...state, checkpoint: received } : state }
+  return { outcome: 'current', state: fresher ? { ...state, checkpoint: received } : state, added: [] }
 }
 
 function extend(
@@ -127,6 +128,7 @@ function extend(
   return {
     outcome: 'extended',
     state: { leaves: [...state.leaves, ...leaves], frontier, roster: folded.roster, checkpoint: received },
+    added: news,
   }
 }
 

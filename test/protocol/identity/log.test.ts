@@ -98,7 +98,7 @@ describe('following the log', () => {
     const state = known(3, START_MS + 10)
     const [older, younger] = [START_MS + 5, START_MS + 20].map((at) => checkpointOver(until(3), hub, at))
     const afterOlder = extendLog(state, [], older!, hub.publicKey)
-    assert.deepEqual(afterOlder, { outcome: 'current', state })
+    assert.deepEqual(afterOlder, { outcome: 'current', state, added: [] })
     const afterYounger = extendLog(state, [], younger!, hub.publicKey) as { outcome: string; state: LogState }
     assert.equal(afterYounger.outcome, 'current')
     assert.equal(checkpointAge(afterYounger.state, START_MS + 25), 5)
