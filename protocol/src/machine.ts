@@ -12,6 +12,7 @@ import type { DatasetDescription } from './jobs/dataset.js'
 import type { Policy } from './jobs/policy.js'
 import type { ContributeRequest, Write } from './ports.js'
 import type { ComputeTask } from './secagg/compute.js'
+import { changedKeys, isTable, type Table, withEntry } from './table.js'
 import type { WireMessage } from './wire.js'
 
 export type Effect =
@@ -90,17 +91,13 @@ export interface Step<S> {
   readonly effects: readonly Effect[]
 }
 
-export type Table<T = unknown> = ReadonlyMap<string, T>
+export { type Table, withEntry }
 
 /**
  * A state: every field a record, or a table of records. Records are canonical-CBOR encodable; undefined means absent. A
  * field whose name starts with `_` is never written: what it holds must be derived again, or must not touch a disk.
  */
 export type Persisted = object
-
-export function withEntry<T>(table: Table<T>, key: string, value: T): Table<T> {
-  return new Map(table).set(key, value)
-}
 
 /** What must be written so that a restart finds `after`, given that the store holds `before`. */
 export function difference(prefix: string, before: Persisted | undefined, after: Persisted): readonly Write[] {
@@ -110,23 +107,39 @@ export function difference(prefix: string, before: Persisted | undefined, after:
     if (field.startsWith('_')) continue
     const was = old[field]
     if (value === was) continue
-    if (value instanceof Map) tableDifference(`${prefix}${field}/`, was as Table | undefined, value, writes)
+    if (isTable(value)) tableDifference(`${prefix}${field}/`, was as Table | undefined, value, writes)
     else writes.push({ key: prefix + field, value: value === undefined ? null : encode(value) })
   }
   return writes
 }
 
 function tableDifference(prefix: string, before: Table | undefined, after: Table, writes: Write[]): void {
+  const changed = before === undefined ? undefined : changedKeys(before, after)
+  if (before !== undefined && changed !== undefined) return fewDifferences(prefix, before, after, changed, writes)
   for (const [key, value] of after) {
     if (before?.get(key) !== value) writes.push({ key: prefix + key, value: encode(value) })
   }
   for (const key of before?.keys() ?? []) if (!after.has(key)) writes.push({ key: prefix + key, value: null })
 }
 
+function fewDifferences(
+  prefix: string,
+  before: Table,
+  after: Table,
+  changed: ReadonlySet<string>,
+  writes: Write[],
+): void {
+  const were = new Map([...changed].map((key) => [key, before.get(key)]))
+  for (const [key, was] of were) {
+    const value = after.get(key)
+    if (value !== was) writes.push({ key: prefix + key, value: value === undefined ? null : encode(value) })
+  }
+}
+
 /** Rebuilds a state from its entries; `empty` says which fields are tables. */
 export function restore<S extends Persisted>(empty: S, entries: Iterable<readonly [string, unknown]>): S {
   const state: Record<string, unknown> = {}
-  for (const [field, value] of Object.entries(empty)) state[field] = value instanceof Map ? new Map(value) : value
+  for (const [field, value] of Object.entries(empty)) state[field] = isTable(value) ? new Map(value) : value
   for (const [path, value] of entries) {
     const at = path.indexOf('/')
     if (at < 0) state[path] = value
