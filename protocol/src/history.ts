@@ -30,5 +30,13 @@ export interface LogSummary {
 
 /** Names a survivor set in specifications and openings: sites are public, so no salt is needed. */
 export function survivorsHash(sites: readonly Hex[]): Hex {
-  return hashOf([...sites].sort())
+  let hash = hashes.get(sites)
+  if (hash === undefined) {
+    hash = hashOf([...sites].sort())
+    hashes.set(sites, hash)
+  }
+  return hash
 }
+
+/** A set is never changed, and compared with every other one again and again. */
+const hashes = new WeakMap<readonly Hex[], Hex>()

@@ -84,7 +84,7 @@ function isSignable(value: unknown): boolean {
 
 /** SHA-256 of the payload: what "the hash of" a signed object means, whoever signed it. */
 export function payloadHash(signed: Pick<Signed, 'payload'>): Hex {
-  return sha256Hex(signed.payload)
+  return alreadyOpened.get(signed)?.opened.hash ?? sha256Hex(signed.payload)
 }
 
 export function encodeSigned(signed: Signed): Uint8Array {
@@ -147,7 +147,7 @@ interface Before {
 }
 
 /** Signed objects are immutable and machines look at the same ones again and again: each is verified once. */
-const alreadyOpened = new WeakMap<Signed, Before>()
+const alreadyOpened = new WeakMap<Pick<Signed, 'payload'>, Before>()
 /** The same object comes from several peers, and inside of others: those opened last are known by their bytes, oldest first. */
 const lately = new Map<string, Before>()
 const LATELY = 2048

@@ -60,7 +60,17 @@ export const decisionSchema = z.discriminatedUnion('kind', [
 export type Decision = z.infer<typeof decisionSchema>
 
 /** How votes name a value. Survivor sets and reasons are public: no salt is needed. */
-export const valueId = (value: Decision): Hex => hashOf(value)
+export function valueId(value: Decision): Hex {
+  let id = valueIds.get(value)
+  if (id === undefined) {
+    id = hashOf(value)
+    valueIds.set(value, id)
+  }
+  return id
+}
+
+/** A value is never changed, names a thousand submissions, and is asked for its id with every message. */
+const valueIds = new WeakMap<Decision, Hex>()
 
 export const voteSchema = z.strictObject({
   ...instanceShape,

@@ -42,6 +42,20 @@ export interface RecordFacts {
  * its parts do not belong together.
  */
 export function checkRecord(record: AttemptRecord, jobId: JobId, job: Job, roster: Roster): RecordFacts {
+  const before = checked.get(record)
+  if (before?.jobId === jobId && before.roster === roster) return before.facts
+  const facts = checkAnew(record, jobId, job, roster)
+  checked.set(record, { jobId, roster, facts })
+  return facts
+}
+
+/** Every role in a job looks at the same record, and it is told by several peers. The id is the hash of the job. */
+const checked = new WeakMap<
+  AttemptRecord,
+  { readonly jobId: JobId; readonly roster: Roster; readonly facts: RecordFacts }
+>()
+
+function checkAnew(record: AttemptRecord, jobId: JobId, job: Job, roster: Roster): RecordFacts {
   const committee = roster.committees.get(job.committee)
   if (committee === undefined) throw new FlameshError('committee-unknown', 'the log names no such committee')
   const instance = { job: jobId, round: record.round, attempt: record.attempt }

@@ -171,10 +171,10 @@ function checkCohortList(specification: Specification, basis: RoundBasis, roster
   const organisations = new Set(members.map((one) => one?.organisation))
   if (organisations.size !== sites.length) refuse('cohort', 'two sites of one organisation')
   if (organisations.size < specification.minCohort) refuse('minimum-cohort', 'the cohort is below its minimum')
-  const named = basis.job.cohort.sites
-  if (named.length > 0 && !sites.every((key) => named.includes(key)))
-    refuse('cohort', 'a site that the job does not name')
-  if (basis.pinned?.some((key) => !sites.includes(key))) refuse('cohort', 'a pinned site is missing')
+  const named = new Set(basis.job.cohort.sites)
+  if (named.size > 0 && !sites.every((key) => named.has(key))) refuse('cohort', 'a site that the job does not name')
+  const listed = new Set(sites)
+  if (basis.pinned?.some((key) => !listed.has(key))) refuse('cohort', 'a pinned site is missing')
 }
 
 /**

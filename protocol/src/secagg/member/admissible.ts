@@ -13,7 +13,7 @@ import type { ConsensusEvent, Question } from '../consensus.js'
 import { type Decision, valueId } from '../consensus-messages.js'
 import { checkGroups } from '../guard.js'
 import { HAVE, type Have, type Specification, WITHDRAWAL } from '../messages.js'
-import { cohortView } from './specifying.js'
+import { approvals, cohortView } from './specifying.js'
 import { accuse, attemptName, audit, sendToMembers, specificationOf, survivorKeys, type Turn, update } from './state.js'
 
 type Implied = Pick<Extract<Decision, { kind: 'survivors' }>, 'survivors' | 'submissions'>
@@ -127,9 +127,8 @@ function judgeAbandon(turn: Turn, code: string, view: number, attachments: reado
   if (code === 'cancelled') return provesCancel(turn, attachments)
   if (code === 'cohort-below-minimum') {
     if (turn.state.progress.cohort !== null || turn.state.specification !== undefined) return false
-    const known = cohortView(turn)
-    if (known.approved.length >= turn.job.cohort.minimum) return false
-    return known.ready ? true : undefined
+    if (approvals(turn).length >= turn.job.cohort.minimum) return false
+    return cohortView(turn).ready ? true : undefined
   }
   const specification = specificationOf(turn)
   if (code === 'expired' && specification === undefined) return turn.context.nowMs >= turn.job.notAfter

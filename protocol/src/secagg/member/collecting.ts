@@ -65,26 +65,22 @@ export function announceRound(turn: Turn, specification: Specification): void {
   const waiting = specification.cohort
     .filter((_, index) => !turn.state.submissions.has(String(index)))
     .map((one) => one.site)
+  const first = { type: 'round' as const, specification: turn.state.specification, previous: null } // encoded once
   for (const key of new Set([...waiting, ...(previous === null ? [] : others)])) {
     const member = turn.context.roster.members.get(key)
     if (member === undefined || !isSealable(hexToBytes(member.sealingKey))) continue
-    const sealed =
-      previous === null
-        ? null
-        : {
-            opened: previous.opened,
-            box: sealFor(
-              [member],
-              stateContext(previous.commitment),
-              encode({ state: previous.state, salt: previous.salt }),
-              turn.context.random,
-            ),
-          }
-    send(turn, `round/${turn.state.progress.round}.${turn.state.progress.attempt}`, key, {
-      type: 'round',
-      specification: turn.state.specification,
-      previous: sealed,
-    })
+    const id = `round/${turn.state.progress.round}.${turn.state.progress.attempt}`
+    if (previous === null) {
+      send(turn, id, key, first)
+      continue
+    }
+    const box = sealFor(
+      [member],
+      stateContext(previous.commitment),
+      encode({ state: previous.state, salt: previous.salt }),
+      turn.context.random,
+    )
+    send(turn, id, key, { ...first, previous: { opened: previous.opened, box } })
   }
 }
 

@@ -120,8 +120,9 @@ export function sendOutcome(turn: Turn): void {
       ? []
       : openSigned(record.specification, SPECIFICATION).body.cohort.map((one) => one.site)
   const members = electorate(turn).seats.filter((key) => key !== null)
+  const message = { type: 'outcome' as const, record } // one object, encoded once
   for (const key of new Set([...cohort, ...members, turn.job.researcher])) {
-    if (key !== turn.context.self) send(turn, 'outcome', key, { type: 'outcome', record })
+    if (key !== turn.context.self) send(turn, 'outcome', key, message)
   }
 }
 
@@ -174,7 +175,8 @@ function afterOpening(turn: Turn, opened: Signed): void {
 function survivorsAlone(turn: Turn): Pick<Progress, 'cohort' | 'pinned'> {
   const cohort = specificationOf(turn)?.body.cohort ?? []
   const keys = survivorsOf(turn)?.keys ?? []
-  return { cohort: cohort.filter((one) => keys.includes(one.site)), pinned: keys }
+  const survived = new Set(keys)
+  return { cohort: cohort.filter((one) => survived.has(one.site)), pinned: keys }
 }
 
 function rememberSurvivors(turn: Turn, contributors: number | null): void {

@@ -72,6 +72,7 @@ export function onSums(turn: Turn, sums: readonly PartialSum[], whole: boolean):
   update(turn, { _sums: sums })
   if (!whole) audit(turn, 'partials-incomplete', {})
   const prekeys = openPrekeys(specification.body, turn.committee)
+  const signed = new Map<PartialSum, Signed>() // what goes to several members is signed once
   for (const [seat, prekey] of prekeys.entries()) {
     if (prekey === null || seat === turn.seat) continue
     const wanted = partialsFor(specification.body, seat, sums)
@@ -86,7 +87,12 @@ export function onSums(turn: Turn, sums: readonly PartialSum[], whole: boolean):
     const message: WireOf<'partials'> = {
       type: 'partials',
       ...attemptName(turn),
-      partials: bodies.map((body) => signObject(PARTIAL.kind, PARTIAL.version, body, turn.context.signer)),
+      partials: bodies.map((body, at) => {
+        const sum = wanted[at] as PartialSum
+        const partial = signed.get(sum) ?? signObject(PARTIAL.kind, PARTIAL.version, body, turn.context.signer)
+        signed.set(sum, partial)
+        return partial
+      }),
       sealed: sealPartials(hexToBytes(prekey.key), specification.roundId, bodies, wanted, turn.context.random(32)),
     }
     send(turn, 'partials', prekey.member, message, specification.body.openBy)

@@ -6,7 +6,7 @@ import type { Hex } from '../../crypto/hash.js'
 import { mergeSignatures, openSigned, payloadHash, type Signed, sign, signObject } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { survivorsHash } from '../../history.js'
-import { activeMember } from '../../identity/roster.js'
+import { activeMember, type Member, type Roster } from '../../identity/roster.js'
 import { absentSeats, guardKey } from '../../jobs/check.js'
 import { DECISION } from '../../jobs/messages.js'
 import { withEntry } from '../../machine.js'
@@ -22,37 +22,54 @@ import {
 } from '../specification.js'
 import { accuse, audit, basis, electorate, sendToMembers, setTimer, type Turn, update, updateAttempt } from './state.js'
 
-/** Approvals and refusals as this member knows them. */
+/** Whether this member knows enough approvals and refusals to fix the cohort. */
 export interface CohortView {
-  readonly approved: readonly CohortEntry[]
   /** every invited site has decided, or the time to do so is over */
   readonly ready: boolean
-  readonly complete: boolean
   readonly deadlineMs: number
 }
 
 export function cohortView(turn: Turn): CohortView {
   const { job, context } = turn
-  const { roster, nowMs } = context
   const deadlineMs = job.notBefore + job.cohort.approveWithinMs
-  const named = job.cohort.sites
-  const invited = [...roster.members.values()].filter(
-    (one) =>
-      one.roles.includes('site') &&
-      (named.length === 0 || named.includes(one.key)) &&
-      activeMember(roster, one.key, nowMs),
-  )
+  const isInvited = invitation(turn)
+  const { decisions } = turn.state
+  const isDecided = (site: Member): boolean => decisions.has(site.key) || !isInvited(site)
+  const ready = context.nowMs >= deadlineMs || sitesByName(context.roster).every(isDecided)
+  return { ready, deadlineMs }
+}
+
+/** Sites in good standing that the job asks. */
+function invitation({ job, context: { roster, nowMs } }: Turn): (site: Member) => boolean {
+  const named = new Set(job.cohort.sites)
+  return ({ key }) => (named.size === 0 || named.has(key)) && activeMember(roster, key, nowMs) !== undefined
+}
+
+/** A roster is never changed, and members look at it with every decision that comes in. */
+const sorted = new WeakMap<Roster, readonly Member[]>()
+
+function sitesByName(roster: Roster): readonly Member[] {
+  let found = sorted.get(roster)
+  if (found === undefined) {
+    const sites = [...roster.members.values()].filter((one) => one.roles.includes('site'))
+    found = sites.sort((a, b) => (a.name < b.name ? -1 : 1))
+    sorted.set(roster, found)
+  }
+  return found
+}
+
+/** The first approval of each organisation, in the order of names. */
+export function approvals(turn: Turn): readonly CohortEntry[] {
   const approved: CohortEntry[] = []
   const organisations = new Set<string>()
-  for (const member of [...invited].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const member of sitesByName(turn.context.roster).filter(invitation(turn))) {
     const signed = turn.state.decisions.get(member.key)
     if (signed === undefined || openSigned(signed, DECISION).body.decision !== 'approve') continue
     if (organisations.has(member.organisation)) continue
     organisations.add(member.organisation)
     approved.push({ site: member.key, decision: payloadHash(signed) })
   }
-  const complete = invited.every((one) => turn.state.decisions.has(one.key))
-  return { approved, complete, ready: complete || nowMs >= deadlineMs, deadlineMs }
+  return approved
 }
 
 /** Moves an attempt without a specification forward; sets `attempt.abandon` when it cannot have one. */
@@ -64,7 +81,7 @@ export function advanceSpecifying(turn: Turn): void {
     if (turn.state.progress.cohort === null) {
       const view = cohortView(turn)
       if (!view.ready) return setTimer(turn, 'cohort', view.deadlineMs)
-      if (view.approved.length < turn.job.cohort.minimum)
+      if (approvals(turn).length < turn.job.cohort.minimum)
         return updateAttempt(turn, { readyAtMs: context.nowMs, abandon: 'cohort-below-minimum' })
     }
     if (context.busy(guardKey(turn.job), turn.jobId))
@@ -94,7 +111,7 @@ function emptySeats({ committee, job, context }: Turn): readonly number[] {
 
 function propose(turn: Turn): void {
   const { context, job, committee } = turn
-  const cohort = turn.state.progress.cohort ?? cohortView(turn).approved
+  const cohort = turn.state.progress.cohort ?? approvals(turn)
   const absent = emptySeats(turn)
   const seats = committee.members.map((key, seat) =>
     absent.includes(seat) ? null : (pick(context.prekeys(committee.index, key), turn.jobId) ?? null),
@@ -172,10 +189,11 @@ function noteEquivocation(turn: Turn, hash: Hex, signers: readonly Hex[]): void 
 
 /** The approvals that a specification names, from whoever proposed it: signed by the sites, so it does not matter who. */
 function learnDecisions(turn: Turn, { cohort }: Specification, decisions: readonly Signed[]): void {
+  const named = new Map(cohort.map((one) => [one.site, one.decision]))
   for (const signed of decisions) {
     const { body, hash, signers } = openSigned(signed, DECISION)
-    const named = cohort.some((one) => one.site === body.site && one.decision === hash)
-    if (!named || body.job !== turn.jobId || signers.length !== 1 || signers[0] !== body.site) continue
+    if (named.get(body.site) !== hash || body.job !== turn.jobId || signers.length !== 1 || signers[0] !== body.site)
+      continue
     const known = turn.state.decisions.get(body.site)
     if (known !== undefined && payloadHash(known) === hash) continue
     if (known !== undefined) accuse(turn, 'second-decision', body.site)
@@ -235,11 +253,12 @@ function judgeCohort(turn: Turn, body: Specification): Verdict | undefined {
     if (activeMember(context.roster, site, context.nowMs) === undefined) return ignore('site-revoked')
   }
   // a proposer may not choose among those who approved in time
-  const inTime = view.approved.filter(({ site }) => {
+  const inTime = approvals(turn).filter(({ site }) => {
     const signed = state.decisions.get(site)
     return signed !== undefined && openSigned(signed, DECISION).body.decidedAt <= view.deadlineMs
   })
-  if (!inTime.every((one) => body.cohort.some((other) => other.site === one.site))) return later('cohort-incomplete')
+  const proposed = new Set(body.cohort.map((one) => one.site))
+  if (!inTime.every((one) => proposed.has(one.site))) return later('cohort-incomplete')
   return view.ready ? undefined : later('cohort-open')
 }
 
