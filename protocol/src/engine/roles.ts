@@ -153,9 +153,15 @@ export function jobIdOf(message: WireMessage): JobId | undefined {
 }
 
 function jobIn(signed: Signed): JobId | undefined {
+  if (named.has(signed)) return named.get(signed)
   const body = decode(signed.payload) as { readonly job?: unknown } | null
-  return typeof body?.job === 'string' ? body.job : undefined
+  const job = typeof body?.job === 'string' ? body.job : undefined
+  named.set(signed, job)
+  return job
 }
+
+/** A specification of a thousand sites need not be decoded with every message that carries it. */
+const named = new WeakMap<Signed, JobId | undefined>()
 
 /**
  * Whether another job holds the guard's key at this node: a job that is bound to a round comes first, then the lower id, so
