@@ -30,6 +30,7 @@ export interface WorldOptions {
   readonly seats?: number
   readonly dishonest?: readonly string[]
   readonly policy?: FederationOptions['policy']
+  readonly gossip?: 'router' | 'flood'
 }
 
 export interface World {
@@ -38,7 +39,9 @@ export interface World {
   readonly names: readonly string[]
 }
 
-export const siteName = (index: number): string => `site-${String.fromCharCode(97 + index)}`
+/** site-a … site-z, then site-aa … */
+export const siteName = (index: number): string =>
+  `site-${index < 26 ? '' : String.fromCharCode(96 + Math.floor(index / 26))}${String.fromCharCode(97 + (index % 26))}`
 
 /** A federation that is up, with its first sites as committee. */
 export async function world(options: WorldOptions = {}): Promise<World> {
@@ -53,6 +56,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     ],
     sites: names.map((name, at) => ({ name, rows: patients(at, 20 + at) })),
     committee: names.slice(0, seats),
+    gossip: options.gossip ?? 'flood',
     ...(options.policy === undefined ? {} : { policy: options.policy }),
   })
   const watch = new Watch(federation, new Set(dishonest))
