@@ -59,7 +59,7 @@ export function horizontalAxis(scale: Scale, frame: Frame, title: string): strin
     if (x < left - 0.5 || x > right + 0.5) continue
     parts.push(line(x, top, x, bottom, value === 0 ? 'axis' : 'grid'))
     const half = textWidth(label) / 2
-    const centre = Math.min(x, right + 8 - half)
+    const centre = Math.max(half, Math.min(x, right + 8 - half))
     if (centre - half < free) continue
     parts.push(text(centre, bottom + 17, label, 'tick', 'middle'))
     free = centre + half + 6
