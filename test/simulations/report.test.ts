@@ -244,6 +244,7 @@ describe('the report of a run', () => {
     await bad('completion.csv', (text) => text.replace(',193,', ',,'), /^completion\.csv line 3: completed is ""$/)
     await bad('manifest.json', (text) => text.slice(0, -5), /^manifest\.json line 1: not JSON$/)
     await bad('manifest.json', (text) => text.replace('"wallMs"', '"wall"'), /^manifest\.json: wallMs: /)
+    await bad('manifest.json', () => '{"madeBy":"flamesh-sim","finished":false}', /the run has not ended$/)
     rmSync(join(folder, 'mesh.csv'))
     const missing = (error: unknown): boolean => error instanceof FlameshError && error.code === 'run-missing'
     await assert.rejects(writeReport(folder), missing)

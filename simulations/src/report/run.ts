@@ -125,6 +125,12 @@ function readManifest(text: string): Manifest {
     const message = `manifest.json line ${lineOf(text, cause)}: not JSON`
     throw new FlameshError('run-malformed', message, { hint, meta: { file: 'manifest.json' }, cause })
   }
+  if ((parsed as { finished?: unknown } | null)?.finished === false) {
+    throw new FlameshError('run-malformed', 'manifest.json: the run has not ended', {
+      hint: 'wait for the run; if it was killed, run the scenario again',
+      meta: { file: 'manifest.json' },
+    })
+  }
   const result = manifestSchema.safeParse(parsed)
   if (result.success) return result.data
   const [issue] = result.error.issues

@@ -6,14 +6,14 @@
 const LIGHT =
   '--paper:#fff;--ink:#1b1f24;--soft:#59626d;--rule:#c9ced5;--grid:#e6e9ed;--panel:#f5f6f8;--alarm:#b3261e;--alarm-paper:#fdecea;' +
   '--c0:#0072b2;--c1:#c4500a;--c2:#00805d;--c3:#a8518a;--c4:#8a6d00;--c5:#4b4f57;--c6:#8a929c;' +
-  '--p0:#88ccee;--p1:#332288;--p2:#ddcc77;--p3:#117733;--p4:#e39aa5;--p5:#882255;--p6:#44aa99;--p7:#7a4fa3;--p8:#c5cad1'
+  '--p0:#88ccee;--p1:#332288;--p2:#ddcc77;--p3:#117733;--p4:#e39aa5;--p5:#882255;--p6:#44aa99;--p7:#7a4fa3;--p8:#a3a34a;--p9:#c5cad1'
 const DARK =
   '--paper:#14171b;--ink:#e8eaed;--soft:#a3acb7;--rule:#4a525c;--grid:#2a2f36;--panel:#1d2126;--alarm:#ff8a80;--alarm-paper:#3a1715;' +
   '--c0:#56b4e9;--c1:#ff9350;--c2:#2fc79b;--c3:#e39cc8;--c4:#e8d44d;--c5:#c3c8cf;--c6:#8a929c;' +
-  '--p0:#88ccee;--p1:#6557c8;--p2:#ddcc77;--p3:#22803f;--p4:#e39aa5;--p5:#b03a75;--p6:#44aa99;--p7:#8c62b8;--p8:#7c8590'
+  '--p0:#88ccee;--p1:#6557c8;--p2:#ddcc77;--p3:#22803f;--p4:#e39aa5;--p5:#b03a75;--p6:#44aa99;--p7:#8c62b8;--p8:#a3a34a;--p9:#7c8590'
 
 const series = [0, 1, 2, 3, 4, 5, 6].map((at) => `.c${at}{color:var(--c${at})}`).join('')
-const phases = [0, 1, 2, 3, 4, 5, 6, 7, 8]
+const phases = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
   .map((at) => `rect.p${at}{fill:var(--p${at})}text.in.p${at}{fill:${[1, 3, 5, 7].includes(at) ? '#fff' : '#111'}}`)
   .join('')
 /** To tell lines apart in grey. */

@@ -13,7 +13,12 @@ export interface Answer {
 }
 
 export function answers({ jobs, sites, manifest }: Run): readonly Answer[] {
-  return [ended(jobs), time(jobs), exactness(jobs), scale(sites.length, manifest)]
+  return [
+    ended(jobs),
+    time(jobs),
+    exactness(jobs),
+    scale(sites.filter(({ roles }) => roles.split(' ').includes('site')).length, manifest),
+  ]
 }
 
 function ended(jobs: readonly JobRow[]): Answer {

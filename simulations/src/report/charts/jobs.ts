@@ -20,8 +20,10 @@ const STAGES: readonly { readonly phase: string; readonly label: string }[] = [
   { phase: 'certified', label: 'certifying the survivors' },
   { phase: 'opened', label: 'opening the sum' },
   { phase: 'released', label: 'checking and releasing' },
+  { phase: '', label: 'on to the next round' },
   { phase: '', label: 'anything else' },
 ]
+const NEXT = STAGES.length - 2
 const OTHER = STAGES.length - 1
 
 interface Bar {
@@ -75,10 +77,15 @@ function barOf(job: JobRow, marks: readonly PhaseRow[]): Bar {
   const end = job.ended_ms ?? job.submitted_ms
   const parts = STAGES.map(() => 0)
   let before = job.submitted_ms
-  const inside = marks.filter(({ at_ms }) => at_ms >= job.submitted_ms && at_ms <= end)
-  for (const { phase, at_ms } of [...inside].sort((a, b) => a.at_ms - b.at_ms)) {
-    const stage = STAGES.findIndex((one) => one.phase === phase)
-    const place = stage < 0 ? OTHER : stage
+  const inside = marks
+    .filter(({ at_ms }) => at_ms >= job.submitted_ms && at_ms <= end)
+    .sort((a, b) => a.at_ms - b.at_ms)
+  const [first] = inside.filter(({ phase }) => phase === 'decided')
+  for (const mark of inside) {
+    const stage = STAGES.findIndex(({ phase }) => phase === mark.phase)
+    // sites decide once, about the job; later attempts only begin
+    const place = stage < 0 ? OTHER : mark.phase === 'decided' && mark !== first ? NEXT : stage
+    const { at_ms } = mark
     parts[place] = (parts[place] as number) + at_ms - before
     before = at_ms
   }

@@ -70,6 +70,9 @@ function draw(lanes: readonly Lane[], jobs: readonly JobRow[], endMs: number, wi
     sample: (x: number, y: number) =>
       bar(x - 13, y - 3, 18, 6, `span c${series}`) + mark(series, x + 6, y, `dot ring c${series}`, 4.5),
   }))
+  if (jobs.some(({ status }) => !ENDS.some((end) => end.status === status))) {
+    entries.push({ label: 'not ended', sample: (x, y) => bar(x - 13, y - 3, 26, 6, 'span c6') })
+  }
   const legend = legendRows(entries, width, 0)
   const named = jobs.length <= MOST_NAMED_JOBS
   const labels = [
