@@ -112,7 +112,7 @@ function jobTables(random: SeededRandom, jobs: number, sites: number, simulatedM
         pass(phase, one, 0, phase === 'submitted' ? 1500 : phase === 'closed' ? 2000 : 350)
     }
     if (!fails) pass('released', rounds - 1, 0, 60)
-    const end = fails ? ['failed', 'too-few-submissions'] : ['released', '']
+    const end = fails ? ['failed', 'too-few-submissions'] : ['released', 'released']
     return [
       `job-${at}`,
       `${analysis} ${at + 1}`,

@@ -63,6 +63,11 @@ export type MeshRow = Row<typeof MESH>
 export type CompletionRow = Row<typeof COMPLETION>
 export type EventRow = Row<typeof EVENT>
 
+/** How a job ended, with the reason if there is one to tell: a released job may carry its own status as a code. */
+export function outcomeOf({ status, code }: JobRow): string {
+  return code === '' || code === status ? status : `${status} (${code})`
+}
+
 /** How long the messages of one kind took to each site, in ascending order. */
 export interface Delays {
   readonly kind: string

@@ -1,6 +1,6 @@
 /** The top of the page: the question, the answer in numbers, and what is needed to run the same again. */
 import { formatCount, formatMs, plural, significant } from './numbers.js'
-import type { JobRow, Run } from './run.js'
+import { type JobRow, outcomeOf, type Run } from './run.js'
 import { compareText, groupBy, quantile, sorted } from './statistics.js'
 import { escaped } from './svg.js'
 
@@ -23,7 +23,7 @@ export function answers({ jobs, sites, manifest }: Run): readonly Answer[] {
 
 function ended(jobs: readonly JobRow[]): Answer {
   const released = jobs.filter(({ status }) => status === 'released').length
-  const others = [...groupBy(jobs, ({ status, code }) => (code === '' ? status : `${status} (${code})`))]
+  const others = [...groupBy(jobs, outcomeOf)]
     .filter(([how]) => how !== 'released')
     .sort((a, b) => b[1].length - a[1].length || compareText(a[0], b[0]))
     .map(([how, group]) => `${formatCount(group.length)} ${how}`)
@@ -37,7 +37,8 @@ function time(jobs: readonly JobRow[]): Answer {
   const name = 'Median time to result'
   if (released.length === 0) return { name, value: '–', detail: 'no job was released', alarming: false }
   const times = sorted(released.map(({ submitted_ms, ended_ms }) => (ended_ms as number) - submitted_ms))
-  const detail = `from ${formatMs(times[0] as number)} to ${formatMs(times.at(-1) as number)}`
+  const range = `from ${formatMs(times[0] as number)} to ${formatMs(times.at(-1) as number)}`
+  const detail = times.length === 1 ? 'of one job' : range
   return { name, value: formatMs(quantile(times, 0.5)), detail, alarming: false }
 }
 

@@ -1,7 +1,7 @@
 /** Time to result, and where it goes: for each job a bar that is cut where the job passed from one phase to the next. */
 import { type Drawing, type Figure, horizontalAxis, isNarrow, legendRows, type Missing } from '../figure.js'
-import { formatMs, plural } from '../numbers.js'
-import type { JobRow, PhaseRow, Run } from '../run.js'
+import { formatMs, formatShare, plural } from '../numbers.js'
+import { type JobRow, outcomeOf, type PhaseRow, type Run } from '../run.js'
 import { linearScale } from '../scale.js'
 import { groupBy, quantile, sorted } from '../statistics.js'
 import { bar, fitted, text, textWidth } from '../svg.js'
@@ -53,11 +53,15 @@ export function timeToResult({ jobs, phases }: Run): Figure | Missing {
       1,
       sums.reduce((a, b) => a + b),
     )
+  const took =
+    single.length === 1
+      ? `The job ended after ${formatMs(totals[0] as number)}.`
+      : `Half of the ${plural(single.length, 'job')} ended within ${formatMs(quantile(totals, 0.5))}, the longest took ${formatMs(totals.at(-1) as number)}.`
   const what = aggregated ? 'Mean over the jobs of each analysis' : 'One bar for each job'
   return {
     id: ID,
     title: TITLE,
-    finding: `Half of the ${plural(ended.length, 'job')} ended within ${formatMs(quantile(totals, 0.5))}, the longest took ${formatMs(totals.at(-1) as number)}. Most time, ${Math.round(share)} %, goes into ${STAGES[longest]?.label}.`,
+    finding: `${took} Most time, ${formatShare(share)}, goes into ${STAGES[longest]?.label}.`,
     legend: `${what}, from its submission to its end, all rounds and attempts together. The numbers in the bars are those of the key.`,
     draw: (width) => draw(bars, used, width),
     table: {
@@ -90,8 +94,7 @@ function barOf(job: JobRow, marks: readonly PhaseRow[]): Bar {
     before = at_ms
   }
   parts[OTHER] = (parts[OTHER] as number) + end - before
-  const note = job.code === '' ? job.status : `${job.status}: ${job.code}`
-  return { label: job.name || job.job.slice(0, 8), parts, total: end - job.submitted_ms, note }
+  return { label: job.name || job.job.slice(0, 8), parts, total: end - job.submitted_ms, note: outcomeOf(job) }
 }
 
 function means(jobs: readonly JobRow[], bars: readonly Bar[]): readonly Bar[] {
@@ -156,5 +159,5 @@ function draw(bars: readonly Bar[], used: readonly number[], width: number): Dra
 
 /** What is usual is not said. */
 function endLabel(total: number, note: string): string {
-  return note === 'released' ? formatMs(total) : `${formatMs(total)}, ${note.replace(/: .*/, '')}`
+  return note === 'released' ? formatMs(total) : `${formatMs(total)}, ${note.replace(/ \(.*/, '')}`
 }

@@ -123,7 +123,8 @@ function draw({ unit, axis }: Load, groups: readonly Group[], width: number): Dr
     )
     parts.push(text(frame.right, base - 26, says, 'value halo', 'end'))
     parts.push(values.length > MOST_DOTS ? density(group, scale, base) : swarm(group, scale, base))
-    parts.push(line(scale.at(quantile(values, 0.25)), base, scale.at(quantile(values, 0.75)), base, 'half'))
+    if (values.length > 3)
+      parts.push(line(scale.at(quantile(values, 0.25)), base, scale.at(quantile(values, 0.75)), base, 'half'))
     parts.push(line(scale.at(median), base - 7, scale.at(median), base + 4, 'median'))
   })
   return { height: frame.bottom + 42, content: parts.join('') }
