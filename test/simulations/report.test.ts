@@ -110,6 +110,16 @@ describe('the report of a run', () => {
     })
   })
 
+  it('says in which phase most of the time goes', () => {
+    const files = sampleFiles()
+    files['jobs.csv'] =
+      `${(files['jobs.csv'] as string).split('\n')[0]}\na,one,table,1000,5000,released,released,1,8,8,8,true\n`
+    files['phases.csv'] = 'job,round,attempt,phase,at_ms\na,1,0,decided,2000\na,1,0,submitted,4500\na,1,0,closed,5000\n'
+    const said = /<p class="finding">(.*?)<\/p>/.exec(figure(page(files), 'time-to-result'))?.[1]
+    const expected = 'The job ended after 4 s. Most time, 62.5 %, goes into computing and masking.'
+    assert.equal(said?.replaceAll('\u00a0', ' '), expected)
+  })
+
   it('has the bytes, duplicates and computing time of the sites, by role', () => {
     const files = sampleFiles()
     const html = page(files)

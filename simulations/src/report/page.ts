@@ -45,7 +45,7 @@ function placed(figure: Figure, number: number): Placed {
   const { id, title, finding, legend } = figure
   const wide = figure.draw(WIDE_PX)
   const narrow = figure.draw(NARROW_PX)
-  const html = `<figure id="${id}"><h2><span>Figure ${number}</span> ${escaped(title)}</h2><p class="finding">${escaped(finding)}</p>${svg(figure, wide, 'wide')}${svg(figure, narrow, 'narrow')}<figcaption>${escaped(legend)}</figcaption>${numbers(title, figure.table)}</figure>`
+  const html = `<figure id="${id}"><h2><span>Figure ${number}</span> ${escaped(title)}</h2><p class="finding">${escaped(finding.replaceAll(' %', '\u00a0%'))}</p>${svg(figure, wide, 'wide')}${svg(figure, narrow, 'narrow')}<figcaption>${escaped(legend)}</figcaption>${numbers(title, figure.table)}</figure>`
   return { html, height: wide.height + 190 }
 }
 

@@ -48,7 +48,7 @@ export function timeToResult({ jobs, phases }: Run): Figure | Missing {
   const sums = STAGES.map((_, stage) => single.reduce((sum, { parts }) => sum + (parts[stage] as number), 0))
   const longest = sums.indexOf(Math.max(...sums))
   const share =
-    (100 * (sums[longest] as number)) /
+    (sums[longest] as number) /
     Math.max(
       1,
       sums.reduce((a, b) => a + b),
