@@ -75,6 +75,8 @@ export class Federation {
   readonly statements: Uint8Array[] = []
   readonly hubKey: Hex
   readonly costs: Costs
+  /** false: nodes that start learn the log from each other alone */
+  hubUp = true
   private readonly byKey = new Map<Hex, SimulatedNode>()
   private readonly hub: Signer
 
@@ -151,12 +153,20 @@ export class Federation {
   }
 
   checkpoint(): Uint8Array {
-    return signCheckpoint(
-      this.statements.length,
-      merkleRoot(this.statements.map((bytes) => openStatement(bytes, this.hubKey).leaf)),
-      this.clock.now(),
-      this.hub,
-    )
+    return this.checkpointOf(this.statements)
+  }
+
+  private checkpointOf(statements: readonly Uint8Array[]): Uint8Array {
+    const root = merkleRoot(statements.map((bytes) => openStatement(bytes, this.hubKey).leaf))
+    return signCheckpoint(statements.length, root, this.clock.now(), this.hub)
+  }
+
+  /** Another log of this hub, which says something else in the place of its last statement. */
+  otherLog(entry: Entry): { readonly statements: readonly Uint8Array[]; readonly checkpoint: Uint8Array } {
+    const index = this.statements.length - 1
+    const other = signStatement({ index, timestamp: this.clock.now(), entry }, this.hub)
+    const statements = [...this.statements.slice(0, index), other]
+    return { statements, checkpoint: this.checkpointOf(statements) }
   }
 
   async tell(...names: readonly string[]): Promise<void> {

@@ -17,7 +17,7 @@ import { type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { selectRows } from '@flamesh/protocol/jobs/where.js'
 import { DEFAULT_TIMINGS } from '@flamesh/protocol/machine.js'
 import type { AuditEntry, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
-import type { ContributeOutcome, ContributeRequest, Runner } from '@flamesh/protocol/ports.js'
+import type { Clock, ContributeOutcome, ContributeRequest, Runner } from '@flamesh/protocol/ports.js'
 import type { Federation } from './federation.js'
 import { SimulatedDisk } from './kernel/disk.js'
 import { seededRandom } from './kernel/random.js'
@@ -40,6 +40,8 @@ export class SimulatedNode {
   peer: Peer | undefined
   /** how often it was started */
   lives = 0
+  /** how far its clock is ahead of the simulated time (milliseconds) */
+  skewMs = 0
 
   constructor(
     readonly name: string,
@@ -85,7 +87,7 @@ export class SimulatedNode {
   /** Starts the engine on what the disk holds and joins the network. */
   async start(): Promise<void> {
     const { federation } = this
-    const { options, clock, network } = federation
+    const { options, network } = federation
     const life = this.lives++
     this.disk.killAt = undefined
     this.disk.onKill = () => this.drop()
@@ -98,7 +100,7 @@ export class SimulatedNode {
         store: this.disk.store(),
         vault: this.disk.vault(),
         transport: network.transportOf(this.key),
-        clock,
+        clock: this.clock(),
         random: seededRandom(options.seed, `random/${this.name}/${life}`),
         runner: this.runner(),
       },
@@ -110,8 +112,17 @@ export class SimulatedNode {
     })
     this.peer = peer
     await peer.start()
-    await peer.learnLog(federation.statements, federation.checkpoint())
+    if (federation.hubUp) await peer.learnLog(federation.statements, federation.checkpoint())
     if (this.peer === peer) await network.join(peer, this.identitySeed)
+  }
+
+  /** What this machine takes for the time. */
+  private clock(): Clock {
+    const { clock } = this.federation
+    return {
+      now: () => clock.now() + this.skewMs,
+      setTimer: (atMs, fire) => clock.setTimer(atMs - this.skewMs, fire),
+    }
   }
 
   /** kill -9: memory is gone, the disk stays. */
@@ -122,6 +133,7 @@ export class SimulatedNode {
   }
 
   private drop(): void {
+    this.disk.cut()
     this.federation.network.leave(this.key)
     const { peer } = this
     this.peer = undefined

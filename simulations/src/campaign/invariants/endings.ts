@@ -1,0 +1,114 @@
+/** Invariant 10 of the design, what must be gone in the end, whom nobody may accuse, and that no engine ever fails. */
+
+import { decode } from '@flamesh/protocol/encoding/canonical.js'
+import { openSigned, type Signed } from '@flamesh/protocol/encoding/signed.js'
+import { PREKEY, SPECIFICATION } from '@flamesh/protocol/secagg/messages.js'
+import type { AttemptRecord } from '@flamesh/protocol/wire.js'
+import { committeeNames, RESEARCHER } from '../case.js'
+import type { MakeInvariant, Scene } from '../observer.js'
+
+const OVER: readonly string[] = ['refused', 'released', 'suppressed', 'failed', 'expired', 'cancelled']
+
+/** Whether every job has ended at the researcher and at every honest member that is up. */
+export function allEnded(scene: Scene): boolean {
+  const { federation, one } = scene
+  const researcher = federation.node(RESEARCHER)
+  const jobs = researcher.peer?.jobs() ?? []
+  if (researcher.peer === undefined || jobs.some((job) => !OVER.includes(job.status))) return false
+  return committeeNames(one.shape).every((name) => {
+    const node = federation.node(name)
+    return !scene.isHonest(node) || node.peer === undefined || openJobs(node.disk.entries).length === 0
+  })
+}
+
+/** Jobs of which a member's own disk says that they have not ended. */
+function openJobs(entries: ReadonlyMap<string, Uint8Array>): readonly string[] {
+  return [...entries].flatMap(([key, value]) => {
+    const id = /^job\/([0-9a-f]+)\/member\/progress$/.exec(key)?.[1]
+    return id !== undefined && (decode(value) as { ended?: unknown }).ended === null ? [id] : []
+  })
+}
+
+/** 10. With at most t faulty members and a network that calmed down every job ends, certified or abandoned. */
+export const everyJobEnds: MakeInvariant = (scene) => ({
+  name: '10 every job ends',
+  ended: () => {
+    const { federation, one } = scene
+    const researcher = federation.node(RESEARCHER)
+    for (const job of researcher.peer?.jobs() ?? [])
+      scene.check(
+        '10 every job ends',
+        OVER.includes(job.status),
+        () => `${job.job.slice(0, 6)} is still ${job.status} at the researcher`,
+      )
+    for (const name of committeeNames(one.shape)) {
+      const node = federation.node(name)
+      if (!scene.isHonest(node) || node.peer === undefined) continue
+      const open = openJobs(node.disk.entries)
+      scene.check(
+        '10 every job ends',
+        open.length === 0,
+        () => `${open.map((id) => id.slice(0, 6))} goes on at ${name}`,
+      )
+    }
+  },
+})
+
+/** 4. One-time keys are gone when their attempt is over: nothing recorded before can be opened after. */
+export const keysErased: MakeInvariant = (scene) => ({
+  name: '4 keys erased',
+  ended: () => {
+    for (const name of committeeNames(scene.one.shape)) {
+      const node = scene.federation.node(name)
+      if (!scene.isHonest(node) || node.peer === undefined) continue
+      const open = openJobs(node.disk.entries)
+      const inUse = new Set(
+        open.flatMap((id) => scene.read<{ keys: readonly string[] }>(node, `job/${id}/member/attempt`)?.keys ?? []),
+      )
+      for (const [key, value] of node.disk.entries) {
+        if (!/^job\/[0-9a-f]+\/member\/records\//.test(key)) continue
+        const { specification } = decode(value) as unknown as AttemptRecord
+        if (specification === null) continue
+        const seats = openSigned(specification as Signed, SPECIFICATION).body.committee.seats
+        for (const seat of seats) {
+          const prekey = seat && openSigned(seat, PREKEY).body
+          if (prekey?.member !== node.key || inUse.has(prekey.key)) continue
+          scene.check(
+            '4 keys erased',
+            !node.disk.secrets.has(`prekey-${prekey.key}`),
+            () => `${name} keeps the key of a finished attempt`,
+          )
+        }
+      }
+    }
+  },
+})
+
+/** 7. `Evidence` never names an honest node. */
+export const honestNeverAccused: MakeInvariant = (scene) => ({
+  name: '7 nobody honest accused',
+  ended: () => {
+    for (const node of scene.honest)
+      for (const { event, fields } of node.audit) {
+        if (event !== 'evidence') continue
+        const against = String(fields.against ?? '')
+        const known = against === '' || scene.dishonest.has(against)
+        scene.check('7 nobody honest accused', known, () => `${node.name} accuses ${against} of ${fields.kind}`)
+      }
+  },
+})
+
+/** Nothing that a peer sends makes an engine fail, or two certificates meet. */
+export const noFault: MakeInvariant = (scene) => ({
+  name: 'no fault',
+  ended: () => {
+    for (const node of scene.honest) {
+      for (const { event, fields } of node.events)
+        scene.check('no fault', event !== 'internal-error', () => `${node.name}: ${String(fields.error).slice(0, 300)}`)
+      for (const { event } of node.audit)
+        scene.check('no fault', event !== 'conflict', () => `${node.name} saw two certificates`)
+    }
+  },
+})
+
+export const endings: readonly MakeInvariant[] = [everyJobEnds, keysErased, honestNeverAccused, noFault]

@@ -1,0 +1,106 @@
+/**
+ * One case from beginning to end: a federation comes up, its jobs are said, everything goes wrong that the case says, then
+ * the network calms down, everyone is started again, and the jobs have to end.
+ */
+import type { Hex } from '@flamesh/protocol/crypto/hash.js'
+import { payloadHash } from '@flamesh/protocol/encoding/signed.js'
+import { OPEN_MARGIN_MS } from '@flamesh/protocol/limits.js'
+import { type Case, RESEARCHER } from './case.js'
+import { calm } from './deeds.js'
+import { Director } from './director.js'
+import { agreement } from './invariants/agreement.js'
+import { differencing } from './invariants/differencing.js'
+import { allEnded, endings } from './invariants/endings.js'
+import { opening } from './invariants/opening.js'
+import { submissions } from './invariants/submissions.js'
+import { type MakeInvariant, Scene, type Violation } from './observer.js'
+import { announce, federationOf, signJob } from './scene.js'
+
+export const INVARIANTS: readonly MakeInvariant[] = [
+  ...agreement,
+  ...differencing,
+  ...opening,
+  ...submissions,
+  ...endings,
+]
+
+export interface CaseOutcome {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  /** events of the clock */
+  readonly steps: number
+  readonly messages: number
+  /** faults that really happened, by kind */
+  readonly fired: Readonly<Record<string, number>>
+  /** how the jobs ended at the researcher */
+  readonly endings: Readonly<Record<string, number>>
+  /** looks at each invariant */
+  readonly checks: Readonly<Record<string, number>>
+  /** over everything delivered and written */
+  readonly hash: Hex
+}
+
+/** After the last job's deadline for members that saw nothing of its end. */
+const LAST_MS = 60_000
+/** Sites and members hear of an end a little later than the researcher. */
+const AFTERMATH_MS = 8_000
+
+export async function runCase(one: Case): Promise<CaseOutcome> {
+  const federation = federationOf(one)
+  const scene = new Scene(federation, one)
+  const invariants = INVARIANTS.map((make) => make(scene))
+  const director = new Director(scene, one, invariants)
+  const { clock } = federation
+  try {
+    await federation.startAll()
+    director.begin()
+    for (const [at, plan] of one.jobs.entries()) clock.setTimer(clock.now() + plan.atMs, () => void say(director, at))
+    const lastJobMs = Math.max(...one.jobs.map((plan) => plan.atMs))
+    const startMs = clock.now()
+    await clock.run(
+      startMs + one.calmMs,
+      () => clock.now() > startMs + lastJobMs && operationsOver(director) && allEnded(scene),
+    )
+    calm(director)
+    await clock.run(clock.now() + 200)
+    for (const at of one.jobs.keys()) if (!director.jobs.has(at)) await say(director, at)
+    const latest = Math.max(...one.jobs.map((plan) => plan.atMs + plan.minutes * 60_000), 0)
+    const untilMs = Math.max(startMs + latest, clock.now() + latest - lastJobMs) + OPEN_MARGIN_MS + LAST_MS
+    await clock.run(untilMs, () => allEnded(scene))
+    await clock.run(clock.now() + AFTERMATH_MS)
+    for (const invariant of invariants) await invariant.ended?.()
+    return outcomeOf(director)
+  } finally {
+    await federation.stop()
+  }
+}
+
+const operationsOver = (director: Director): boolean => director.pending === 0
+
+async function say(director: Director, at: number): Promise<void> {
+  const { federation, one } = director
+  const plan = one.jobs[at]
+  if (plan === undefined || federation.node(RESEARCHER).peer === undefined) return
+  const { signed } = signJob(federation, one.seed, at, plan)
+  director.jobs.set(at, payloadHash(signed))
+  await announce(federation, signed)
+}
+
+function outcomeOf(director: Director): CaseOutcome {
+  const { federation, scene, one } = director
+  const endings: Record<string, number> = {}
+  for (const job of federation.node(RESEARCHER).peer?.jobs() ?? []) {
+    const name = job.code && job.code !== job.status ? `${job.status}/${job.code}` : job.status
+    endings[name] = (endings[name] ?? 0) + 1
+  }
+  return {
+    seed: one.seed,
+    violations: scene.violations,
+    steps: federation.clock.events,
+    messages: director.messages,
+    fired: director.fired,
+    endings,
+    checks: scene.checks,
+    hash: federation.network.hash(),
+  }
+}
