@@ -11,7 +11,16 @@ import { catalogueOf } from './engine/desk.js'
 import { extend, housekeep, restoreLog } from './engine/following.js'
 import { type Floor, greet, takeDeskMessage } from './engine/greeting.js'
 import { Kernel, type KernelOptions } from './engine/kernel.js'
-import { isFinished, jobIdOf, newRoles, ROLES, type RoleEvent, rolesFor, writesOfNew } from './engine/roles.js'
+import {
+  isFinished,
+  jobIdOf,
+  newRoles,
+  ROLES,
+  type RoleEvent,
+  rolesFor,
+  rolesWaitingFor,
+  writesOfNew,
+} from './engine/roles.js'
 import { viewOf } from './engine/views.js'
 import { errorCode, FlameshError } from './errors.js'
 import { activeMember } from './identity/roster.js'
@@ -166,9 +175,9 @@ class Engine implements Peer {
       if (activeMember(kernel.log.roster, peer, kernel.now()) === undefined) return
       greet(kernel.desk, this.floor(), peer)
       // a recipient that was away for longer than anyone tries is handed its results when it is back
-      for (const [id, { member }] of kernel.known) {
-        const waits = member !== undefined && member.progress.ended !== null && !member.delivered.get(peer)
-        if (waits) await kernel.deliver(id, ['member'], { type: 'met', peer })
+      for (const [id, roles] of kernel.known) {
+        const waiting = rolesWaitingFor(roles, peer)
+        if (waiting.length > 0) await kernel.deliver(id, waiting, { type: 'met', peer })
       }
     })
     kernel.outbox.retry(peer)

@@ -32,6 +32,9 @@ export const MAX_CLOCK_SKEW_MS = 2 * 60_000
 export const MAX_CHECKPOINT_AGE_MS = 7 * 24 * 3_600_000
 /** A committee may open a sum for this long after the latest closing (milliseconds). */
 export const OPEN_MARGIN_MS = 10 * 60_000
+/** Who lacks the outcome of a round asks for it again this often, and for this long after the job (milliseconds). */
+export const ASK_AGAIN_MS = 10 * 60_000
+export const ASK_UNTIL_MS = 24 * 3_600_000
 /** Levels of one factor (docs/spec/analyses.md): more identify people. */
 export const MAX_FACTOR_LEVELS = 40
 /** The smallest cohort a site may accept, whatever its policy says. */

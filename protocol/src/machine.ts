@@ -36,6 +36,10 @@ export type Effect =
   | { readonly type: 'spend-prekeys'; readonly prekeys: readonly Hex[] }
   /** a certified survivor set, for the guard */
   | { readonly type: 'remember'; readonly entry: SurvivorHistory }
+  /** a set that may have been certified in a job that ended here without an outcome */
+  | { readonly type: 'remember-tentative'; readonly entry: SurvivorHistory }
+  /** what was certified in this job is known */
+  | { readonly type: 'forget-tentative'; readonly job: Hex }
   | { readonly type: 'audit'; readonly event: string; readonly fields: Fields }
   /** for whoever watches: `--wait`, logs */
   | { readonly type: 'notify'; readonly event: string; readonly fields: Fields }

@@ -9,7 +9,7 @@ import { Recent } from './encoding/recent.js'
 import { bytesSchema, hexSchema, signedSchema } from './encoding/signed.js'
 import { FlameshError } from './errors.js'
 import { MAX_COHORT, MAX_MESSAGE_BYTES, MAX_OPEN_JOBS, MAX_STATEMENTS_PER_REQUEST } from './limits.js'
-import { certificateSchema, consensusMessageSchema } from './secagg/consensus-messages.js'
+import { certificateSchema, consensusMessageSchema, standingProofSchema } from './secagg/consensus-messages.js'
 
 /** Versions of this protocol that a node speaks; peers without one in common say so and part. */
 export const PROTOCOL_VERSIONS = [1] as const
@@ -55,7 +55,7 @@ export const wireSchema = z.discriminatedUnion('type', [
     /** the approvals that its cohort names, from the proposer: a site may have told not every member, or not the same */
     decisions: z.array(signedSchema).max(MAX_COHORT),
   }),
-  /** a member that noticed it is behind: it stands at this attempt and asks for the records from there on */
+  /** who lacks an outcome: it stands at this attempt and asks for the records from there on, or what else is known */
   z.strictObject({ type: z.literal('behind'), ...attemptOf }),
   z.strictObject({
     type: z.literal('round'),
@@ -92,6 +92,7 @@ export const wireSchema = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('opened'), ...attemptOf, opened: signedSchema }),
   z.strictObject({ type: z.literal('outcome'), record: recordSchema }),
+  z.strictObject({ type: z.literal('standing'), standing: signedSchema, proof: standingProofSchema.nullable() }),
   z.strictObject({
     type: z.literal('progress'),
     ...attemptOf,

@@ -20,6 +20,8 @@ import { PREKEY } from '../secagg/messages.js'
 export interface DeskState {
   /** certified survivor sets, by hash of (key, set) */
   readonly history: Table<SurvivorHistory>
+  /** sets that may have been certified in jobs that ended here without an outcome, by `job/hash of the set` */
+  readonly tentative: Table<SurvivorHistory>
   /** unspent prekeys of this node and of its fellow members, by payload hash */
   readonly prekeys: Table<Signed>
   /** prekeys that were bound to a round: never offered again */
@@ -32,6 +34,7 @@ export interface DeskState {
 
 export const emptyDesk: DeskState = {
   history: new Map(),
+  tentative: new Map(),
   prekeys: new Map(),
   spent: new Map(),
   datasets: new Map(),
@@ -79,8 +82,28 @@ export function remember(desk: DeskState, entry: SurvivorHistory): DeskState {
   return same ? desk : { ...desk, history: withEntry(desk.history, name, { ...merged, sites: [...merged.sites] }) }
 }
 
+export function rememberTentative(desk: DeskState, entry: SurvivorHistory): DeskState {
+  const name = `${entry.job}/${survivorsHash(entry.sites)}`
+  return { ...desk, tentative: withEntry(desk.tentative, name, { ...entry, sites: [...entry.sites] }) }
+}
+
+export function forgetTentative(desk: DeskState, job: Hex): DeskState {
+  const kept = [...desk.tentative].filter(([, one]) => one.job !== job)
+  return kept.length === desk.tentative.size ? desk : { ...desk, tentative: new Map(kept) }
+}
+
+/** Every set that was, or may have been, certified under a key. */
 export function historyOf(desk: DeskState, key: Hex): readonly SurvivorHistory[] {
-  return [...desk.history.values()].filter((one) => one.key === key)
+  const known = [...desk.history.values()].filter((one) => one.key === key)
+  const names = new Set<Hex>()
+  for (const one of desk.tentative.values()) {
+    if (one.key !== key) continue
+    if (names.size === 0) for (const { sites } of known) names.add(survivorsHash(sites))
+    const name = survivorsHash(one.sites)
+    if (!names.has(name)) known.push(one)
+    names.add(name)
+  }
+  return known
 }
 
 export function spend(desk: DeskState, hashes: readonly Hex[]): DeskState {

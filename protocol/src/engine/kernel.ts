@@ -17,7 +17,17 @@ import type { PeerOptions } from '../peer.js'
 import type { Timer, Write } from '../ports.js'
 import { compute } from '../secagg/compute.js'
 import { encodeWire, type WireMessage } from '../wire.js'
-import { type DeskState, emptyDesk, historyOf, prekeysOf, remember, secretsInUse, spend } from './desk.js'
+import {
+  type DeskState,
+  emptyDesk,
+  forgetTentative,
+  historyOf,
+  prekeysOf,
+  remember,
+  rememberTentative,
+  secretsInUse,
+  spend,
+} from './desk.js'
 import type { Floor } from './greeting.js'
 import { Outbox } from './outbox.js'
 import {
@@ -161,6 +171,8 @@ export class Kernel {
     let desk = this.desk
     for (const effect of step.effects) {
       if (effect.type === 'remember') desk = remember(desk, effect.entry)
+      if (effect.type === 'remember-tentative') desk = rememberTentative(desk, effect.entry)
+      if (effect.type === 'forget-tentative') desk = forgetTentative(desk, effect.job)
       if (effect.type === 'spend-prekeys') desk = spend(desk, effect.prekeys)
     }
     const spent = desk.prekeys !== this.desk.prekeys
@@ -213,6 +225,8 @@ export class Kernel {
       case 'notify':
         return onEvent({ event: effect.event, job: id, fields: effect.fields })
       case 'remember':
+      case 'remember-tentative':
+      case 'forget-tentative':
       case 'spend-prekeys':
         return // part of the batch that was written before
     }

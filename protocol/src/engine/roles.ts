@@ -9,6 +9,7 @@ import { JOB, type Job, type JobId } from '../jobs/job.js'
 import { DECISION } from '../jobs/messages.js'
 import { newRequest, type RequestEvent, type RequestState, stepRequest } from '../jobs/request.js'
 import { type SiteEvent, stepSite } from '../jobs/site/machine.js'
+import { unresolvedRounds } from '../jobs/site/resolving.js'
 import { newSite, type SiteState } from '../jobs/site/state.js'
 import { type Context, difference, type Effect, restore } from '../machine.js'
 import type { Write } from '../ports.js'
@@ -125,6 +126,8 @@ export function rolesFor(message: WireMessage): readonly Role[] {
       return ['request']
     case 'round':
       return ['site', 'member']
+    case 'standing':
+      return ['site', 'member']
     case 'outcome':
     case 'cancel':
       return ['request', 'site', 'member']
@@ -147,6 +150,8 @@ export function jobIdOf(message: WireMessage): JobId | undefined {
       return jobIn(message.specification)
     case 'outcome':
       return message.record.job
+    case 'standing':
+      return jobIn(message.standing)
     default:
       return 'job' in message && typeof message.job === 'string' ? message.job : undefined
   }
@@ -187,6 +192,19 @@ const OVER: ReadonlySet<string> = new Set(['refused', 'released', 'suppressed', 
 export function isFinished({ site, member, request }: JobRoles): boolean {
   const own = [site?.status.status, request?.status.status].every((status) => status === undefined || OVER.has(status))
   return own && (member === undefined || member.progress.ended !== null)
+}
+
+/** Machines of a job that is over here which have something to say to, or to ask of, whoever they meet. */
+export function rolesWaitingFor({ signed, site, member }: JobRoles, peer: Hex): readonly Role[] {
+  const roles: Role[] = []
+  if (member !== undefined && member.progress.ended !== null) {
+    const { researcher, recipients } = openSigned(signed, JOB).body
+    const wanted = peer === researcher || recipients.includes(peer)
+    const asks = member.progress.ended.status === 'expired' && !member.resolved
+    if (asks || (wanted && !member.delivered.get(peer))) roles.push('member')
+  }
+  if (site !== undefined && unresolvedRounds(site).length > 0) roles.push('site')
+  return roles
 }
 
 /** Jobs that this site's machine approved since a time. */

@@ -13,7 +13,7 @@ import { MAX_COHORT } from '../limits.js'
 import { type Profile, proposerOf } from './committee.js'
 
 /** Views a committee can never reach: a bound on integers, not on patience. */
-const MAX_VIEW = 2 ** 31
+export const MAX_VIEW = 2 ** 31
 /** A fresh proposal attaches at most two statements of each of seven members. */
 const MAX_ATTACHMENTS = 16
 /** One attachment: a Have over the largest cohort, at 70 bytes a site. */
@@ -22,7 +22,7 @@ const MAX_ATTACHMENT_BYTES = 160 * 1024
 const MAX_VOTE_OBJECTS = 32
 
 const viewSchema = z.int().min(0).max(MAX_VIEW)
-const instanceShape = { job: hexSchema, round: z.int().min(1), attempt: z.int().min(0) }
+export const instanceShape = { job: hexSchema, round: z.int().min(1), attempt: z.int().min(0) }
 
 /** The one decision: every vote names it, so no vote counts in another. */
 export interface Instance {
@@ -122,6 +122,19 @@ export const certificateSchema: z.ZodType<Certificate> = z.strictObject({
   precommits: signedSchema,
 })
 
+/** Shows that an honest member stood behind a value: q votes of one phase and view, and the specification of a set. */
+export interface StandingProof {
+  readonly value: Decision
+  readonly votes: Signed
+  /** null for ABANDON */
+  readonly specification: Signed | null
+}
+export const standingProofSchema: z.ZodType<StandingProof> = z.strictObject({
+  value: decisionSchema,
+  votes: signedSchema,
+  specification: signedSchema.nullable(),
+})
+
 /** Who may vote on what. */
 export interface Electorate {
   readonly instance: Instance
@@ -206,19 +219,23 @@ export interface Certified {
 
 export function verifyCertificate(electorate: Electorate, certificate: Certificate): Certified | Rejection {
   return orReject(() => {
-    const ballots = readVotes(electorate, certificate.precommits, [])
-    const { phase, view, value } = ballots[0] as Ballot
+    const { phase, view, seats } = verifyQuorum(electorate, certificate.precommits, certificate.value)
     if (phase !== 'precommit') throw new FlameshError('certificate', 'a certificate holds precommits')
-    if (value !== valueId(certificate.value))
-      throw new FlameshError('certificate', 'the precommits are for another value')
-    if (ballots.length < electorate.profile.quorum) throw new FlameshError('certificate', 'too few precommits')
-    return {
-      verdict: 'accept',
-      value: certificate.value,
-      view,
-      seats: ballots.map(({ seat }) => seat).sort((a, b) => a - b),
-    }
+    return { verdict: 'accept', value: certificate.value, view, seats }
   })
+}
+
+/** q votes of one phase and view for a value: an honest member found it admissible, or proposed it. Throws FlameshError. */
+export function verifyQuorum(
+  electorate: Electorate,
+  votes: Signed,
+  value: Decision,
+): { readonly phase: Vote['phase']; readonly view: number; readonly seats: readonly number[] } {
+  const ballots = readVotes(electorate, votes, [])
+  const { phase, view, value: named } = ballots[0] as Ballot
+  if (named !== valueId(value)) throw new FlameshError('certificate', 'the votes are for another value')
+  if (ballots.length < electorate.profile.quorum) throw new FlameshError('certificate', 'too few votes')
+  return { phase, view, seats: ballots.map(({ seat }) => seat).sort((a, b) => a - b) }
 }
 
 function orReject<T>(read: () => T): T | Rejection {

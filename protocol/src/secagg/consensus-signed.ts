@@ -67,6 +67,23 @@ export function certificateOf(electorate: Electorate, value: Decision, ballots: 
   return { value, precommits: signedVotes(electorate, quorum)[0] as Signed }
 }
 
+/** The newest quorum for a value in one phase, as one payload; undefined if these ballots hold none. */
+export function quorumVotes(
+  electorate: Electorate,
+  ballots: readonly Ballot[],
+  phase: Ballot['phase'],
+  value: Decision,
+): { readonly value: Decision; readonly view: number; readonly votes: Signed } | undefined {
+  const id = valueId(value)
+  const views = new Set(ballots.map((one) => one.view))
+  for (const view of [...views].sort((a, b) => b - a)) {
+    const group = ballots.filter((one) => one.phase === phase && one.view === view && one.value === id)
+    if (group.length < electorate.profile.quorum) continue
+    return { value, view, votes: certificateOf(electorate, value, group).precommits }
+  }
+  return undefined
+}
+
 /** A certificate as the message that ends the decision at whoever receives it. */
 export function certificateMessage({ value, precommits }: Certificate): ConsensusMessage {
   return { proposal: null, votes: [precommits], value }

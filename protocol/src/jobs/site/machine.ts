@@ -6,7 +6,7 @@ import type { Hex } from '../../crypto/hash.js'
 import { openSigned, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { OPEN_MARGIN_MS } from '../../limits.js'
-import { type Context, type Effect, withEntry } from '../../machine.js'
+import type { Context, Effect } from '../../machine.js'
 import type { ContributeOutcome } from '../../ports.js'
 import type { ComputeAnswer } from '../../secagg/compute.js'
 import { checkRecord, endingOf } from '../../secagg/record.js'
@@ -14,13 +14,14 @@ import type { WireMessage, WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { CANCEL, DECISION } from '../messages.js'
 import { decideByPolicy, onOperator, sendDecision } from './deciding.js'
+import { ask, askMembers, onStanding } from './resolving.js'
 import { contribute, onComputed, onContributed, onRound } from './rounds.js'
 import {
   audit,
   beginTurn,
   isOpen,
   isWaitingForOpening,
-  type SiteRound,
+  markResolved,
   type SiteState,
   send,
   setStatus,
@@ -34,6 +35,8 @@ export type SiteEvent =
   | { readonly type: 'contributed'; readonly tag: string; readonly outcome: ContributeOutcome }
   | { readonly type: 'computed'; readonly tag: string; readonly answer: ComputeAnswer }
   | { readonly type: 'timer'; readonly name: string }
+  /** this peer came into reach */
+  | { readonly type: 'met'; readonly peer: Hex }
 
 export interface SiteStep {
   readonly state: SiteState
@@ -64,6 +67,10 @@ function take(turn: Turn, event: SiteEvent): Verdict {
     case 'timer':
       if (turn.context.nowMs >= turn.job.notAfter && isOpen(turn) && !isWaitingForOpening(turn))
         setStatus(turn, 'expired', 'expired', 'the job expired')
+      if (event.name !== 'expire') askMembers(turn)
+      return accept
+    case 'met':
+      if (turn.seats.includes(event.peer)) ask(turn, [event.peer])
       return accept
   }
 }
@@ -74,6 +81,8 @@ function takeMessage(turn: Turn, message: WireMessage): Verdict {
       return onRound(turn, message)
     case 'outcome':
       return onOutcome(turn, message)
+    case 'standing':
+      return onStanding(turn, message)
     case 'cancel':
       return onCancel(turn, message.cancel)
     default:
@@ -89,13 +98,13 @@ function resume(turn: Turn, restarted: boolean): Verdict {
   )
   if (status === 'announced' || (status === 'waiting' && !restarted)) decideByPolicy(turn)
   else if (restarted) repeat(turn)
+  if (restarted) askMembers(turn)
   return accept
 }
 
 function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
   const facts = checkRecord(record, turn.jobId, turn.job, turn.context.roster)
   const name = `${record.round}.${record.attempt}`
-  const round = turn.state.rounds.get(name)
   if (facts.survivors !== undefined) {
     const own = facts.survivors.includes(turn.context.self) && turn.state.decision !== undefined
     const ownVersion = own ? openSigned(turn.state.decision as Signed, DECISION).body.datasetVersion : null
@@ -109,7 +118,7 @@ function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
     }
     turn.effects.push({ type: 'remember', entry })
   }
-  if (round !== undefined && !round.resolved) resolve(turn, name, round)
+  markResolved(turn, name)
   const ending = endingOf(turn.job, record.attempt, facts)
   if (ending !== undefined && isOpen(turn) && turn.state.status.status !== 'refused') {
     const included = facts.survivors?.includes(turn.context.self) ?? false
@@ -117,12 +126,6 @@ function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
     audit(turn, 'job-ended', { status: ending.status, code: ending.code, included })
   }
   return accept
-}
-
-/** Nobody needs the bytes of a round that is over. */
-function resolve(turn: Turn, name: string, round: SiteRound): void {
-  const sent = new Map([...turn.state.sent].filter(([key]) => !key.startsWith(`${name}/`)))
-  turn.state = { ...turn.state, sent, rounds: withEntry(turn.state.rounds, name, { ...round, resolved: true }) }
 }
 
 function onCancel(turn: Turn, signed: Signed): Verdict {

@@ -3,10 +3,10 @@ import type { Hex } from '../../crypto/hash.js'
 import { openSigned, type Signed } from '../../encoding/signed.js'
 import type { CommitteeRecord } from '../../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../../limits.js'
-import type { Context, Effect, Fields, Table } from '../../machine.js'
+import { type Context, type Effect, type Fields, type Table, withEntry } from '../../machine.js'
 import type { JobStatus } from '../../peer.js'
 import { seatsOf } from '../../secagg/record.js'
-import type { WireMessage } from '../../wire.js'
+import type { WireMessage, WireOf } from '../../wire.js'
 import { JOB, type Job, type JobId } from '../job.js'
 
 /** One round at this site. What it computed is kept only as the bytes it sent. */
@@ -27,6 +27,8 @@ export interface SiteState {
   readonly rounds: Table<SiteRound>
   /** by `round.attempt/member`: for a resend, byte for byte */
   readonly sent: Table<WireMessage>
+  /** of a job that ended without an outcome: where members stand, by their keys */
+  readonly standings: Table<WireOf<'standing'>>
 }
 
 export function newSite(job: Signed): SiteState {
@@ -36,6 +38,7 @@ export function newSite(job: Signed): SiteState {
     decision: undefined,
     rounds: new Map(),
     sent: new Map(),
+    standings: new Map(),
   }
 }
 
@@ -71,6 +74,15 @@ export function attemptOf(name: string): { round: number; attempt: number } {
 
 export function presentMembers(turn: Turn): readonly Hex[] {
   return turn.seats.filter((key) => key !== null)
+}
+
+/** Nobody needs the bytes of a round that is over. */
+export function markResolved(turn: Turn, name: string): void {
+  const { state } = turn
+  const round = state.rounds.get(name)
+  if (round === undefined || round.resolved) return
+  const sent = new Map([...state.sent].filter(([key]) => !key.startsWith(`${name}/`)))
+  turn.state = { ...state, sent, rounds: withEntry(state.rounds, name, { ...round, resolved: true }) }
 }
 
 export function setStatus(turn: Turn, status: JobStatus, code: string, message: string): void {

@@ -10,6 +10,8 @@ import type { AttemptRecord } from '../../wire.js'
 import { proposerSeat, valueId } from '../consensus-messages.js'
 import { OPENED, SPECIFICATION } from '../messages.js'
 import { checkRecord, endingOf } from '../record.js'
+import { clearSuspicion, expire, isUnresolved } from './closing.js'
+import { rememberSet } from './memory.js'
 import { keepOpening, quorumOpening } from './opening.js'
 import { bindKeys } from './specifying.js'
 import {
@@ -17,14 +19,12 @@ import {
   audit,
   deadline,
   electorate,
+  eraseSecrets,
   freshAttempt,
   type Progress,
-  rememberSet,
-  secretName,
   send,
   setTimer,
   specificationOf,
-  survivorKeys,
   survivorsOf,
   type Turn,
   update,
@@ -33,7 +33,11 @@ import {
 
 /** Finishes the attempt if it is decided: abandoned, opened by a quorum, or certified and not opened in time. */
 export function advanceEnding(turn: Turn): void {
-  if (turn.state.progress.ended === null && turn.context.nowMs >= deadline(turn)) return expire(turn)
+  conclude(turn)
+  if (turn.state.progress.ended === null && turn.context.nowMs >= deadline(turn)) expire(turn)
+}
+
+function conclude(turn: Turn): void {
   const value = turn.state.certificate?.value
   if (value === undefined || turn.state.attempt.finished) return
   if (value.kind === 'abandon') return finish(turn, null)
@@ -59,18 +63,6 @@ function awaitsOwn(turn: Turn, opening: Signed): boolean {
   if (turn.state.attempt.quorumAtMs === null) updateAttempt(turn, { quorumAtMs: nowMs })
   setTimer(turn, 'own-opening', untilMs)
   return true
-}
-
-/** Nobody can end it together any more: this member forgets the keys and closes the job. */
-function expire(turn: Turn): void {
-  eraseSecrets(turn)
-  // a set it stood behind may have been certified without its knowledge
-  const valid = turn.state.consensus?.valid?.value
-  const specification = specificationOf(turn)?.body
-  const seen = valid?.kind === 'survivors' && specification ? [survivorKeys(specification, valid.survivors)] : []
-  for (const sites of [...turn.state.attempt.voted, ...seen]) rememberSet(turn, sites, null)
-  update(turn, { progress: { ...turn.state.progress, ended: { status: 'expired', code: 'expired' } } })
-  audit(turn, 'job-ended', { status: 'expired', code: 'expired' })
 }
 
 /** The attempt is over, decided by its certificate and, if it came to one, its opening. */
@@ -126,12 +118,6 @@ export function sendOutcome(turn: Turn): void {
   }
 }
 
-/** One-time keys end with their attempt; the record is the tombstone. */
-function eraseSecrets(turn: Turn): void {
-  for (const key of turn.state.attempt.keys) turn.effects.push({ type: 'erase-secret', name: secretName(key) })
-  updateAttempt(turn, { keys: [] })
-}
-
 function afterAbandon(turn: Turn, abandoned: string): void {
   const { progress } = turn.state
   audit(turn, 'attempt-abandoned', { code: abandoned })
@@ -184,15 +170,13 @@ function rememberSurvivors(turn: Turn, contributors: number | null): void {
   if (sites !== undefined) rememberSet(turn, sites, contributors)
 }
 
-/** Whoever reconnects gets it again; so a try is worth no more than this (milliseconds). */
-const RELEASE_TRY_MS = 60_000
-
 /** The released numbers sealed to the recipients that have not acknowledged them, with everything a receipt needs. */
 export function release(turn: Turn, only?: Hex): void {
   const { progress, sealed, records, decisions, delivered } = turn.state
   const wanted = new Set([turn.job.researcher, ...turn.job.recipients])
   const missing = [...wanted].filter((key) => !delivered.get(key) && (only === undefined || key === only))
-  if (progress.ended === null || records.size === 0 || missing.length === 0) return
+  // a job without an outcome has nothing to hand over
+  if (progress.ended === null || !records.has(attemptKey(progress)) || missing.length === 0) return
   if (progress.ended.status === 'released' && sealed === undefined) return
   const message = {
     type: 'release' as const,
@@ -201,14 +185,14 @@ export function release(turn: Turn, only?: Hex): void {
     decisions: [...decisions.values()],
     records: [...records.values()],
   }
-  const untilMs = Math.max(deadline(turn), turn.context.nowMs + RELEASE_TRY_MS)
-  for (const key of missing) send(turn, 'release', key, message, untilMs)
+  for (const key of missing) send(turn, 'release', key, message)
 }
 
 /** News after the job has ended here: the guard still wants to know what was certified. */
 function rememberLate(turn: Turn, record: AttemptRecord): Verdict {
   const { survivors, opened } = checkRecord(record, turn.jobId, turn.job, turn.context.roster)
   if (survivors !== undefined) rememberSet(turn, survivors, opened?.contributors ?? null)
+  if (isUnresolved(turn) && attemptKey(record) === attemptKey(turn.state.progress)) clearSuspicion(turn)
   return accept
 }
 

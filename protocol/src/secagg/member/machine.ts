@@ -16,6 +16,7 @@ import type { ComputeAnswer } from '../compute.js'
 import type { TimedPhase } from '../consensus.js'
 import { OPENED, SPECIFICATION, WITHDRAWAL } from '../messages.js'
 import { openByCommittee, openQuorumSpecification } from '../specification.js'
+import { advanceClosed, ask, fellows, onStanding, tellStandings } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
 import { advanceDeciding, feed, onConsensus } from './deciding.js'
 import { advanceEnding, onRecord, release, sendOutcome } from './ending.js'
@@ -59,6 +60,7 @@ export function stepMember(state: MemberState, event: MemberEvent, context: Cont
   if (turn === undefined || turn.seat < 0) return { state, effects: [], verdict: ignore('no-seat') }
   const verdict = take(turn, event)
   advance(turn)
+  advanceClosed(turn)
   return { state: turn.state, effects: turn.effects, verdict }
 }
 
@@ -85,6 +87,7 @@ function take(turn: Turn, event: MemberEvent): Verdict {
       return accept
     case 'met':
       if (turn.state.progress.ended !== null && !turn.state.delivered.get(event.peer)) release(turn, event.peer)
+      if (turn.seats.includes(event.peer)) ask(turn, [event.peer])
       return accept
     case 'delivered':
       if (event.kind === 'release') update(turn, { delivered: withEntry(turn.state.delivered, event.to, true) })
@@ -112,6 +115,7 @@ function repeat(turn: Turn): void {
   const { attempt, candidates, specification, haves, consensus, openings, progress } = turn.state
   if (progress.ended !== null) {
     sendOutcome(turn)
+    ask(turn, fellows(turn))
     return release(turn)
   }
   const signed = specification ?? (attempt.signed === null ? undefined : candidates.get(attempt.signed))
@@ -135,9 +139,11 @@ function takeTimer(turn: Turn, name: string): void {
   const prefix = `${attemptKey(turn.state.progress)}/`
   if (!name.startsWith(prefix)) return
   const [what, view, phase] = name.slice(prefix.length).split('/')
-  if (what === 'vote' && turn.state.consensus !== undefined)
+  // a job that has ended is not voted on any more
+  if (what === 'vote' && turn.state.progress.ended === null && turn.state.consensus !== undefined)
     feed(turn, { type: 'timeout', view: Number(view), phase: phase as TimedPhase })
   if (what === 'spread') sendOutcome(turn)
+  if (what === 'ask') ask(turn, fellows(turn))
 }
 
 type OfAttempt = Extract<WireMessage, { attempt: number }>
@@ -155,11 +161,24 @@ type Place = { readonly round: number; readonly attempt: number }
 /** A member that is behind gets the records of what it missed instead of an answer. */
 function answerPast(turn: Turn, from: Hex, since: Place): Verdict {
   if (!turn.seats.includes(from)) return ignore('past')
+  sendRecords(turn, from, since)
+  return ignore('past')
+}
+
+/** Once the job has ended records are everybody's, and so is where its members stand if there is no outcome. */
+function onBehind(turn: Turn, from: Hex, since: Place): Verdict {
+  if (turn.state.progress.ended === null)
+    return placeOf(turn, since) === 'past' ? answerPast(turn, from, since) : ignore('not-past')
+  sendRecords(turn, from, since)
+  tellStandings(turn, from)
+  return accept
+}
+
+function sendRecords(turn: Turn, to: Hex, since: Place): void {
   for (const [name, record] of turn.state.records) {
     if (record.round > since.round || (record.round === since.round && record.attempt >= since.attempt))
-      send(turn, `outcome/${name}`, from, { type: 'outcome', record })
+      send(turn, `outcome/${name}`, to, { type: 'outcome', record })
   }
-  return ignore('past')
 }
 
 /** Others are further: this member asks for what led there, and takes the message when it has caught up. */
@@ -182,7 +201,9 @@ function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
     case 'withdrawal':
       return takeWithdrawal(turn, message.withdrawal)
     case 'behind':
-      return placeOf(turn, message) === 'past' ? answerPast(turn, from, message) : ignore('not-past')
+      return onBehind(turn, from, message)
+    case 'standing':
+      return onStanding(turn, message)
     case 'submit':
     case 'have':
     case 'consensus':

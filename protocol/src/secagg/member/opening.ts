@@ -18,11 +18,11 @@ import { OPENED, type OpenedBody, PARTIAL, type Specification } from '../message
 import { type Added, assemble, openPartials, type PartialSum, partialsFor, sealPartials } from '../opening.js'
 import { openByCommittee, openPrekeys } from '../specification.js'
 import { deliveryOf, fetchMissing } from './holding.js'
+import { rememberSet } from './memory.js'
 import {
   accuse,
   attemptName,
   audit,
-  rememberSet,
   roundSecret,
   send,
   sendToMembers,

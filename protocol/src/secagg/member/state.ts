@@ -8,7 +8,6 @@ import { decode } from '../../encoding/canonical.js'
 import { openSigned, type Signed } from '../../encoding/signed.js'
 import { survivorsHash } from '../../history.js'
 import type { CommitteeRecord } from '../../identity/roster.js'
-import { guardKey } from '../../jobs/check.js'
 import { JOB, type Job, type JobId } from '../../jobs/job.js'
 import { OPEN_MARGIN_MS } from '../../limits.js'
 import type { Context, Effect, Fields, Table } from '../../machine.js'
@@ -116,6 +115,10 @@ export interface MemberState {
   readonly sealed: Box | undefined
   /** finished attempts, by `round.attempt` */
   readonly records: Table<AttemptRecord>
+  /** of a job that ended without an outcome: where members stand, by their keys */
+  readonly standings: Table<WireOf<'standing'>>
+  /** such a job, when it is known after all what was certified */
+  readonly resolved: boolean
   /** recipients that acknowledged the release */
   readonly delivered: Table<boolean>
   /** this member's partial sums: derived from seeds, which are never written */
@@ -129,6 +132,8 @@ export function newMember(job: Signed): MemberState {
     decisions: new Map(),
     cancelled: undefined,
     records: new Map(),
+    standings: new Map(),
+    resolved: false,
     delivered: new Map(),
     ...freshAttempt(),
   }
@@ -243,10 +248,18 @@ export const attemptName = (turn: Turn): { job: Hex; round: number; attempt: num
 
 export const attemptKey = ({ round, attempt }: { round: number; attempt: number }): string => `${round}.${attempt}`
 
+/** Whether this member may sign anything new in this job. */
+export const maySign = (_turn: Turn): boolean => true
+
 /** How long a message about this job is worth delivering. */
 export const deadline = (turn: Turn): number => turn.job.notAfter + OPEN_MARGIN_MS
 
-export function send(turn: Turn, id: string, to: Hex, message: WireMessage, untilMs = deadline(turn)): void {
+/** Whoever connects asks again; so after the job a message is worth no more than this (milliseconds). */
+export const LATE_TRY_MS = 60_000
+
+const untilOf = (turn: Turn): number => Math.max(deadline(turn), turn.context.nowMs + LATE_TRY_MS)
+
+export function send(turn: Turn, id: string, to: Hex, message: WireMessage, untilMs = untilOf(turn)): void {
   turn.effects.push({ type: 'send', id: `${turn.jobId}/${id}/${to}`, to, message, untilMs })
 }
 
@@ -269,11 +282,10 @@ export function audit(turn: Turn, event: string, fields: Fields = {}): void {
   turn.effects.push({ type: 'audit', event, fields: { job: turn.jobId, round, attempt, ...fields } })
 }
 
-/** For the guard, of every later job with the same question. */
-export function rememberSet(turn: Turn, sites: readonly Hex[], contributors: number | null): void {
-  const minCohort = turn.job.cohort.minimum
-  const entry = { key: guardKey(turn.job), sites, job: turn.jobId, ownVersion: null, contributors, minCohort }
-  turn.effects.push({ type: 'remember', entry })
+/** One-time keys end with their attempt; the record is the tombstone. */
+export function eraseSecrets(turn: Turn): void {
+  for (const key of turn.state.attempt.keys) turn.effects.push({ type: 'erase-secret', name: secretName(key) })
+  updateAttempt(turn, { keys: [] })
 }
 
 /** Puts on record that a member or a site contradicted itself or lied. */

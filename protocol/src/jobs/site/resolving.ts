@@ -1,0 +1,74 @@
+/**
+ * A round that a site answered and never learnt the outcome of: it asks the members, and takes q members' standings for an
+ * answer. Implements docs/spec/secure-aggregation.md, "Rounds without an outcome".
+ */
+import type { Hex } from '../../crypto/hash.js'
+import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
+import { ASK_AGAIN_MS, ASK_UNTIL_MS } from '../../limits.js'
+import { withEntry } from '../../machine.js'
+import { type Profile, profileOf } from '../../secagg/committee.js'
+import { checkStanding, comparePlaces, resolve } from '../../secagg/standing.js'
+import type { WireOf } from '../../wire.js'
+import { guardKey } from '../check.js'
+import { attemptOf, audit, isOpen, markResolved, presentMembers, type SiteState, type Turn } from './state.js'
+
+/** Whoever connects is asked again; so a try is worth no more than this (milliseconds). */
+const ASK_MS = 60_000
+
+/** Rounds of a job that is over here, without an outcome. */
+export function unresolvedRounds({ status, rounds }: SiteState): readonly string[] {
+  if (status.status !== 'expired') return []
+  return [...rounds].flatMap(([name, one]) => (one.resolved ? [] : [name]))
+}
+
+export function ask(turn: Turn, whom: readonly Hex[]): void {
+  const places = unresolvedRounds(turn.state).map(attemptOf).sort(comparePlaces)
+  const [first] = places
+  if (first === undefined) return
+  const { nowMs } = turn.context
+  const untilMs = nowMs + ASK_MS
+  if (nowMs < turn.job.notAfter + ASK_UNTIL_MS)
+    turn.effects.push({ type: 'timer', name: 'ask', atMs: nowMs + ASK_AGAIN_MS })
+  for (const to of whom) {
+    const message = { type: 'behind' as const, job: turn.jobId, ...first }
+    turn.effects.push({ type: 'send', id: `${turn.jobId}/behind/${to}`, to, message, untilMs })
+  }
+}
+
+export const askMembers = (turn: Turn): void => ask(turn, presentMembers(turn))
+
+export function onStanding(turn: Turn, message: WireOf<'standing'>): Verdict {
+  if (isOpen(turn)) return later('not-closed')
+  if (turn.state.status.status !== 'expired') return ignore('past')
+  const { jobId, job, context } = turn
+  const [signer, ...more] = checkStanding(message, jobId, job, context.roster).signers as [Hex]
+  if (more.length > 0) return reject('signature', 'standings are passed on one by one')
+  if (turn.state.standings.has(signer)) return ignore('known')
+  turn.state = { ...turn.state, standings: withEntry(turn.state.standings, signer, message) }
+  settle(turn)
+  return accept
+}
+
+/** What q members' standings name counts as certified; apart from that these rounds had no outcome. */
+function settle(turn: Turn): void {
+  const { jobId, job, context, committee } = turn
+  const facts = [...turn.state.standings.values()].map((one) => checkStanding(one, jobId, job, context.roster))
+  const found = resolve(profileOf(committee.members.length) as Profile, facts)
+  if (found === undefined) return
+  for (const sites of found.sets) {
+    const entry = {
+      key: guardKey(job),
+      sites,
+      job: jobId,
+      ownVersion: null,
+      contributors: null,
+      minCohort: job.cohort.minimum,
+    }
+    turn.effects.push({ type: 'remember', entry })
+  }
+  for (const name of unresolvedRounds(turn.state)) {
+    if (comparePlaces(attemptOf(name), found.from) < 0) continue
+    markResolved(turn, name)
+    audit(turn, 'attempt-resolved', { ...attemptOf(name), sets: found.sets.length })
+  }
+}
