@@ -16,11 +16,13 @@ import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { Policy } from '@flamesh/protocol/jobs/policy.js'
 import type { Timings } from '@flamesh/protocol/machine.js'
 import { VirtualClock } from './kernel/clock.js'
+import { installVirtualGlobals } from './kernel/globals.js'
 import { type SeededRandom, seededRandom } from './kernel/random.js'
 import { type Costs, FREE } from './network/costs.js'
 import { Flood } from './network/flood.js'
 import { DEFAULT_NEIGHBOURS, Links } from './network/links.js'
 import { SimulatedNetwork } from './network/network.js'
+import { RouterBroadcast } from './network/router.js'
 import { APPROVE_ALL, SimulatedNode } from './node.js'
 
 export const START_MS = Date.UTC(2026, 0, 1)
@@ -42,7 +44,7 @@ export interface FederationOptions {
   readonly latencyMs?: number | ((from: string, to: string) => number)
   readonly network?: NetworkSettings
   /** how announcements travel: 'flood' unless said otherwise */
-  readonly gossip?: 'flood'
+  readonly gossip?: 'router' | 'flood'
   /** what a site's processor takes for what it does; nothing unless said otherwise */
   readonly costs?: Costs
   readonly policy?: Policy
@@ -113,7 +115,10 @@ export class Federation {
       links,
       costs: this.costs,
       silenceMs: network.silenceMs ?? DEFAULT_SILENCE_MS,
-      broadcast: (ports) => new Flood(ports),
+      broadcast: (ports) => {
+        if (this.options.gossip !== 'router') return new Flood(ports)
+        return new RouterBroadcast(ports, installVirtualGlobals(this.clock, seededRandom(seed, 'globals')))
+      },
     })
   }
 
