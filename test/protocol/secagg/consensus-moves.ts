@@ -218,9 +218,7 @@ function brokenRules(
       const value = Math.log2(cast) - 1
       if (phase === 'prevotes') broken.push(...brokenPrevote(model, before, heard, events, { view, value }))
       else {
-        const others = heard.prevotes.filter((bits) => bits & cast).length
-        if (others + (votesIn(after.prevotes, view) & cast ? 1 : 0) < model.needed)
-          broken.push('precommitted without a quorum of prevotes')
+        if (!hasPolka(model, heard.polkas, view, value)) broken.push('precommitted without a quorum of prevotes')
         if (after.lock !== 1 + view * model.ids.length + value) broken.push('precommitted without a lock')
       }
     }

@@ -180,15 +180,16 @@ export class Names {
   }
 
   jointOf(name: number): Joint {
+    let rest = name
     const take = (below: number): number => {
-      const digit = name % below
-      name = (name - digit) / below
+      const digit = rest % below
+      rest = (rest - digit) / below
       return digit
     }
     const [c, b, a] = [take(MAX_CONTENTS), take(MAX_CONTENTS), take(MAX_CONTENTS)]
     const polkas = [take(4), take(4), take(4)].reverse()
     const members = [a, b, c].map((index) => this.contents[index]) as [Content, Content, Content]
-    return { members, facts: { polkas, certified: name } }
+    return { members, facts: { polkas, certified: rest } }
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type Model,
   modelOf,
   offerOf,
+  PREVOTE,
   PROPOSE,
   placeOf,
   START,
@@ -28,8 +29,8 @@ export interface SearchOptions {
   readonly machine?: Machine
   /** members may forget, at any time, the votes of the view they are in */
   readonly forgetful?: boolean
-  /** go on after a broken promise */
-  readonly toTheEnd?: boolean
+  /** the broken promise at which to stop; any, if none is named */
+  readonly until?: string
   /** reductions to do without */
   readonly without?: readonly Optional[]
   readonly onState?: (joint: Joint) => void
@@ -80,7 +81,7 @@ export function search(options: SearchOptions): Searched {
     options.onState?.(joint)
     for (const seat of HONEST) {
       const content = joint.members[seat] as Content
-      for (const next of successors(seat, content, heardBy(model, joint, seat))) {
+      for (const next of successors(seat, content, needed(model, seat, content, heardBy(model, joint, seat)))) {
         if (next === content) continue
         transitions++
         const members = joint.members.map((one, i) => (i === seat ? next : one)) as [Content, Content, Content]
@@ -92,7 +93,7 @@ export function search(options: SearchOptions): Searched {
         queue.push(to)
       }
     }
-    if (broken.size > 0 && options.toTheEnd !== true) break
+    if (options.until === undefined ? broken.size > 0 : broken.has(options.until)) break
   }
   return { states: seen.size, transitions, steps, broken: [...broken].sort(), certified }
 }
@@ -124,6 +125,19 @@ export function heardBy(model: Model, { members, facts }: Joint, seat: number): 
     furthest,
     polkas,
     proposal: offered?.proposal ?? 0,
+  }
+}
+
+/** What a member in this place can make use of; the other two are alike in it. */
+function needed(model: Model, seat: number, { view, at }: Content, heard: Heard): Heard {
+  const pair = ([a, b]: readonly [number, number]) => [Math.min(a, b), Math.max(a, b)] as const
+  const proposes = at === PROPOSE || model.proposers.indexOf(seat, view + 1) > view
+  const here = ((1 << model.values.length) - 1) << (view * model.values.length)
+  return {
+    ...heard,
+    prevotes: at === PREVOTE ? pair(heard.prevotes) : [0, 0],
+    precommits: pair(heard.precommits),
+    polkas: proposes ? heard.polkas : heard.polkas & here,
   }
 }
 
