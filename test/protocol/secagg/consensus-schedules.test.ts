@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import type { ConsensusState } from '@flamesh/protocol/secagg/consensus.js'
-import { explore } from './consensus-exploration.js'
 import { type Mutant, type Scenario, Simulation } from './consensus-simulation.js'
 
 interface Run extends Omit<Scenario, 'seed'> {
@@ -79,18 +78,4 @@ describe('consensus under random schedules', function () {
       assert.fail(`expected ${finds}, saw ${[...seen]}`)
     })
   }
-})
-
-describe('consensus of three honest seats and a liar over two views, exhaustively', function () {
-  this.timeout(120_000)
-
-  it('no behaviour certifies two values when the liar proposes first', () => {
-    const { conflict, decides, states } = explore({ seats: 4, attempt: 2 }, 2)
-    assert.deepEqual({ conflict, decides }, { conflict: false, decides: true })
-    assert.ok(states > 100_000, `${states}`)
-  })
-
-  it('finds two certificates when an honest proposer is followed by a liar and locks are dropped', () => {
-    assert.equal(explore({ seats: 4, attempt: 1 }, 2, (state) => ({ ...state, locked: null })).conflict, true)
-  })
 })
