@@ -47,7 +47,7 @@ export function doDeed(director: Director, deed: Plain): void {
       return
     case 'revoke':
       federation.append({ type: 'revoke', key: keyOf(deed.node), reason: 'a case of the campaign' })
-      return void federation.tell(...deed.tell)
+      return tell(director, deed.tell)
     case 'hub-off':
       federation.hubUp = false
       return after(deed.forMs, () => {
@@ -59,7 +59,11 @@ export function doDeed(director: Director, deed: Plain): void {
         threshold: 1,
         reviewers: ['x'],
       })
-      for (const name of deed.show) void federation.node(name).peer?.learnLog(statements, checkpoint)
+      for (const name of deed.show)
+        void federation
+          .node(name)
+          .peer?.learnLog(statements, checkpoint)
+          .catch(() => undefined)
       return
     }
     case 'name-committee':
@@ -69,7 +73,7 @@ export function doDeed(director: Director, deed: Plain): void {
         members: deed.members.map(keyOf),
         datasets: [federation.options.dataset],
       })
-      return void federation.tell(...deed.tell)
+      return tell(director, deed.tell)
     case 'cancel': {
       const job = director.jobs.get(deed.job)
       if (job !== undefined)
@@ -89,6 +93,11 @@ export function doDeed(director: Director, deed: Plain): void {
       return
     }
   }
+}
+
+/** Each by itself: one that goes down in the middle is no reason for the others not to hear. */
+function tell({ federation }: Director, names: readonly string[]): void {
+  for (const name of names) void federation.tell(name).catch(() => undefined)
 }
 
 /** An administrator brings back an old copy of the disk: the log is learnt anew, what was said since is forgotten. */
@@ -112,5 +121,5 @@ export function calm(director: Director): void {
     node.skewMs = 0
     director.restart(node.name)
   }
-  void federation.tell(...federation.nodes.keys())
+  tell(director, [...federation.nodes.keys()])
 }

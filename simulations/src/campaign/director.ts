@@ -3,6 +3,7 @@
  * held back, doubled or replaced by a lie. Writes and entries of the audit logs set operations off as well.
  */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
+import { errorCode } from '@flamesh/protocol/errors.js'
 import type { Transport } from '@flamesh/protocol/ports.js'
 import { decodeWire, encodeWire, type WireMessage } from '@flamesh/protocol/wire.js'
 import type { Federation, SimulatedNode } from '../federation.js'
@@ -108,8 +109,12 @@ export class Director {
 
   restart(name: string): void {
     const node = this.federation.node(name)
-    if (node.peer === undefined)
-      void node.start().catch((error) => this.scene.check('restart', false, () => `${name}: ${error}`))
+    if (node.peer !== undefined) return
+    void node.start().catch((error) => {
+      // killed again while it came up
+      const fault = errorCode(error) !== 'stopping'
+      this.scene.check('no fault', !fault, () => `${name} does not come up: ${error}`)
+    })
   }
 
   private fire(waiting: Waiting): void {
