@@ -5,6 +5,7 @@ import type { Hex } from './crypto/hash.js'
 import type { Signer } from './encoding/signed.js'
 import type { Verdict } from './encoding/verdict.js'
 import type { Checkpoint } from './identity/checkpoint.js'
+import type { LogState } from './identity/log.js'
 import type { Roster } from './identity/roster.js'
 import type { DatasetAnnouncement, DatasetDescription } from './jobs/dataset.js'
 import type { PolicyDecision } from './jobs/evaluate.js'
@@ -44,6 +45,17 @@ export interface PeerOptions {
   readonly datasets: readonly DatasetDescription[]
   readonly onAudit: (entry: AuditEntry) => void
   readonly onEvent: (event: PeerEvent) => void
+  /**
+   * A log that another node of this process has verified with the same hub key: nodes of one process may verify it once. A
+   * checkpoint that is not exactly the one of this log is verified as ever.
+   */
+  readonly verifiedLog?: () => VerifiedLog | undefined
+}
+
+export interface VerifiedLog {
+  readonly state: LogState
+  /** those that lead to the state, from the first */
+  readonly statements: readonly Uint8Array[]
 }
 
 export type JobStatus =

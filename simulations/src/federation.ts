@@ -8,6 +8,7 @@ import { bytesToHex, type Hex } from '@flamesh/protocol/crypto/hash.js'
 import { ed25519Key, x25519PublicKey } from '@flamesh/protocol/crypto/native/index.js'
 import type { Signer } from '@flamesh/protocol/encoding/signed.js'
 import { signCheckpoint } from '@flamesh/protocol/identity/checkpoint.js'
+import { emptyLog, extendLog } from '@flamesh/protocol/identity/log.js'
 import { merkleRoot } from '@flamesh/protocol/identity/merkle.js'
 import { committeeFor } from '@flamesh/protocol/identity/roster.js'
 import { type Entry, openStatement, signStatement } from '@flamesh/protocol/identity/statements.js'
@@ -15,6 +16,7 @@ import type { DatasetDescription } from '@flamesh/protocol/jobs/dataset.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { Policy } from '@flamesh/protocol/jobs/policy.js'
 import type { Timings } from '@flamesh/protocol/machine.js'
+import type { VerifiedLog } from '@flamesh/protocol/peer.js'
 import { VirtualClock } from './kernel/clock.js'
 import { installVirtualGlobals } from './kernel/globals.js'
 import { type SeededRandom, seededRandom } from './kernel/random.js'
@@ -79,6 +81,9 @@ export class Federation {
   hubUp = true
   private readonly byKey = new Map<Hex, SimulatedNode>()
   private readonly hub: Signer
+  private signed:
+    | { readonly name: string; readonly checkpoint: Uint8Array; readonly log: VerifiedLog | undefined }
+    | undefined
 
   constructor(readonly options: FederationOptions) {
     this.random = seededRandom(options.seed, 'network')
@@ -153,7 +158,10 @@ export class Federation {
   }
 
   checkpoint(): Uint8Array {
-    return this.checkpointOf(this.statements)
+    const { statements, clock } = this
+    const name = `${statements.length}/${clock.now()}`
+    if (this.signed?.name !== name) this.signed = { name, checkpoint: this.checkpointOf(statements), log: undefined }
+    return this.signed.checkpoint
   }
 
   private checkpointOf(statements: readonly Uint8Array[]): Uint8Array {
@@ -167,6 +175,18 @@ export class Federation {
     const other = signStatement({ index, timestamp: this.clock.now(), entry }, this.hub)
     const statements = [...this.statements.slice(0, index), other]
     return { statements, checkpoint: this.checkpointOf(statements) }
+  }
+
+  /** The log up to the newest checkpoint, verified once for all nodes. */
+  verifiedLog(): VerifiedLog | undefined {
+    if (this.signed === undefined) return undefined
+    if (this.signed.log === undefined) {
+      const outcome = extendLog(emptyLog, this.statements, this.signed.checkpoint, this.hubKey)
+      if (outcome.outcome === 'refused') return undefined
+      const statements = this.statements.slice(0, outcome.state.leaves.length)
+      this.signed = { ...this.signed, log: { state: outcome.state, statements } }
+    }
+    return this.signed.log
   }
 
   async tell(...names: readonly string[]): Promise<void> {
@@ -220,8 +240,15 @@ export class Federation {
   /** Runs until the researcher's job has ended, or so many simulated milliseconds have passed. */
   finish(job: Hex, withinMs = 3_600_000): Promise<boolean> {
     const ended = ['released', 'suppressed', 'failed', 'expired', 'cancelled']
-    return this.clock.run(this.clock.now() + withinMs, () =>
-      ended.includes(this.node('researcher').peer?.job(job)?.status ?? ''),
-    )
+    const researcher = this.node('researcher')
+    let looked = ''
+    let over = false
+    return this.clock.run(this.clock.now() + withinMs, () => {
+      // nothing changed there without a write or a new life
+      const now = `${researcher.disk.writes}/${researcher.lives}/${researcher.peer === undefined}`
+      if (now !== looked) over = ended.includes(researcher.peer?.job(job)?.status ?? '')
+      looked = now
+      return over
+    })
   }
 }

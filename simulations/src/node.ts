@@ -110,6 +110,7 @@ export class SimulatedNode {
       datasets: this.datasets(),
       onAudit: (entry) => this.audit.push(entry),
       onEvent: (event) => this.events.push(event),
+      verifiedLog: () => federation.verifiedLog(),
       timings: options.timings ?? DEFAULT_TIMINGS,
     })
     this.peer = peer

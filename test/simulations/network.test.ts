@@ -1,16 +1,18 @@
 /** The simulated network does what it says: partitions, uplinks, processors, sites that only dial out, latencies. */
 import assert from 'node:assert/strict'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
+import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import { accept } from '@flamesh/protocol/encoding/verdict.js'
 import type { Peer } from '@flamesh/protocol/peer.js'
 import { VirtualClock } from '@flamesh/simulations/kernel/clock.js'
 import { seededRandom } from '@flamesh/simulations/kernel/random.js'
-import { type Costs, FREE } from '@flamesh/simulations/network/costs.js'
+import { type Costs, FREE, MEASURED } from '@flamesh/simulations/network/costs.js'
 import { Flood } from '@flamesh/simulations/network/flood.js'
 import { HOSPITALS } from '@flamesh/simulations/network/hospitals.js'
 import { greatCircleKm, hospitalLatency, matrixLatency, randomLatency } from '@flamesh/simulations/network/latency.js'
 import { type LinkOptions, Links } from '@flamesh/simulations/network/links.js'
 import { SimulatedNetwork } from '@flamesh/simulations/network/network.js'
+import { wireType } from '@flamesh/simulations/network/wire-type.js'
 import { assertExact, describeJob, pass, submit, world } from './world.js'
 
 const START_MS = 1_000_000
@@ -189,6 +191,29 @@ describe('simulated processors', () => {
       [17, 24, 31],
     )
     assert.equal(net.cpu.totalMs('b'), 21)
+  })
+})
+
+describe('measured costs', () => {
+  it('are those of the type of a message and of its size', () => {
+    const message = (type: string, bytes: number) =>
+      encode({ job: { payload: encode({ type: 'round' }), list: [1, [2], 'x'] }, type, zeros: new Uint8Array(bytes) })
+    assert.equal(wireType(message('hello', 300)), 'hello')
+    assert.equal(wireType(encode(['type'])), undefined)
+    assert.equal(wireType(encode({ type: 5 })), undefined)
+    assert.ok(MEASURED.receive(message('round', 10)) > MEASURED.receive(message('hello', 10)))
+    assert.ok(MEASURED.receive(message('hello', 9000)) > MEASURED.receive(message('hello', 10)))
+  })
+
+  it('make a job take longer than on machines that cost nothing', async () => {
+    const took = async (costs: Costs) => {
+      const { federation } = await world({ sites: 5, costs })
+      const startMs = federation.clock.now()
+      const job = await submit(federation, describeJob(federation))
+      assert.ok(await federation.finish(job))
+      return federation.clock.now() - startMs
+    }
+    assert.ok((await took(MEASURED)) > (await took(FREE)))
   })
 })
 

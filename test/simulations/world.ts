@@ -31,6 +31,7 @@ export interface WorldOptions {
   readonly dishonest?: readonly string[]
   readonly policy?: FederationOptions['policy']
   readonly gossip?: 'router' | 'flood'
+  readonly costs?: FederationOptions['costs']
 }
 
 export interface World {
@@ -57,6 +58,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     sites: names.map((name, at) => ({ name, rows: patients(at, 20 + at) })),
     committee: names.slice(0, seats),
     gossip: options.gossip ?? 'flood',
+    ...(options.costs === undefined ? {} : { costs: options.costs }),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
   })
   const watch = new Watch(federation, new Set(dishonest))

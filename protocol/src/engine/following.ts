@@ -2,9 +2,10 @@
  * Following the log: what a node does with statements and checkpoints, and what a changed roster sets in motion. Implements
  * docs/spec/identity.md, "Following the log", and docs/spec/secure-aggregation.md, "Prekeys".
  */
+import { equalBytes } from '../crypto/hash.js'
 import { encode } from '../encoding/canonical.js'
 import { FlameshError } from '../errors.js'
-import { emptyLog, extendLog, type ForkEvidence } from '../identity/log.js'
+import { emptyLog, extendLog, type ForkEvidence, rootAt } from '../identity/log.js'
 import type { LogOutcome } from '../peer.js'
 import type { Write } from '../ports.js'
 import { encodeWire } from '../wire.js'
@@ -31,6 +32,18 @@ export async function restoreLog(kernel: Kernel): Promise<void> {
   kernel.statements.push(...statements.slice(0, outcome.state.leaves.length))
 }
 
+/** What another node of this process has verified, if this very checkpoint leads there from what this node knows. */
+function adopt(kernel: Kernel, checkpoint: Uint8Array) {
+  const found = kernel.options.verifiedLog?.()
+  const held = found?.state.checkpoint
+  if (found === undefined || held === undefined || !equalBytes(held.bytes, checkpoint)) return undefined
+  const { log } = kernel
+  const { state, statements } = found
+  const size = log.leaves.length
+  if (size >= state.leaves.length || (size > 0 && rootAt(state, size) !== rootAt(log, size))) return undefined
+  return { outcome: 'extended', state, added: statements.slice(size) } as const
+}
+
 /** Within a turn: verifies, writes, and tells the machines if the roster grew. */
 export async function extend(
   kernel: Kernel,
@@ -39,7 +52,7 @@ export async function extend(
 ): Promise<LogOutcome> {
   const { hubKey, ports } = kernel.options
   const before = kernel.log.leaves.length
-  const outcome = extendLog(kernel.log, statements, checkpoint, hubKey)
+  const outcome = adopt(kernel, checkpoint) ?? extendLog(kernel.log, statements, checkpoint, hubKey)
   if (outcome.outcome === 'refused') {
     if (outcome.code === 'log-fork' && !kernel.desk.forked) await noteFork(kernel, outcome.message, outcome.evidence)
     return { outcome: 'refused', code: outcome.code, message: outcome.message }

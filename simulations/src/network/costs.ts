@@ -1,4 +1,9 @@
-/** What a site's processor takes for what it does, in milliseconds. */
+/**
+ * What a site's processor takes for what it does, in milliseconds. The constants come from the production node, by
+ * `npm run bench -- costs` (test/bench/costs.ts): Node.js 20, two shared cores of a busy machine, medians. Take them anew for
+ * a machine of your own; what is measured in one process leaves signatures out, which are added here one by one.
+ */
+import { wireType } from './wire-type.js'
 
 export interface Costs {
   /** putting a direct message on its way, or its verdict */
@@ -23,4 +28,59 @@ export const FREE: Costs = {
   announcement: () => 0,
   handshakeMs: 0,
   analysis: () => 0,
+}
+
+/** Ed25519, in OpenSSL: one signature made, one verified. */
+const SIGN_MS = 0.05
+const VERIFY_MS = 0.11
+/** A message of 500 bytes between two hosts: Noise, multiplexer, stream and digest, at either end. */
+const STREAM_MS = 0.5
+const STREAM_MS_PER_KIB = 0.01
+/** A gossip frame: Noise and multiplexer, and what the router does with a message it knows. */
+const FRAME_MS = 0.15
+/** An announcement in the router, beside its signature. */
+const ROUTER_MS = 0.4
+const HANDSHAKE_MS = 7
+/** One synced write of a store; an engine writes before it answers. */
+const WRITE_MS = 0.17
+const DECODE_MS_PER_KIB = 0.03
+
+/** The engine: a message with what follows from it at once, and the signatures it carries. */
+const ENGINE: Readonly<Record<string, { readonly ms: number; readonly signatures: number }>> = {
+  job: { ms: 1.26, signatures: 1 },
+  decision: { ms: 0.11, signatures: 1 },
+  hello: { ms: 0.08, signatures: 1 },
+  datasets: { ms: 0.05, signatures: 1 },
+  prekeys: { ms: 0.5, signatures: 16 },
+  specification: { ms: 0.3, signatures: 5 },
+  round: { ms: 21.9, signatures: 12 },
+  submit: { ms: 0.76, signatures: 1 },
+  progress: { ms: 0.07, signatures: 0 },
+  have: { ms: 0.07, signatures: 1 },
+  consensus: { ms: 0.34, signatures: 5 },
+  partials: { ms: 6.65, signatures: 2 },
+  opened: { ms: 0.19, signatures: 1 },
+  outcome: { ms: 0.3, signatures: 10 },
+  release: { ms: 0.1, signatures: 10 },
+}
+const OTHER = { ms: 0.1, signatures: 1 }
+
+/** An analysis: to be started, and a pass over its rows for each value of the answer. */
+const ANALYSIS_MS = 1
+const ANALYSIS_MS_PER_CELL = 2e-5
+
+function engineMs(message: Uint8Array): number {
+  const { ms, signatures } = ENGINE[wireType(message) ?? ''] ?? OTHER
+  return ms + signatures * VERIFY_MS + WRITE_MS + (message.length / 1024) * DECODE_MS_PER_KIB
+}
+
+const streamMs = (bytes: number): number => STREAM_MS + (bytes / 1024) * STREAM_MS_PER_KIB
+
+export const MEASURED: Costs = {
+  send: streamMs,
+  receive: (message) => streamMs(message.length) + engineMs(message) + SIGN_MS,
+  frame: (bytes) => FRAME_MS + (bytes / 1024) * STREAM_MS_PER_KIB,
+  announcement: (message) => ROUTER_MS + VERIFY_MS + engineMs(message),
+  handshakeMs: HANDSHAKE_MS,
+  analysis: (rows, values) => ANALYSIS_MS + rows * values * ANALYSIS_MS_PER_CELL,
 }
