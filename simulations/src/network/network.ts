@@ -59,6 +59,9 @@ export class SimulatedNetwork {
   tamper: Tamper = (_from, _to, message) => message
   tamperGossip: TamperGossip = (_from, message) => message
   deliveries = 0
+  /** for whoever measures: a member announces something, a member hears of it */
+  onAnnounced: (from: Hex, message: Uint8Array) => void = () => {}
+  onHeard: (to: Hex, message: Uint8Array) => void = () => {}
   private readonly clock: VirtualClock
   private readonly random: SeededRandom
   private readonly costs: Costs
@@ -135,7 +138,9 @@ export class SimulatedNetwork {
       send: (to, message) => this.request(from, to, message),
       publish: (message) => {
         const sent = this.tamperGossip(from, message)
-        if (sent !== undefined && this.peers.has(from)) this.broadcast.publish(from, sent)
+        if (sent === undefined || !this.peers.has(from)) return
+        this.onAnnounced(from, sent)
+        this.broadcast.publish(from, sent)
       },
     }
   }
@@ -236,6 +241,7 @@ export class SimulatedNetwork {
   private handGossip(author: Hex, to: Hex, message: Uint8Array): Promise<Verdict> | undefined {
     const peer = this.peers.get(to)
     if (peer === undefined) return undefined
+    this.onHeard(to, message)
     const costMs = this.costs.announcement(message)
     if (costMs <= 0) return this.hand(peer, author, message, 'gossip')
     return new Promise((resolve, fail) => {
