@@ -37,6 +37,8 @@ export class SimulatedNode {
   policy: Policy
   /** stands in for the site's own trouble: a code makes its analysis fail */
   failure: string | undefined
+  /** a slow machine: how many times longer its analyses take */
+  slowdown = 1
   peer: Peer | undefined
   /** how often it was started */
   lives = 0
@@ -159,7 +161,7 @@ export class SimulatedNode {
           const outcome = this.contribute(request)
           const rows = this.versions.find((one) => one.version === request.datasetVersion)?.rows.count ?? 0
           const values = outcome.ok ? outcome.values.length : 0
-          network.cpu.after(this.key, costs.analysis(rows, values), () => resolve(outcome))
+          network.cpu.after(this.key, this.slowdown * costs.analysis(rows, values), () => resolve(outcome))
         }),
     }
   }
