@@ -31,6 +31,7 @@ export function federate(scenario: Scenario, folder: string): Federation {
       minimumCohort: sites.minimumCohort,
       jobsPerDay: 100_000,
     }),
+    gossip: network.gossip,
     latencyMs: latencyOf(scenario, folder),
     network: {
       loss: network.loss,
