@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { bytesToHex, type Hex } from '@flamesh/protocol/crypto/hash.js'
 import { errorCode } from '@flamesh/protocol/errors.js'
 import { compileJob } from '@flamesh/protocol/jobs/compile.js'
+import { durationMs } from '@flamesh/protocol/jobs/document.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { OPEN_MARGIN_MS } from '@flamesh/protocol/limits.js'
 import type { Federation } from '../federation.js'
@@ -120,7 +121,13 @@ class Run {
       if (watcher.interrupted()) return
       await node.start()
       const share = at / nodes.length
-      watcher.progress({ simulatedMs: 0, untilMs: 0, events: at, note: `starting node ${at + 1} of ${nodes.length}`, share })
+      watcher.progress({
+        simulatedMs: 0,
+        untilMs: 0,
+        events: at,
+        note: `starting node ${at + 1} of ${nodes.length}`,
+        share,
+      })
     }
     const sites = nodes.filter(({ rows }) => rows !== undefined).length
     const met = (): boolean => federation.node(RESEARCHER).up().catalogue().size >= sites
@@ -172,8 +179,11 @@ class Run {
 
 const nonceOf = (seed: number, name: string): Hex => bytesToHex(seededRandom(seed, `nonce/${name}`).bytes(32))
 
+/** What a job document says when it does not say. */
+const DEFAULT_EXPIRES = '2h'
+
 /** When the last job has expired, whatever happens. */
 function latestMs(coming: readonly Arrival[]): number {
-  const expires = 30 * 24 * 3_600_000
-  return Math.max(...coming.map(({ atMs }) => atMs)) + expires + 2 * OPEN_MARGIN_MS
+  const ends = coming.map(({ atMs, job }) => atMs + (durationMs(String(job['expires'] ?? DEFAULT_EXPIRES)) ?? 0))
+  return Math.max(...ends) + 2 * OPEN_MARGIN_MS
 }

@@ -105,7 +105,8 @@ export class Record {
   }
 
   private wasTold(node: SimulatedNode, event: string, job: Hex | undefined, fields: AuditEntry['fields']): void {
-    if (event === 'internal-error') this.happened(`internal error: ${String(fields['error']).split('\n')[0]}`, node.name)
+    if (event === 'internal-error')
+      this.happened(`internal error: ${String(fields['error']).split('\n')[0]}`, node.name)
     if (event === 'log-fork') this.happened('two logs of the hub', node.name)
     if (node.rows === undefined && job !== undefined) {
       const status = String(fields['status'])

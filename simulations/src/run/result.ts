@@ -6,6 +6,7 @@ import { completionCurve, completionTable } from './completion.js'
 import { type Execution, execute, type Watcher } from './execute.js'
 import { MADE_BY, MANIFEST, writeFiles } from './folder.js'
 import { eventsTable, type JobOutcome, jobsTable, phasesTable, propagationTable, sitesTable } from './tables.js'
+import { wallMs } from './wall.js'
 
 export interface Order {
   readonly scenario: Scenario
@@ -26,7 +27,7 @@ export interface Result {
 
 /** Runs the scenario and writes everything but the report into the folder. */
 export async function runInto(folder: string, order: Order, watcher: Watcher): Promise<Result> {
-  const begunMs = performance.now()
+  const begunMs = wallMs()
   const execution = await execute(order.scenario, order.file, watcher)
   writeFiles(folder, tablesOf(execution))
   const points = watcher.interrupted() ? [] : await completionCurve(order.scenario, order.file, watcher)
@@ -34,7 +35,7 @@ export async function runInto(folder: string, order: Order, watcher: Watcher): P
   const result: Result = {
     hash: execution.hash,
     simulatedMs: execution.simulatedMs,
-    wallMs: Math.round(performance.now() - begunMs),
+    wallMs: Math.round(wallMs() - begunMs),
     events: execution.events,
     interrupted: watcher.interrupted(),
     jobs: execution.outcomes,

@@ -145,7 +145,12 @@ export function sitesTable(federation: Federation, record: Record): string {
     const shown = roles.filter((role) => role !== 'aggregator' || seat).join(' ')
     return [
       ...[name, `org-${name}`, shown, traffic.sentBytes, traffic.receivedBytes, record.gossipReceived.get(key) ?? 0],
-      ...[traffic.duplicates, traffic.sentMessages, Math.round(network.cpu.totalMs(key)), record.upShare(name).toFixed(6)],
+      ...[
+        traffic.duplicates,
+        traffic.sentMessages,
+        Math.round(network.cpu.totalMs(key)),
+        record.upShare(name).toFixed(6),
+      ],
     ]
   })
   return csv([...columns, 'gossip_duplicates', 'direct_messages', 'cpu_ms', 'up_share'], rows)

@@ -44,7 +44,10 @@ export function readScenario(text: string, file: string): Scenario {
   }
   const { problems, scenario } = examine(document, document.contents)
   if (scenario !== undefined && problems.length === 0) return scenario
-  const placed = problems.map((problem) => ({ ...placeOf(offsetOf(document, problem), lines), text: sentence(problem) }))
+  const placed = problems.map((problem) => ({
+    ...placeOf(offsetOf(document, problem), lines),
+    text: sentence(problem),
+  }))
   throw invalid('scenario-invalid', file, placed)
 }
 
@@ -58,7 +61,11 @@ function examine(
   const first = contents.items[0]?.key
   const problems = [...checkScenario(parsed.data)]
   if (!isScalar(first) || first.value !== 'question')
-    problems.push({ path: ['question'], key: 'question', message: 'is the first key of a scenario: what does it answer?' })
+    problems.push({
+      path: [],
+      key: 'question',
+      message: 'is the first key of a scenario: what does it answer?',
+    })
   return { problems, scenario: parsed.data }
 }
 
@@ -72,16 +79,24 @@ function problemsOf(issue: z.core.$ZodIssue, value: unknown): readonly Problem[]
   }
   if (issue.code === 'invalid_union') {
     const within = branchOf(issue, value)
-    if (within !== undefined) return within.flatMap((one) => problemsOf({ ...one, path: [...issue.path, ...one.path] }, value))
+    if (within !== undefined)
+      return within.flatMap((one) => problemsOf({ ...one, path: [...issue.path, ...one.path] }, value))
   }
-  const at = issue.path.reduce<unknown>((outer, key) => (outer as Record<PropertyKey, unknown> | undefined)?.[key], value)
-  if (at === undefined && issue.path.length > 0) return [{ path: issue.path, message: `is missing: ${plain(issue.message)}` }]
+  const at = issue.path.reduce<unknown>(
+    (outer, key) => (outer as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  )
+  if (at === undefined && issue.path.length > 0)
+    return [{ path: issue.path, message: `is missing: ${plain(issue.message)}` }]
   return [{ path: issue.path, message: plain(issue.message) }]
 }
 
 /** Of several alternatives the one that has the key that was written: its problems say more than "none of these". */
 function branchOf(issue: z.core.$ZodIssueInvalidUnion, value: unknown): readonly z.core.$ZodIssue[] | undefined {
-  const given = issue.path.reduce<unknown>((outer, key) => (outer as Record<PropertyKey, unknown> | undefined)?.[key], value)
+  const given = issue.path.reduce<unknown>(
+    (outer, key) => (outer as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  )
   if (typeof given !== 'object' || given === null) return undefined
   return issue.errors.find(
     (errors) => errors.length > 0 && errors.every((one) => one.path.length > 0 && (one.path[0] as string) in given),

@@ -27,7 +27,8 @@ const whole = (least: number, most: number) => {
   const error = `expected a whole number from ${least} to ${most}`
   return z.int(error).min(least, error).max(most, error)
 }
-const above = (least: number) => z.number(`expected a number above ${least}`).gt(least, `expected a number above ${least}`)
+const above = (least: number) =>
+  z.number(`expected a number above ${least}`).gt(least, `expected a number above ${least}`)
 const name = z
   .string('expected a name')
   .regex(/^[a-z0-9][a-z0-9.-]{0,40}$/, 'a name has lower-case letters, digits, dots and dashes, at most 41')
@@ -149,7 +150,8 @@ const eventSchema = z
     const say = (message: string, path: string[] = []) =>
       context.issues.push({ code: 'custom', message, input: event, path })
     if (given.length === 0) say(`nothing happens: add one of ${ACTIONS.join(', ')}`)
-    if (given.length > 1) say(`one thing happens at a time: ${given.join(' and ')} are two events`, [given[1] as string])
+    if (given.length > 1)
+      say(`one thing happens at a time: ${given.join(' and ')} are two events`, [given[1] as string])
     if ((event.at === undefined) === (event.before === undefined)) say('an event has "at", or with kill "before"')
     else if (event.before !== undefined && event.kill === undefined) say('goes with "kill" only', ['before'])
   })
@@ -172,7 +174,10 @@ const availabilitySchema = z.union(
 const dropoutSchema = z.strictObject({
   /** that a site vanishes for good in one phase of a job */
   probability: share.default(0),
-  phases: z.array(z.enum(PHASES, `expected one of ${PHASES.join(', ')}`)).min(1).default(['decide', 'submit', 'open']),
+  phases: z
+    .array(z.enum(PHASES, `expected one of ${PHASES.join(', ')}`))
+    .min(1)
+    .default(['decide', 'submit', 'open']),
   /** whether members of the committee vanish, too */
   committee: z.boolean('expected true or false').default(false),
 })
@@ -190,9 +195,7 @@ export const scenarioSchema = z.strictObject({
   /** simulated time; left out, until every job has ended */
   duration: duration.optional(),
   sites: sitesSchema,
-  committee: z
-    .literal([3, 4, 7], 'a committee has 3, 4 or 7 members')
-    .default(4),
+  committee: z.literal([3, 4, 7], 'a committee has 3, 4 or 7 members').default(4),
   network: networkSchema.prefault({}),
   jobs: z.array(jobSchema).min(1, 'a scenario has at least one job').max(100),
   events: z.array(eventSchema).max(10_000).default([]),

@@ -38,13 +38,17 @@ export function readTrace(text: string, file: string, sites: readonly string[]):
     if (!/^\d+$/.test(from) || !/^\d+$/.test(to) || rest.length > 0 || Number(from) >= Number(to))
       throw problem(number, 'expected a site, the millisecond it comes up and a later one when it goes')
     const known = intervals.get(site) ?? []
-    if (Number(from) < (known.at(-1)?.to ?? 0)) throw problem(number, `${site} is up already; lines of a site are in order`)
+    if (Number(from) < (known.at(-1)?.to ?? 0))
+      throw problem(number, `${site} is up already; lines of a site are in order`)
     intervals.set(site, [...known, { from: Number(from), to: Number(to) }])
   })
   return byTime([...intervals].flatMap(([site, up]) => changesOf(site, up)))
 }
 
-function changesOf(site: string, intervals: readonly { readonly from: number; readonly to: number }[]): readonly Change[] {
+function changesOf(
+  site: string,
+  intervals: readonly { readonly from: number; readonly to: number }[],
+): readonly Change[] {
   const changes: Change[] = intervals.flatMap(({ from, to }) => [
     { atMs: from, site, up: true },
     { atMs: to, site, up: false },

@@ -62,6 +62,12 @@ function print(result: Result, { question, seed, folder, json }: Shown): void {
   })
   const shown = jobs.length > 20 ? [...jobs.slice(0, 20), `  … and ${jobs.length - 20} more in jobs.csv`] : jobs
   const time = `${(result.simulatedMs / 1000).toFixed(1)} simulated s in ${(result.wallMs / 1000).toFixed(1)} s`
-  const lines = [question, ...shown, `${time}, ${result.events} events`, `hash ${result.hash}`, `written to ${join(folder, '/')}`]
+  const lines = [
+    question,
+    ...shown,
+    `${time}, ${result.events} events`,
+    `hash ${result.hash}`,
+    `written to ${join(folder, '/')}`,
+  ]
   process.stdout.write(`${lines.join('\n')}\n`)
 }
