@@ -93,8 +93,6 @@ const networkSchema = z.strictObject({
   bandwidthMbit: above(0).optional(),
   /** probability that a packet's message has to be sent again or is lost */
   loss: share.default(0),
-  /** whether work queues at each site for its processor, with costs measured from the real node */
-  cpu: z.boolean('expected true or false').default(true),
   /** the real gossipsub router, or a broadcast that reaches everyone at once */
   gossip: z.enum(['router', 'flood'], 'expected router or flood').default('router'),
 })
