@@ -29,7 +29,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
     ...['usage', 'id-too-short', 'id-ambiguous', 'not-confirmed', 'file-unusable', 'yaml-invalid', 'job-invalid'],
     ...['image-not-offered', 'opening-not-offered', 'privacy-not-offered', 'levels-unknown', 'bad-address'],
     ...['dataset-name', 'dataset-empty', 'invite-malformed', 'hub-url', 'job-decided', 'job-ended'],
-    ...['scenario-invalid', 'trace-invalid', 'latency-invalid'],
+    ...['scenario-invalid', 'trace-invalid'],
   ],
   [EXIT.configuration]: [
     ...['config-invalid', 'policy-invalid', 'not-initialised', 'folder-not-empty', 'wrong-user', 'socket-untrusted'],
@@ -52,7 +52,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
       'name-taken',
     ],
     ...['csv-unreadable', 'csv-changed', 'csv-header', 'csv-empty', 'csv-record', 'csv-quote', 'csv-encoding'],
-    ...['dataset-damaged', 'folder-unusable'],
+    ...['dataset-damaged', 'folder-unusable', 'latency-matrix'],
   ],
   [EXIT.daemonUnreachable]: ['daemon-unreachable', 'hub-unreachable'],
   [EXIT.notFound]: [

@@ -4,8 +4,8 @@ import { errorCode } from '@flamesh/protocol/errors.js'
 export const EXIT = { ok: 0, unexpected: 1, usage: 2, configuration: 3, notFound: 5, interrupted: 130 } as const
 
 const CODES: Readonly<Record<number, readonly string[]>> = {
-  [EXIT.usage]: ['usage', 'yaml-invalid', 'scenario-invalid', 'trace-invalid', 'latency-invalid', 'file-unusable'],
-  [EXIT.configuration]: ['folder-not-empty', 'folder-unusable'],
+  [EXIT.usage]: ['usage', 'yaml-invalid', 'scenario-invalid', 'trace-invalid', 'file-unusable'],
+  [EXIT.configuration]: ['folder-not-empty', 'folder-unusable', 'latency-matrix'],
   [EXIT.notFound]: ['file-not-found', 'scenario-unknown'],
 }
 

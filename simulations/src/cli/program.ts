@@ -33,5 +33,13 @@ export function createProgram(version: string, done: (exitCode: number) => void)
       const { list } = await import('./commands/list.js')
       list(flags)
     })
+  program
+    .command('report <folder>')
+    .description('make the page of a result anew')
+    .option('--json', 'print one JSON document')
+    .action(async (folder, flags) => {
+      const { report } = await import('./commands/report.js')
+      await report(folder, flags)
+    })
   return program
 }

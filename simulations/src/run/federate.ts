@@ -5,15 +5,15 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { Federation } from '../federation.js'
 import { type SeededRandom, seededRandom } from '../kernel/random.js'
-import { committeeNames, DATASET, siteNames } from '../scenarios/names.js'
+import { hospitalLatency, matrixLatency, type NamedLatency, randomLatency } from '../network/latency.js'
+import { committeeNames, DATASET, RESEARCHER, siteNames } from '../scenarios/names.js'
 import type { Scenario } from '../scenarios/schema.js'
 import { patients, SYNTHETIC_COLUMNS, siteSizes } from '../workload/patients.js'
-import { geographicLatency, matrixLatency } from './latency.js'
 
 /** Megabits a second are so many bytes a millisecond. */
 const BYTES_PER_MS = 125
 
-/** `folder`: what paths in the scenario are relative to. Throws `latency-invalid` or what reading a file throws. */
+/** `folder`: what paths in the scenario are relative to. Throws `latency-matrix` or what reading a file throws. */
 export function federate(scenario: Scenario, folder: string): Federation {
   const { seed, sites, network } = scenario
   const names = siteNames(scenario)
@@ -53,11 +53,13 @@ export function drawSites(scenario: Scenario, stream: string, share: number): re
     .map(({ name }) => name)
 }
 
-function latencyOf(scenario: Scenario, folder: string): number | ((from: string, to: string) => number) {
+function latencyOf(scenario: Scenario, folder: string): number | NamedLatency {
   const { latency } = scenario.network
+  const names = [...siteNames(scenario), RESEARCHER]
   if ('fixed' in latency) return latency.fixed
-  if ('csv' in latency) return matrixLatency(readText(resolve(folder, latency.csv)), latency.csv, siteNames(scenario))
-  return geographicLatency(scenario)
+  if ('csv' in latency) return matrixLatency(readText(resolve(folder, latency.csv)))
+  if ('preset' in latency) return hospitalLatency(names)
+  return randomLatency(names, scenario.seed, latency.geographic.squareKm)
 }
 
 export function readText(path: string): string {

@@ -6,7 +6,7 @@ import { durationMs } from '@flamesh/protocol/jobs/document.js'
 import { MAX_COHORT, MIN_COHORT_FLOOR } from '@flamesh/protocol/limits.js'
 import { z } from 'zod'
 
-export const LATENCY_PRESETS = ['german-university-hospitals', 'europe'] as const
+export const LATENCY_PRESETS = ['german-university-hospitals'] as const
 export const PHASES = ['decide', 'submit', 'open'] as const
 /** What a site was about to do: answer the job, send its update, see the sum opened. */
 export type Phase = (typeof PHASES)[number]
@@ -79,8 +79,8 @@ const latencySchema = z.union(
     duration.transform((ms) => ({ fixed: ms })),
     z.strictObject({ fixed: duration }),
     z.strictObject({ preset: z.enum(LATENCY_PRESETS, `expected one of ${LATENCY_PRESETS.join(', ')}`) }),
-    /** sites at random places within so many kilometres */
-    z.strictObject({ geographic: z.strictObject({ radiusKm: above(0).default(500) }) }),
+    /** sites at random places in a square of so many kilometres */
+    z.strictObject({ geographic: z.strictObject({ squareKm: above(0).default(1000) }) }),
     /** a matrix of one-way milliseconds, the first line and column naming sites; the path is relative to the scenario */
     z.strictObject({ csv: z.string().min(1) }),
   ],
@@ -93,8 +93,6 @@ const networkSchema = z.strictObject({
   bandwidthMbit: above(0).optional(),
   /** probability that a packet's message has to be sent again or is lost */
   loss: share.default(0),
-  /** whether work queues at each site for its processor, with costs measured from the real node */
-  cpu: z.boolean('expected true or false').default(true),
   /** the real gossipsub router, or a broadcast that reaches everyone at once */
   gossip: z.enum(['router', 'flood'], 'expected router or flood').default('router'),
 })

@@ -34,6 +34,8 @@ export async function run(given: string, flags: RunFlags): Promise<number> {
       { progress: (standing) => progress.update(standing), interrupted: () => interrupted },
     )
     progress.finish()
+    const { writeReport } = await import('../../report/index.js')
+    await writeReport(folder)
     print(result, { question: scenario.question, seed: scenario.seed, folder, json: flags.json === true })
     return result.interrupted ? EXIT.interrupted : EXIT.ok
   } finally {
