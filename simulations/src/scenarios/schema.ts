@@ -81,7 +81,7 @@ const latencySchema = z.union(
     z.strictObject({ preset: z.enum(LATENCY_PRESETS, `expected one of ${LATENCY_PRESETS.join(', ')}`) }),
     /** sites at random places in a square of so many kilometres */
     z.strictObject({ geographic: z.strictObject({ squareKm: above(0).default(1000) }) }),
-    /** a matrix of one-way milliseconds, the first line and column naming sites; the path is relative to the scenario */
+    /** a matrix of one-way milliseconds, the first line and column naming nodes; the path is relative to the scenario */
     z.strictObject({ csv: z.string().min(1) }),
   ],
   { error: 'expected a duration, or one of { fixed: 10ms }, { preset: NAME }, { geographic: {} }, { csv: FILE }' },
