@@ -17,7 +17,7 @@ import type { PeerOptions } from '../peer.js'
 import type { Timer, Write } from '../ports.js'
 import { compute } from '../secagg/compute.js'
 import { encodeWire, type WireMessage } from '../wire.js'
-import { type DeskState, emptyDesk, historyOf, prekeysOf, remember, secretsInUse, spend } from './desk.js'
+import { type DeskState, emptyDesk, historyOf, prekeysOf, remember, secretsInUse, secretsOf, spend } from './desk.js'
 import type { Floor } from './greeting.js'
 import { Outbox } from './outbox.js'
 import {
@@ -185,6 +185,11 @@ export class Kernel {
     this.secrets.set(name, secret)
   }
 
+  private eraseSecret(name: string): Promise<void> {
+    this.secrets.delete(name)
+    return this.options.ports.vault.erase(name)
+  }
+
   private async carryOut(id: JobId, role: Role, effect: Effect): Promise<void> {
     const { ports, onAudit, onEvent } = this.options
     const again = (event: RoleEvent): void => this.soon(() => this.deliver(id, [role], event))
@@ -206,8 +211,7 @@ export class Kernel {
       case 'compute':
         return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
       case 'erase-secret':
-        this.secrets.delete(effect.name)
-        return ports.vault.erase(effect.name)
+        return this.eraseSecret(effect.name)
       case 'audit':
         return onAudit({ event: effect.event, fields: effect.fields })
       case 'notify':
@@ -294,7 +298,10 @@ export class Kernel {
       learn,
       keep: (desk) => this.commit([], desk),
       discard: async (prekeys) => {
+        const names = secretsOf(this.desk, prekeys)
         await this.commit([], spend(this.desk, prekeys))
+        // a round was begun with them without this node: nothing here will ever need their secrets
+        for (const name of names) await this.eraseSecret(name)
         await this.hooks.spent()
       },
       // worth a minute's tries: whoever reconnects is greeted anew
