@@ -6,6 +6,7 @@ import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import type { Value } from '@flamesh/protocol/encoding/canonical.js'
 import { errorCode, FlameshError } from '@flamesh/protocol/errors.js'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { addCampaignCommands } from '../campaign/command.js'
 import { Federation } from '../federation.js'
 import { SYNTHETIC_COLUMNS, syntheticSites } from '../synthetic.js'
 
@@ -97,12 +98,13 @@ function makeProgram(): Command {
     .option('--away <site...>', 'sites that are down', [])
     .option('--json', 'one JSON document')
     .action(run)
+  addCampaignCommands(program)
   return program
 }
 
 try {
   await makeProgram().parseAsync()
-  process.exit(0) // the simulated nodes' timers mean nothing any more
+  process.exit() // the simulated nodes' timers mean nothing any more
 } catch (error) {
   if (!(error instanceof CommanderError)) {
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`)
