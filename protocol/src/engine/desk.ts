@@ -61,6 +61,14 @@ export function secretsInUse(
   return names
 }
 
+/** Names of the secrets behind these prekeys, as far as they are unspent here. */
+export function secretsOf(desk: DeskState, hashes: readonly Hex[]): readonly string[] {
+  return hashes.flatMap((hash) => {
+    const signed = desk.prekeys.get(hash)
+    return signed === undefined ? [] : [secretName(openSigned(signed, PREKEY).body.key)]
+  })
+}
+
 /** Adds what is newly known of a certified set to what was. */
 export function remember(desk: DeskState, entry: SurvivorHistory): DeskState {
   const name = hashOf({ key: entry.key, set: survivorsHash(entry.sites) })

@@ -26,6 +26,7 @@ import {
   remember,
   rememberTentative,
   secretsInUse,
+  secretsOf,
   spend,
 } from './desk.js'
 import type { Floor } from './greeting.js'
@@ -197,6 +198,11 @@ export class Kernel {
     this.secrets.set(name, secret)
   }
 
+  private eraseSecret(name: string): Promise<void> {
+    this.secrets.delete(name)
+    return this.options.ports.vault.erase(name)
+  }
+
   private async carryOut(id: JobId, role: Role, effect: Effect): Promise<void> {
     const { ports, onAudit, onEvent } = this.options
     const again = (event: RoleEvent): void => this.soon(() => this.deliver(id, [role], event))
@@ -218,8 +224,7 @@ export class Kernel {
       case 'compute':
         return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
       case 'erase-secret':
-        this.secrets.delete(effect.name)
-        return ports.vault.erase(effect.name)
+        return this.eraseSecret(effect.name)
       case 'audit':
         return onAudit({ event: effect.event, fields: effect.fields })
       case 'notify':
@@ -308,7 +313,10 @@ export class Kernel {
       learn,
       keep: (desk) => this.commit([], desk),
       discard: async (prekeys) => {
+        const names = secretsOf(this.desk, prekeys)
         await this.commit([], spend(this.desk, prekeys))
+        // a round was begun with them without this node: nothing here will ever need their secrets
+        for (const name of names) await this.eraseSecret(name)
         await this.hooks.spent()
       },
       // worth a minute's tries: whoever reconnects is greeted anew

@@ -42,4 +42,4 @@ try {
 }
 // simulated nodes may still hold something open, and none of it means anything any more
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
-process.exit(exitCode)
+process.exit(exitCode === EXIT.ok ? process.exitCode : exitCode)

@@ -1,5 +1,6 @@
 /** The command tree of `flamesh-sim`. Implements docs/reference/cli.md. Each command's module is loaded only when it runs. */
 import { Command, InvalidArgumentError } from 'commander'
+import { addCampaignCommands } from '../campaign/command.js'
 
 const MAX_SEED = 2 ** 32 - 1
 
@@ -41,5 +42,6 @@ export function createProgram(version: string, done: (exitCode: number) => void)
       const { report } = await import('./commands/report.js')
       await report(folder, flags)
     })
+  addCampaignCommands(program)
   return program
 }

@@ -5,6 +5,7 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { Federation } from '../federation.js'
 import { type SeededRandom, seededRandom } from '../kernel/random.js'
+import { FREE, MEASURED } from '../network/costs.js'
 import { hospitalLatency, matrixLatency, type NamedLatency, randomLatency } from '../network/latency.js'
 import { committeeNames, DATASET, RESEARCHER, siteNames } from '../scenarios/names.js'
 import type { Scenario } from '../scenarios/schema.js'
@@ -32,6 +33,7 @@ export function federate(scenario: Scenario, folder: string): Federation {
       jobsPerDay: 100_000,
     }),
     gossip: network.gossip,
+    costs: network.processors === 'measured' ? MEASURED : FREE,
     latencyMs: latencyOf(scenario, folder),
     network: {
       loss: network.loss,

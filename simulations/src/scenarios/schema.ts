@@ -95,6 +95,8 @@ const networkSchema = z.strictObject({
   loss: share.default(0),
   /** the real gossipsub router, or a broadcast that reaches everyone at once */
   gossip: z.enum(['router', 'flood'], 'expected router or flood').default('router'),
+  /** what processors take, as measured at the production node, or nothing */
+  processors: z.enum(['measured', 'free'], 'expected measured or free').default('measured'),
 })
 
 /** Besides these a job has the fields of a job document (docs/spec/jobs.md), except `dataset`. */

@@ -5,6 +5,7 @@ import { open } from '@flamesh/protocol/crypto/sealing.js'
 import { decode, encode } from '@flamesh/protocol/encoding/canonical.js'
 import { openSigned, payloadHash, type Signed } from '@flamesh/protocol/encoding/signed.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
+import { DECISION } from '@flamesh/protocol/jobs/messages.js'
 import { selectRows } from '@flamesh/protocol/jobs/where.js'
 import { type Certificate, valueId } from '@flamesh/protocol/secagg/consensus-messages.js'
 import { sumMasks } from '@flamesh/protocol/secagg/mask.js'
@@ -236,7 +237,7 @@ export const plainSum: MakeInvariant = (scene) => ({
     const sites = last.certificate.value.survivors.map(
       (at) => scene.byKey.get(cohort[at]?.site as Hex) as SimulatedNode,
     )
-    const plain = inTheClear(job, sites)
+    const plain = inTheClear(scene, id, job, sites)
     const same = plain !== undefined && bytesToHex(encode(plain.released as never)) === bytesToHex(released)
     scene.check(
       '8 plain sum',
@@ -251,8 +252,10 @@ export const plainSum: MakeInvariant = (scene) => ({
   },
 })
 
-/** The same analysis on unmasked vectors, round by round; rows as they were first. */
+/** The same analysis on unmasked vectors, round by round; the rows that each site approved the job on. */
 function inTheClear(
+  scene: Scene,
+  id: Hex,
   job: Job,
   sites: readonly SimulatedNode[],
 ): { readonly released: unknown; readonly contributors: number } | undefined {
@@ -265,7 +268,9 @@ function inTheClear(
     const total = new Uint8Array(slots.length * 16)
     contributors = 0
     for (const site of sites) {
-      const rows = site.versions[0]?.rows
+      const decision = scene.read<Signed>(site, `job/${id}/site/decision`)
+      const version = decision && openSigned(decision, DECISION).body.datasetVersion
+      const rows = site.versions.find((one) => one.version === version)?.rows
       if (rows === undefined) return undefined
       const values = analysis.contribute(selectRows(rows, job.where), job.parameters, state)
       contributors += (values[0] as number) > 0 ? 1 : 0
