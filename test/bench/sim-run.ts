@@ -13,6 +13,8 @@ export interface SimRun {
   readonly jobsS: number
   readonly simulatedS: number
   readonly events: number
+  /** the processor's time, which other work on the machine does not lengthen */
+  readonly cpuS: number
   readonly emptyMb: number
   readonly residentMb: number
   /** of the processor's time, by part */
@@ -79,6 +81,7 @@ async function main(count: number): Promise<SimRun> {
     costs: MEASURED,
   })
   const { clock } = federation
+  const cpuBefore = process.cpuUsage()
   const startMs = clock.now()
   const times: number[] = [seconds()]
   const outcomes: string[] = []
@@ -101,7 +104,9 @@ async function main(count: number): Promise<SimRun> {
     times.push(seconds())
   })
   const [begun = 0, started = 0, warm = 0, ended = 0] = times
+  const { user, system } = process.cpuUsage(cpuBefore)
   const run = {
+    cpuS: (user + system) / 1e6,
     startS: started - begun,
     warmUpS: warm - started,
     jobsS: ended - warm,

@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- sim [--sizes 10,100,300,1000]`: one simulation of each size in a process of its own: routers warm up, one
  * `describe` and one `linear` job run over all sites with a committee of seven. Prints events a second, simulated over wall
- * time, memory a site and where the processor's time goes.
+ * and processor time, memory a site and where the processor's time goes.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -17,7 +17,7 @@ const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
 const columns = (cells: readonly string[]): string => cells.map((cell) => cell.padStart(13)).join('')
 
 process.stdout.write(
-  `${columns(['sites', 'events/s', 'sim/wall', 'start, s', 'warm-up, s', 'jobs, s', 'simulated, s', 'MB', 'kB a site'])}\n`,
+  `${columns(['sites', 'events/s', 'sim/wall', 'sim/cpu', 'start, s', 'warm-up, s', 'jobs, s', 'simulated, s', 'MB', 'kB a site'])}\n`,
 )
 for (const size of sizes) {
   const child = spawnSync(process.execPath, [...process.execArgv, program, String(size)], {
@@ -30,6 +30,7 @@ for (const size of sizes) {
   const numbers = [
     run.events / wallS,
     run.simulatedS / wallS,
+    run.simulatedS / run.cpuS,
     run.startS,
     run.warmUpS,
     run.jobsS,
