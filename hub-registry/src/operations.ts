@@ -35,6 +35,8 @@ export const operationSchema = z.discriminatedUnion('operation', [
     /** names, in seat order */
     members: z.array(nameSchema).min(1),
     datasets: z.array(z.string()).min(1),
+    /** names of the committees that serve some of these datasets now */
+    succeeds: z.array(nameSchema).default([]),
   }),
   z.strictObject({
     operation: z.literal('attest'),
@@ -70,11 +72,10 @@ export async function perform(hub: Hub, operation: Operation): Promise<Operation
     case 'committee': {
       const { name, datasets } = operation
       const members = seats(hub, operation.members)
-      return append(
-        hub,
-        { type: 'name-committee', name, members, datasets },
-        { name, members: operation.members, datasets },
-      )
+      const succeeds = committees(hub, operation.succeeds)
+      const entry = { type: 'name-committee' as const, name, members, datasets }
+      const said = { name, members: operation.members, datasets, succeeds: operation.succeeds }
+      return nameCommittee(hub, succeeds.length === 0 ? entry : { ...entry, succeeds }, said)
     }
     case 'attest': {
       const { analysis, reviewers } = operation
@@ -120,6 +121,32 @@ export function verifyView(state: Hub['state'], hubKey: Hex): OperationResult {
 
 async function append(hub: Hub, entry: Entry, said: OperationResult): Promise<OperationResult> {
   return { index: await hub.append(entry), ...said }
+}
+
+async function nameCommittee(hub: Hub, entry: Entry, said: OperationResult): Promise<OperationResult> {
+  try {
+    return await append(hub, entry, said)
+  } catch (error) {
+    if (!(error instanceof FlameshError) || error.code !== 'dataset-served') throw error
+    throw new FlameshError(error.code, error.message, {
+      hint: 'to replace that committee, name it: --succeeds NAME',
+      cause: error,
+    })
+  }
+}
+
+/** Indices of the named committees, ascending. */
+function committees(hub: Hub, names: readonly string[]): number[] {
+  const known = [...hub.state.roster.committees.values()]
+  const indices = names.map((name) => {
+    const found = known.find((one) => one.name === name)
+    if (found === undefined)
+      throw new FlameshError('not-succeeded', `there is no committee named ${name}`, {
+        hint: '"flamesh-hub roster" lists the committees',
+      })
+    return found.index
+  })
+  return [...new Set(indices)].sort((a, b) => a - b)
 }
 
 /** The hash of a built-in analysis, of the newest version this hub knows. */

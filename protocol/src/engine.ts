@@ -8,9 +8,10 @@ import type { Hex } from './crypto/hash.js'
 import { openSigned, payloadHash, type Signed, signObject } from './encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from './encoding/verdict.js'
 import { catalogueOf } from './engine/desk.js'
-import { extend, housekeep, restoreLog } from './engine/following.js'
+import { extend, housekeep, restoreLog, retire } from './engine/following.js'
 import { type Floor, greet, takeDeskMessage } from './engine/greeting.js'
 import { Kernel, type KernelOptions } from './engine/kernel.js'
+import { askForUnknown } from './engine/reconciling.js'
 import {
   isFinished,
   jobIdOf,
@@ -53,6 +54,7 @@ class Engine implements Peer {
     this.kernel = new Kernel(options, {
       receive: (from, bytes) => this.receive(from, bytes, 'direct'),
       spent: () => housekeep(this.kernel),
+      retire: () => retire(this.kernel),
     })
   }
 
@@ -111,7 +113,7 @@ class Engine implements Peer {
     if (id === undefined) return takeDeskMessage(kernel.desk, from, message, this.floor())
     return kernel.known.has(id)
       ? kernel.deliver(id, rolesFor(message), { type: 'message', from, message })
-      : later('job-unknown')
+      : askForUnknown(kernel.desk, message, id, (request) => this.floor().send(from, `history/${id}`, request))
   }
 
   private async takeJob(signed: Signed): Promise<Verdict> {
@@ -235,12 +237,12 @@ class Engine implements Peer {
     })
   }
 
-  async approve(job: JobId): Promise<void> {
-    await this.decide(job, { type: 'operator', decision: 'approve', reason: 'approved by the operator' })
+  async approve(job: JobId, { consent = false } = {}): Promise<void> {
+    await this.decide(job, { type: 'operator', decision: 'approve', reason: 'approved by the operator', consent })
   }
 
   async refuse(job: JobId, reason: string): Promise<void> {
-    await this.decide(job, { type: 'operator', decision: 'refuse', reason })
+    await this.decide(job, { type: 'operator', decision: 'refuse', reason, consent: false })
   }
 
   async cancel(job: JobId): Promise<void> {
@@ -275,10 +277,11 @@ class Engine implements Peer {
     const { checkpoint } = this.kernel.log
     if (request?.release === undefined || checkpoint === undefined) return undefined
     const { body } = openSigned(request.job, JOB)
-    const { decisions, records } = request.release
+    const { decisions, records, consents } = request.release
     const receipt = buildReceipt({
       job: request.job,
       decisions,
+      consents,
       records,
       roster: this.kernel.log.roster,
       leaves: this.kernel.log.leaves,

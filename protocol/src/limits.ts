@@ -43,3 +43,11 @@ export const MIN_COHORT_FLOOR = 3
 export const DEFAULT_MIN_COHORT = 5
 /** The smallest cell that is released unless a site or a job asks for more. */
 export const DEFAULT_MIN_CELL = 5
+/** Distinct survivor sets under one guard key: every one is named in every specification of the question. */
+export const MAX_NAMED_SETS = 1024
+/** Proofs of survivor sets in one message, and sets asked for at once: a proof is as large as its specification. */
+export const MAX_PROOFS_PER_MESSAGE = 16
+/** Sets that a node names when it meets another; with every meeting others, so that in the end all are named. */
+export const MAX_SETS_PER_HELLO = 64
+/** Survivor sets of all questions to the datasets of one committee: what a retiring member lists. */
+export const MAX_RETIREMENT_SETS = 65_536

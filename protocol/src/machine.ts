@@ -13,7 +13,7 @@ import type { Policy } from './jobs/policy.js'
 import type { ContributeRequest, Write } from './ports.js'
 import type { ComputeTask } from './secagg/compute.js'
 import { changedKeys, isTable, type Table, withEntry } from './table.js'
-import type { WireMessage } from './wire.js'
+import type { SetProof, WireMessage } from './wire.js'
 
 export type Effect =
   /** delivered at least once: tried again until the peer gives a verdict or `untilMs` passes; `id` replaces an earlier one */
@@ -34,12 +34,16 @@ export type Effect =
   | { readonly type: 'erase-secret'; readonly name: string }
   /** prekeys, by payload hash, that are bound to a round and never offered again */
   | { readonly type: 'spend-prekeys'; readonly prekeys: readonly Hex[] }
-  /** a certified survivor set, for the guard */
-  | { readonly type: 'remember'; readonly entry: SurvivorHistory }
+  /** a certified survivor set, for the guard, and what proves it to others */
+  | { readonly type: 'remember'; readonly entry: SurvivorHistory; readonly proof: SetProof | undefined }
   /** a set that may have been certified in a job that ended here without an outcome */
   | { readonly type: 'remember-tentative'; readonly entry: SurvivorHistory }
   /** what was certified in this job is known */
   | { readonly type: 'forget-tentative'; readonly job: Hex }
+  /** an approval in which a site consents that its aggregate under this guard key may become derivable */
+  | { readonly type: 'remember-consent'; readonly key: Hex; readonly decision: Signed }
+  /** a job ended at a member of a committee that is succeeded: it may be the last one before the handover */
+  | { readonly type: 'retire' }
   | { readonly type: 'audit'; readonly event: string; readonly fields: Fields }
   /** for whoever watches: `--wait`, logs */
   | { readonly type: 'notify'; readonly event: string; readonly fields: Fields }
@@ -60,8 +64,14 @@ export interface Context {
   readonly datasets: readonly DatasetDescription[]
   /** survivor sets certified so far under a guard key, by any job */
   readonly history: (key: Hex) => readonly SurvivorHistory[]
+  /** approvals with a consent under a guard key, by site */
+  readonly consents: (key: Hex) => ReadonlyMap<Hex, Signed>
+  /** this site's own, in whichever job's approval */
+  readonly ownConsents: (key: Hex) => readonly Signed[]
   /** true while another job's round under the same guard key is unresolved at this node */
   readonly busy: (key: Hex, job: Hex) => boolean
+  /** whether a committee serves a dataset: at once, or since it holds the handover from the one before */
+  readonly mayServe: (committee: number, dataset: string) => boolean
   /** jobs this site approved in the last day, for the policy's rate */
   readonly approvalsToday: number
   /** a one-time secret that was kept and not yet erased */

@@ -96,6 +96,8 @@ export interface JobView {
   readonly message: string | undefined
   readonly round: number
   readonly mine: boolean
+  /** this site's approval carries its consent that its own aggregate may become derivable */
+  readonly consent: boolean
   readonly sites: Readonly<Record<string, SiteView>>
 }
 
@@ -134,7 +136,8 @@ export interface Peer {
   catalogue(): ReadonlyMap<string, readonly DatasetAnnouncement[]>
   /** Signs and broadcasts; resolves with the id once the job is on disk. Throws FlameshError. */
   submit(job: Job): Promise<JobId>
-  approve(job: JobId): Promise<void>
+  /** `consent`: this site's own aggregate may become derivable under the job's question, now and in every later job */
+  approve(job: JobId, options?: { readonly consent?: boolean }): Promise<void>
   refuse(job: JobId, reason: string): Promise<void>
   cancel(job: JobId): Promise<void>
   jobs(): readonly JobView[]

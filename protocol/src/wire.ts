@@ -8,8 +8,20 @@ import { decode, encode } from './encoding/canonical.js'
 import { Recent } from './encoding/recent.js'
 import { bytesSchema, hexSchema, signedSchema } from './encoding/signed.js'
 import { FlameshError } from './errors.js'
-import { MAX_COHORT, MAX_MESSAGE_BYTES, MAX_OPEN_JOBS, MAX_STATEMENTS_PER_REQUEST } from './limits.js'
-import { certificateSchema, consensusMessageSchema, standingProofSchema } from './secagg/consensus-messages.js'
+import {
+  MAX_COHORT,
+  MAX_MESSAGE_BYTES,
+  MAX_OPEN_JOBS,
+  MAX_PROOFS_PER_MESSAGE,
+  MAX_SETS_PER_HELLO,
+  MAX_STATEMENTS_PER_REQUEST,
+} from './limits.js'
+import {
+  certificateSchema,
+  consensusMessageSchema,
+  decisionSchema,
+  standingProofSchema,
+} from './secagg/consensus-messages.js'
 
 /** Versions of this protocol that a node speaks; peers without one in common say so and part. */
 export const PROTOCOL_VERSIONS = [1] as const
@@ -24,6 +36,24 @@ export const recordSchema = z.strictObject({
   opened: signedSchema.nullable(),
 })
 export type AttemptRecord = z.infer<typeof recordSchema>
+
+/** What the guard held against a set. The earlier ones are those that the specification names by hash; the jobs are hearsay. */
+export const guardRefusalSchema = z.strictObject({
+  survivors: z.array(hexSchema).max(MAX_COHORT),
+  against: z.array(z.strictObject({ sites: z.array(hexSchema).max(MAX_COHORT), job: hexSchema })).max(64),
+})
+export type GuardRefusal = z.infer<typeof guardRefusalSchema>
+
+/** Why a survivor set counts for the guard, for whoever knows nothing of its job (secagg/set-proof.ts). */
+export const setProofSchema = z.strictObject({
+  job: signedSchema,
+  specification: signedSchema,
+  value: decisionSchema,
+  /** one vote with a quorum of signatures: the precommits of its certificate, or the prevotes of one view */
+  votes: signedSchema,
+  opened: signedSchema.nullable(),
+})
+export type SetProof = z.infer<typeof setProofSchema>
 
 export const wireSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -40,6 +70,37 @@ export const wireSchema = z.discriminatedUnion('type', [
     statements: z.array(bytesSchema).max(MAX_STATEMENTS_PER_REQUEST),
     checkpoint: bytesSchema,
   }),
+  /** survivor sets that the sender can prove: who knows less of one asks for it */
+  z.strictObject({
+    type: z.literal('history-offer'),
+    sets: z
+      .array(
+        z.strictObject({
+          key: hexSchema,
+          set: hexSchema,
+          minimum: z.int().min(1),
+          contributors: z.int().min(0).nullable(),
+        }),
+      )
+      .max(MAX_SETS_PER_HELLO),
+  }),
+  z.strictObject({
+    type: z.literal('history-request'),
+    /** historyName of what is wanted */
+    names: z.array(hexSchema).max(MAX_PROOFS_PER_MESSAGE),
+    /** every set of these jobs, of which the sender heard an outcome and nothing else */
+    jobs: z.array(hexSchema).max(MAX_PROOFS_PER_MESSAGE),
+  }),
+  z.strictObject({
+    type: z.literal('history'),
+    proofs: z.array(setProofSchema).max(MAX_PROOFS_PER_MESSAGE),
+    /** approvals that hold a consent, of whatever job */
+    consents: z.array(signedSchema).max(MAX_COHORT),
+  }),
+  /** a member of a committee that is succeeded, to the successor; whoever holds it may pass it on */
+  z.strictObject({ type: z.literal('retirement'), retirement: signedSchema }),
+  /** the job ended at the sender without an opening, since its committee is succeeded; to the researcher */
+  z.strictObject({ type: z.literal('retired'), job: hexSchema }),
   z.strictObject({ type: z.literal('checkpoint'), checkpoint: bytesSchema }),
   z.strictObject({ type: z.literal('datasets'), announcement: signedSchema }),
   z.strictObject({ type: z.literal('job'), job: signedSchema }),
@@ -52,8 +113,8 @@ export const wireSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('specification'),
     specification: signedSchema,
-    /** the approvals that its cohort names, from the proposer: a site may have told not every member, or not the same */
-    decisions: z.array(signedSchema).max(MAX_COHORT),
+    /** the approvals that its cohort and its consents name, from the proposer: a site may have told not every member, or not the same */
+    decisions: z.array(signedSchema).max(2 * MAX_COHORT),
   }),
   /** who lacks an outcome: it stands at this attempt and asks for the records from there on, or what else is known */
   z.strictObject({ type: z.literal('behind'), ...attemptOf }),
@@ -106,6 +167,10 @@ export const wireSchema = z.discriminatedUnion('type', [
     box: boxSchema.nullable(),
     decisions: z.array(signedSchema).max(MAX_COHORT),
     records: z.array(recordSchema).max(4096),
+    /** approvals of earlier jobs whose consents the rounds relied on */
+    consents: z.array(signedSchema).max(MAX_COHORT),
+    /** if the guard ended the job: over which sites it would have been, and the earlier sets that spoke against it */
+    refused: guardRefusalSchema.nullable(),
   }),
 ])
 export type WireMessage = z.infer<typeof wireSchema>

@@ -28,6 +28,7 @@ const EXIT_CODES = {
       'key-taken',
       'name-taken',
       'not-a-member',
+      'not-succeeded',
       'reviewers-missing',
       'statement-too-large',
     ],

@@ -90,13 +90,14 @@ function addMembers(program: Command): void {
     (result) => `${result['name']} is revoked (statement ${result['index']})`,
     ({ name, reason }) => ({ operation: 'revoke', name, reason }),
   )
-  operate<Common & { name: string; members: string[]; datasets: string[] }>(
+  operate<Common & { name: string; members: string[]; datasets: string[]; succeeds?: string[] }>(
     add(program, 'committee', 'name the committee of one or more datasets')
       .requiredOption('--name <name>', 'name of the committee')
       .requiredOption('--members <names>', 'comma-separated names in seat order: 3, 4 or 7 aggregators', list)
-      .requiredOption('--datasets <names>', 'comma-separated names of datasets', list),
+      .requiredOption('--datasets <names>', 'comma-separated names of datasets', list)
+      .option('--succeeds <names>', 'comma-separated names of committees that serve some of these datasets now', list),
     (result) => `committee ${result['name']} is named (statement ${result['index']})`,
-    ({ name, members, datasets }) => ({ operation: 'committee', name, members, datasets }),
+    ({ name, members, datasets, succeeds = [] }) => ({ operation: 'committee', name, members, datasets, succeeds }),
   )
 }
 

@@ -160,7 +160,10 @@ function jobCommands(noun: Noun, leaf: Leaf): void {
     async () => (await import('./commands/job-show.js')).jobShow,
   ).option('--preview', 'compute the exact vector that would leave this site, and show it')
   const decide = async () => await import('./commands/job-decide.js')
-  leaf(job, 'approve <job>', 'let this site take part', async () => (await decide()).jobApprove)
+  leaf(job, 'approve <job>', 'let this site take part', async () => (await decide()).jobApprove).option(
+    '--consent',
+    "and let this site's own aggregate for this question become derivable, for good",
+  )
   leaf(job, 'refuse <job>', 'keep this site out, with a reason', async () => (await decide()).jobRefuse).option(
     '--reason <text>',
     'what the researcher is told',

@@ -36,6 +36,8 @@ export interface Daemon {
 const documentSchema = z.strictObject({ document: z.unknown() })
 const checkSchema = z.strictObject({ document: z.unknown(), researcher: z.string().optional() })
 
+const approveSchema = z.strictObject({ consent: z.boolean().default(false) })
+
 export function controlRoutes(daemon: Daemon): readonly Route[] {
   const { peer } = daemon
   const named = (parameters: Readonly<Record<string, string>>): JobView => findJob(peer, parameters['job'] as string)
@@ -66,9 +68,9 @@ export function controlRoutes(daemon: Daemon): readonly Route[] {
       return { job, slots: await peer.preview(job) }
     }),
     route('GET', '/jobs/:job/result', undefined, async ({ parameters }) => resultDocument(peer, named(parameters))),
-    route('POST', '/jobs/:job/approve', undefined, async ({ parameters }) => {
+    route('POST', '/jobs/:job/approve', approveSchema, async ({ parameters, body }) => {
       const { job } = named(parameters)
-      await peer.approve(job)
+      await peer.approve(job, body)
       return jobDocument(findJob(peer, job))
     }),
     route(

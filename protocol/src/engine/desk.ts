@@ -8,20 +8,33 @@ import { x25519PublicKey } from '../crypto/native/index.js'
 import { isSealable } from '../crypto/sealing.js'
 import { hashOf } from '../encoding/canonical.js'
 import { openSigned, payloadHash, type Signed, type Signer, signObject } from '../encoding/signed.js'
-import type { SurvivorHistory } from '../history.js'
-import { survivorsHash } from '../history.js'
+import { fewerContributors, historyName, mergeHistory, type SurvivorHistory, survivorsHash } from '../history.js'
 import { activeMember, type Roster } from '../identity/roster.js'
 import type { DatasetAnnouncement, DatasetDescription } from '../jobs/dataset.js'
-import { DATASETS, type DatasetsAnnouncement } from '../jobs/messages.js'
-import { type Table, withEntry } from '../machine.js'
+import { DATASETS, type DatasetsAnnouncement, givesConsent } from '../jobs/messages.js'
+import { type Effect, type Table, withEntry } from '../machine.js'
 import { type MemberState, secretName } from '../secagg/member/state.js'
 import { PREKEY } from '../secagg/messages.js'
+import type { SetProof } from '../wire.js'
+
+export interface KeptProof {
+  readonly proof: SetProof
+  readonly job: Hex
+  readonly minimum: number
+  readonly contributors: number | null
+}
 
 export interface DeskState {
   /** certified survivor sets, by hash of (key, set) */
   readonly history: Table<SurvivorHistory>
   /** sets that may have been certified in jobs that ended here without an outcome, by `job/hash of the set` */
   readonly tentative: Table<SurvivorHistory>
+  /** what proves these to others, by the same name: at most two of a set, one for its minimum and one for its contributors */
+  readonly proofs: Table<readonly KeptProof[]>
+  /** approvals with a consent, by `guard key/site`: for every later job with the same question */
+  readonly consents: Table<Signed>
+  /** signed by members of committees that were succeeded, by `predecessor/successor/member` */
+  readonly retirements: Table<Signed>
   /** unspent prekeys of this node and of its fellow members, by payload hash */
   readonly prekeys: Table<Signed>
   /** prekeys that were bound to a round: never offered again */
@@ -35,6 +48,9 @@ export interface DeskState {
 export const emptyDesk: DeskState = {
   history: new Map(),
   tentative: new Map(),
+  proofs: new Map(),
+  consents: new Map(),
+  retirements: new Map(),
   prekeys: new Map(),
   spent: new Map(),
   datasets: new Map(),
@@ -69,25 +85,36 @@ export function secretsOf(desk: DeskState, hashes: readonly Hex[]): readonly str
   })
 }
 
-/** Adds what is newly known of a certified set to what was. */
-export function remember(desk: DeskState, entry: SurvivorHistory): DeskState {
-  const name = hashOf({ key: entry.key, set: survivorsHash(entry.sites) })
+/** Adds what is newly known of a certified set to what was, and its proof if this node keeps it. */
+export function remember(desk: DeskState, entry: SurvivorHistory, proof?: SetProof): DeskState {
+  const name = historyName(entry.key, survivorsHash(entry.sites))
   const known = desk.history.get(name)
-  const merged =
-    known === undefined
-      ? entry
-      : {
-          ...known,
-          ownVersion: known.ownVersion ?? entry.ownVersion,
-          contributors: known.contributors ?? entry.contributors,
-          minCohort: Math.max(known.minCohort, entry.minCohort),
-        }
-  const same =
-    known !== undefined &&
-    known.ownVersion === merged.ownVersion &&
-    known.contributors === merged.contributors &&
-    known.minCohort === merged.minCohort
-  return same ? desk : { ...desk, history: withEntry(desk.history, name, { ...merged, sites: [...merged.sites] }) }
+  const merged = known === undefined ? { ...entry, sites: [...entry.sites] } : mergeHistory(known, entry)
+  const history =
+    known !== undefined && hashOf(known) === hashOf(merged) ? desk.history : withEntry(desk.history, name, merged)
+  const proofs = proof === undefined ? desk.proofs : keepProof(desk.proofs, name, proof, entry)
+  return history === desk.history && proofs === desk.proofs ? desk : { ...desk, history, proofs }
+}
+
+/** Keeps a proof that shows more than those held, and of these only what it does not cover. */
+function keepProof(
+  proofs: DeskState['proofs'],
+  name: Hex,
+  proof: SetProof,
+  entry: SurvivorHistory,
+): DeskState['proofs'] {
+  const before = proofs.get(name) ?? []
+  const all = [...before, { proof, job: entry.job, minimum: entry.minCohort, contributors: entry.contributors }]
+  const minimum = Math.max(...all.map((one) => one.minimum))
+  const contributors = all.reduce<number | null>((fewest, one) => fewerContributors(fewest, one.contributors), null)
+  const shows = (one: KeptProof) => Number(one.minimum === minimum) + Number(one.contributors === contributors)
+  const whole = all.find((one) => shows(one) === 2)
+  const kept =
+    whole !== undefined
+      ? [whole]
+      : [all.find((one) => one.minimum === minimum), all.find((one) => one.contributors === contributors)]
+  const same = kept.length === before.length && kept.every((one, at) => one === before[at])
+  return same ? proofs : withEntry(proofs, name, kept as readonly KeptProof[])
 }
 
 export function rememberTentative(desk: DeskState, entry: SurvivorHistory): DeskState {
@@ -112,6 +139,42 @@ export function historyOf(desk: DeskState, key: Hex): readonly SurvivorHistory[]
     names.add(name)
   }
   return known
+}
+
+/** Of two approvals of one site that consent to the same, all nodes keep the same one. */
+export function rememberConsent(desk: DeskState, key: Hex, decision: Signed): DeskState {
+  const site = givesConsent(decision, key)
+  if (site === undefined) return desk
+  const name = `${key}/${site}`
+  const known = desk.consents.get(name)
+  if (known !== undefined && payloadHash(known) <= payloadHash(decision)) return desk
+  return { ...desk, consents: withEntry(desk.consents, name, decision) }
+}
+
+export function consentsOf(desk: DeskState, key: Hex): ReadonlyMap<Hex, Signed> {
+  const prefix = `${key}/`
+  return new Map(
+    [...desk.consents].flatMap(([name, signed]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), signed]] : [],
+    ),
+  )
+}
+
+/** What a step adds to the memory and takes from the prekeys: part of the batch that its state is written with. */
+export function afterEffects(
+  desk: DeskState,
+  effects: readonly Effect[],
+  keeps: (entry: SurvivorHistory) => boolean,
+): DeskState {
+  let next = desk
+  for (const effect of effects) {
+    if (effect.type === 'remember') next = remember(next, effect.entry, keeps(effect.entry) ? effect.proof : undefined)
+    if (effect.type === 'remember-tentative') next = rememberTentative(next, effect.entry)
+    if (effect.type === 'forget-tentative') next = forgetTentative(next, effect.job)
+    if (effect.type === 'remember-consent') next = rememberConsent(next, effect.key, effect.decision)
+    if (effect.type === 'spend-prekeys') next = spend(next, effect.prekeys)
+  }
+  return next
 }
 
 export function spend(desk: DeskState, hashes: readonly Hex[]): DeskState {

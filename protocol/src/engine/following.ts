@@ -4,13 +4,16 @@
  */
 import { equalBytes } from '../crypto/hash.js'
 import { encode } from '../encoding/canonical.js'
+import { type Signed, signObject } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import { emptyLog, extendLog, type ForkEvidence, rootAt } from '../identity/log.js'
 import type { LogOutcome } from '../peer.js'
 import type { Write } from '../ports.js'
+import { RETIREMENT } from '../secagg/messages.js'
 import { encodeWire } from '../wire.js'
 import { announceDatasets, replenish } from './desk.js'
 import { fellowships, offerPrekeys } from './greeting.js'
+import { dueRetirements, keepRetirement, sendRetirement } from './handover.js'
 import type { Kernel } from './kernel.js'
 import { ROLES } from './roles.js'
 
@@ -84,7 +87,27 @@ async function noteFork(kernel: Kernel, message: string, evidence: ForkEvidence 
 async function rosterChanged(kernel: Kernel): Promise<void> {
   kernel.options.onEvent({ event: 'roster-changed', fields: { size: kernel.log.leaves.length } })
   await housekeep(kernel)
-  for (const id of kernel.openJobs().keys()) await kernel.deliver(id, ROLES, { type: 'resume', restarted: false })
+  // a job that expired may still wait for an opening
+  for (const id of kernel.known.keys()) await kernel.deliver(id, ROLES, { type: 'resume', restarted: false })
+  await retire(kernel)
+}
+
+/** Signs what is due to be signed by a member that leaves, and tells the successor. */
+export async function retire(kernel: Kernel): Promise<void> {
+  const { log, key, known } = kernel
+  const { desk, bodies: due } = dueRetirements(kernel.desk, log.roster, key, known)
+  if (due.length === 0) return
+  const signed = due.map((body) => signObject(RETIREMENT.kind, RETIREMENT.version, body, kernel.options.signer))
+  await kernel.commit([], signed.reduce(keepRetirement, desk))
+  const floor = kernel.floor((statements, checkpoint) => extend(kernel, statements, checkpoint))
+  for (const [at, body] of due.entries()) {
+    const { predecessor, successor, datasets, sets } = body
+    const fields = { predecessor, successor, datasets: datasets.length, sets: sets.length }
+    kernel.options.onAudit({ event: 'retired', fields })
+    const told = [predecessor, successor].flatMap((index) => log.roster.committees.get(index)?.members ?? [])
+    for (const to of new Set(told)) if (to !== key) sendRetirement(floor, to, signed[at] as Signed)
+  }
+  for (const id of kernel.openJobs().keys()) await kernel.deliver(id, ['member'], { type: 'resume', restarted: false })
 }
 
 /** Tops up prekeys and announces datasets. A prekey's secret is in the vault before anyone hears of the key. */

@@ -5,6 +5,7 @@
 import type { Hex } from '../crypto/hash.js'
 import { payloadHash } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
+import type { SurvivorHistory } from '../history.js'
 import type { LogState } from '../identity/log.js'
 import type { Roster } from '../identity/roster.js'
 import type { JobId } from '../jobs/job.js'
@@ -13,6 +14,8 @@ import type { LogOutcome } from '../peer.js'
 import { attemptKey } from '../secagg/member/state.js'
 import { PROTOCOL_VERSIONS, type WireMessage, type WireOf } from '../wire.js'
 import { type DeskState, learnDatasets, learnPrekeys, ownAmong, prekeysOf } from './desk.js'
+import { offerRetirements, takeRetirement } from './handover.js'
+import { offerHistory, takeHistory } from './reconciling.js'
 import type { JobRoles } from './roles.js'
 
 /** What a message that concerns no job may need and do. */
@@ -23,7 +26,11 @@ export interface Floor {
   readonly statements: readonly Uint8Array[]
   readonly jobs: ReadonlyMap<JobId, JobRoles>
   learn(statements: readonly Uint8Array[], checkpoint: Uint8Array): Promise<LogOutcome>
+  random(length: number): Uint8Array
   keep(desk: DeskState): Promise<void>
+  keepsProof(entry: SurvivorHistory): boolean
+  /** more is known: whoever waited for it goes on */
+  learned(): Promise<void>
   /** prekeys of this node that are not to be offered again; fresh ones take their place */
   discard(prekeys: readonly Hex[]): Promise<void>
   send(to: Hex, kind: string, message: WireMessage): void
@@ -41,6 +48,8 @@ export function greet(desk: DeskState, floor: Floor, to: Hex): void {
     jobs: [...floor.jobs.keys()].slice(0, MAX_OPEN_JOBS),
   })
   offerPrekeys(desk, floor, to)
+  offerHistory(desk, floor, to)
+  offerRetirements(desk, floor, to)
   const own = desk.datasets.get(floor.self)
   if (own !== undefined) floor.send(to, 'datasets', { type: 'datasets', announcement: own })
 }
@@ -89,6 +98,12 @@ export async function takeDeskMessage(
     case 'spent':
       await floor.discard(ownAmong(desk, floor.self, message.prekeys))
       return accept
+    case 'retirement':
+      return takeRetirement(desk, from, message.retirement, floor)
+    case 'history-offer':
+    case 'history-request':
+    case 'history':
+      return takeHistory(desk, from, message, floor)
     default:
       return ignore('not-expected')
   }

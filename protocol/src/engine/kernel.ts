@@ -8,40 +8,22 @@ import { decode } from '../encoding/canonical.js'
 import { openSigned } from '../encoding/signed.js'
 import { ignore, reject, type Verdict } from '../encoding/verdict.js'
 import { errorCode, FlameshError } from '../errors.js'
-import { checkpointAge, emptyLog, type LogState, rootAt } from '../identity/log.js'
+import { keepsProof, type SurvivorHistory } from '../history.js'
+import { emptyLog, type LogState } from '../identity/log.js'
+import { isSeated } from '../identity/roster.js'
 import type { DatasetDescription } from '../jobs/dataset.js'
 import { JOB, type JobId } from '../jobs/job.js'
-import { type Policy, policyHash } from '../jobs/policy.js'
-import { type Context, DEFAULT_TIMINGS, difference, type Effect, restore, type Timings } from '../machine.js'
+import type { Policy } from '../jobs/policy.js'
+import { type Context, difference, type Effect, restore, type Timings } from '../machine.js'
 import type { PeerOptions } from '../peer.js'
 import type { Timer, Write } from '../ports.js'
 import { compute } from '../secagg/compute.js'
 import { encodeWire, type WireMessage } from '../wire.js'
-import {
-  type DeskState,
-  emptyDesk,
-  forgetTentative,
-  historyOf,
-  prekeysOf,
-  remember,
-  rememberTentative,
-  secretsInUse,
-  secretsOf,
-  spend,
-} from './desk.js'
+import { contextOf } from './context.js'
+import { afterEffects, type DeskState, emptyDesk, secretsInUse, secretsOf, spend } from './desk.js'
 import type { Floor } from './greeting.js'
 import { Outbox } from './outbox.js'
-import {
-  approvalsSince,
-  isBusy,
-  JOB_PREFIX,
-  type JobRoles,
-  ROLES,
-  type Role,
-  type RoleEvent,
-  restoreRoles,
-  stepRole,
-} from './roles.js'
+import { JOB_PREFIX, type JobRoles, ROLES, type Role, type RoleEvent, restoreRoles, stepRole } from './roles.js'
 
 export interface KernelOptions extends PeerOptions {
   readonly timings?: Timings
@@ -52,10 +34,11 @@ export interface Hooks {
   receive(from: Hex, bytes: Uint8Array): Promise<Verdict>
   /** prekeys were used up */
   spent(): Promise<void>
+  /** a job ended whose committee is succeeded */
+  retire(): Promise<void>
 }
 
 const DESK_PREFIX = 'desk/'
-const DAY_MS = 24 * 3_600_000
 
 const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
 
@@ -112,6 +95,7 @@ export class Kernel {
     return this.turn(async () => {
       await this.hooks.spent()
       for (const id of this.known.keys()) await this.deliver(id, ROLES, { type: 'resume', restarted: true })
+      await this.hooks.retire()
     })
   }
 
@@ -169,13 +153,7 @@ export class Kernel {
   private async step(id: JobId, role: Role, event: RoleEvent): Promise<readonly Verdict[]> {
     const step = stepRole(id, this.known.get(id) as JobRoles, role, event, this.context())
     if (step === undefined) return []
-    let desk = this.desk
-    for (const effect of step.effects) {
-      if (effect.type === 'remember') desk = remember(desk, effect.entry)
-      if (effect.type === 'remember-tentative') desk = rememberTentative(desk, effect.entry)
-      if (effect.type === 'forget-tentative') desk = forgetTentative(desk, effect.job)
-      if (effect.type === 'spend-prekeys') desk = spend(desk, effect.prekeys)
-    }
+    const desk = afterEffects(this.desk, step.effects, (entry) => this.keeps(entry))
     const spent = desk.prekeys !== this.desk.prekeys
     await this.commit(step.writes, desk)
     this.known.set(id, step.roles)
@@ -225,6 +203,8 @@ export class Kernel {
         return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
       case 'erase-secret':
         return this.eraseSecret(effect.name)
+      case 'retire':
+        return this.hooks.retire()
       case 'audit':
         return onAudit({ event: effect.event, fields: effect.fields })
       case 'notify':
@@ -232,6 +212,7 @@ export class Kernel {
       case 'remember':
       case 'remember-tentative':
       case 'forget-tentative':
+      case 'remember-consent':
       case 'spend-prekeys':
         return // part of the batch that was written before
     }
@@ -259,39 +240,12 @@ export class Kernel {
   // ---- what everything sees
 
   context(): Context {
-    const { ports, signer, sealingSecret, timings } = this.options
-    const nowMs = this.now()
-    const { known, log, policy } = this
-    const size = log.leaves.length
-    // what few steps look at is worked out for those alone
-    return {
-      nowMs,
-      self: this.key,
-      signer,
-      sealingSecret,
-      random: (length) => ports.random.bytes(length),
-      roster: log.roster,
-      log: {
-        size,
-        get root() {
-          return size === 0 ? '' : rootAt(log, size)
-        },
-        checkpointAgeMs: this.desk.forked ? Number.POSITIVE_INFINITY : checkpointAge(log, nowMs),
-      },
-      policy,
-      get policyHash() {
-        return policyHash(policy)
-      },
-      datasets: this.datasets,
-      history: (key) => historyOf(this.desk, key),
-      busy: (key, job) => isBusy(this.known, key, job),
-      get approvalsToday() {
-        return approvalsSince(known, nowMs - DAY_MS)
-      },
-      secret: (name) => this.secrets.get(name),
-      prekeys: (committee, member) => prekeysOf(this.desk, committee, member),
-      timings: timings ?? DEFAULT_TIMINGS,
-    }
+    return contextOf(this, (name) => this.secrets.get(name))
+  }
+
+  /** Whether this node keeps what proves a set: as a member of any committee, or as one of some of its sites. */
+  keeps(entry: SurvivorHistory): boolean {
+    return isSeated(this.log.roster, this.key) || keepsProof(this.key, entry.sites)
   }
 
   now(): number {
@@ -304,6 +258,7 @@ export class Kernel {
   }
 
   floor(learn: Floor['learn']): Floor {
+    const { ports } = this.options
     return {
       self: this.key,
       nowMs: this.now(),
@@ -311,7 +266,14 @@ export class Kernel {
       statements: this.statements,
       jobs: this.openJobs(),
       learn,
+      random: (length) => ports.random.bytes(length),
       keep: (desk) => this.commit([], desk),
+      keepsProof: (entry) => this.keeps(entry),
+      learned: async () => {
+        for (const id of this.openJobs().keys())
+          await this.deliver(id, ['member'], { type: 'resume', restarted: false })
+        await this.hooks.retire()
+      },
       discard: async (prekeys) => {
         const names = secretsOf(this.desk, prekeys)
         await this.commit([], spend(this.desk, prekeys))

@@ -3,10 +3,10 @@ import type { Hex } from '../crypto/hash.js'
 import { decode, encode } from '../encoding/canonical.js'
 import { openSigned, type Signed } from '../encoding/signed.js'
 import type { Verdict } from '../encoding/verdict.js'
-import type { Roster } from '../identity/roster.js'
+import { type Roster, successionOf } from '../identity/roster.js'
 import { guardKey } from '../jobs/check.js'
 import { JOB, type Job, type JobId } from '../jobs/job.js'
-import { DECISION } from '../jobs/messages.js'
+import { DECISION, givesConsent } from '../jobs/messages.js'
 import { newRequest, type RequestEvent, type RequestState, stepRequest } from '../jobs/request.js'
 import { type SiteEvent, stepSite } from '../jobs/site/machine.js'
 import { unresolvedRounds } from '../jobs/site/resolving.js'
@@ -122,6 +122,7 @@ export function rolesFor(message: WireMessage): readonly Role[] {
     case 'decision':
       return ['request', 'member']
     case 'progress':
+    case 'retired':
     case 'release':
       return ['request']
     case 'round':
@@ -172,14 +173,17 @@ const named = new WeakMap<Signed, JobId | undefined>()
  * Whether another job holds the guard's key at this node: a job that is bound to a round comes first, then the lower id, so
  * that all members give way to the same one.
  */
-export function isBusy(jobs: ReadonlyMap<JobId, JobRoles>, key: Hex, job: JobId): boolean {
+export function isBusy(jobs: ReadonlyMap<JobId, JobRoles>, key: Hex, job: JobId, roster: Roster): boolean {
   for (const [id, { member, site, signed }] of jobs) {
-    if (id === job || guardKey(openSigned(signed, JOB).body) !== key) continue
+    const { body } = openSigned(signed, JOB)
+    if (id === job || guardKey(body) !== key) continue
     if (member !== undefined && member.progress.ended === null && member.attempt.readyAtMs !== null) {
       const { attempt, specification, progress } = member
       const bound = attempt.signed !== null || specification !== undefined || progress.round > 1
       if (bound || id < job) return true
     }
+    // what a committee that handed over may have certified is in its successor's history
+    if (successionOf(roster, body.committee, body.dataset) !== undefined) continue
     const answering = site?.status.status === 'preparing' || site?.status.status === 'submitted'
     if (answering && [...(site?.rounds.values() ?? [])].some((one) => !one.resolved)) return true
   }
@@ -216,4 +220,11 @@ export function approvalsSince(jobs: ReadonlyMap<JobId, JobRoles>, sinceMs: numb
     if (body.decision === 'approve' && body.by === 'policy' && body.decidedAt >= sinceMs) count++
   }
   return count
+}
+
+/** Every approval in which this site consented under a guard key. */
+export function ownConsents(jobs: ReadonlyMap<JobId, JobRoles>, key: Hex): readonly Signed[] {
+  return [...jobs.values()].flatMap(({ site }) =>
+    site?.decision !== undefined && givesConsent(site.decision, key) !== undefined ? [site.decision] : [],
+  )
 }

@@ -2,8 +2,11 @@
 import type { Hex } from '../crypto/hash.js'
 import { openSigned } from '../encoding/signed.js'
 import type { Roster } from '../identity/roster.js'
+import { guardKey } from '../jobs/check.js'
+import { explainRefusal } from '../jobs/guard-refusal.js'
 import { JOB, type JobId } from '../jobs/job.js'
-import { DECISION } from '../jobs/messages.js'
+import { DECISION, givesConsent } from '../jobs/messages.js'
+import type { RequestState } from '../jobs/request.js'
 import type { JobView, SiteView } from '../peer.js'
 import type { MemberState } from '../secagg/member/state.js'
 import type { JobRoles } from './roles.js'
@@ -25,11 +28,17 @@ export function viewOf(id: JobId, roles: JobRoles, roster: Roster, self: Hex): J
     body,
     status: status.status,
     code: status.code === '' ? undefined : status.code,
-    message: messageOf(mine ? undefined : roles.site?.status.message),
+    message: messageOf(mine ? explanation(roles.request, roster) : roles.site?.status.message),
     round: roundOf(roles),
     mine,
+    consent: roles.site?.decision !== undefined && givesConsent(roles.site.decision, guardKey(body)) !== undefined,
     sites: sitesOf(roles, roster),
   }
+}
+
+function explanation(request: RequestState | undefined, roster: Roster): string | undefined {
+  const refused = request?.release?.refused
+  return refused ? explainRefusal(refused, roster) : undefined
 }
 
 const messageOf = (text: string | undefined): string | undefined => (text === '' ? undefined : text)

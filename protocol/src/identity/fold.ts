@@ -12,6 +12,7 @@ import {
   committeeFor,
   type Member,
   type Roster,
+  type Succession,
 } from './roster.js'
 import { COMMITTEE_SIZES, type Entry, type Statement } from './statements.js'
 
@@ -85,7 +86,9 @@ function apply(draft: Draft, statement: Statement): Draft | Broken {
     }
     case 'name-committee': {
       const { name, members, datasets } = entry
-      draft.committees.set(index, { name, index, members, datasets })
+      const succeeds = successions(draft, entry, timestamp)
+      const record = { name, index, members, datasets }
+      draft.committees.set(index, succeeds.length === 0 ? record : { ...record, succeeds })
       return draft
     }
     case 'set-policy-floor':
@@ -151,7 +154,7 @@ function checkRotation(draft: Draft, entry: Entryof<'rotate-key'>): Broken | und
     if (committee.members.includes(entry.key)) {
       return broken(
         'committee-seat',
-        `the key has a seat on the committee ${committee.name}, which only a handover can change`,
+        `the key has a seat on the committee ${committee.name}, whose decisions are checked by it`,
       )
     }
   }
@@ -172,9 +175,18 @@ function checkAttestation(draft: Draft, entry: Entryof<'attest-analysis'>): Brok
       )
 }
 
+/** What a committee takes over from each that it succeeds: the datasets that one serves until now. */
+function successions(draft: Draft, entry: Entryof<'name-committee'>, at: number): Succession[] {
+  return (entry.succeeds ?? []).map((committee) => ({
+    committee,
+    datasets: entry.datasets.filter((dataset) => committeeFor(draft, dataset)?.index === committee),
+    at,
+  }))
+}
+
 /**
- * Seats are held by c ∈ {3, 4, 7} active aggregators of distinct organisations, and a dataset has one committee for life:
- * a successor needs a handover, which this version of the protocol does not offer.
+ * Seats are held by c ∈ {3, 4, 7} active aggregators of distinct organisations. A dataset has one committee at a time: the next
+ * one says whom it succeeds, and serves once it holds the handover (docs/spec/secure-aggregation.md, "Handover").
  */
 function checkCommittee(draft: Draft, entry: Entryof<'name-committee'>, timestamp: number): Broken | undefined {
   for (const committee of draft.committees.values()) {
@@ -199,12 +211,19 @@ function checkCommittee(draft: Draft, entry: Entryof<'name-committee'>, timestam
   }
   for (const dataset of entry.datasets) {
     const committee = committeeFor(draft, dataset)
-    if (committee !== undefined) {
+    if (committee !== undefined && !entry.succeeds?.includes(committee.index)) {
       return broken(
         'dataset-served',
-        `the dataset ${dataset} is served by the committee ${committee.name}; it cannot be handed over`,
+        `the dataset ${dataset} is served by the committee ${committee.name}, which the new one does not succeed`,
       )
     }
+  }
+  for (const { committee, datasets } of successions(draft, entry, timestamp)) {
+    if (datasets.length === 0)
+      return broken(
+        'not-succeeded',
+        `committee ${committee} serves none of the datasets: nothing is taken over from it`,
+      )
   }
   return undefined
 }

@@ -30,6 +30,17 @@ export interface CommitteeRecord {
   /** public keys in seat order, distinct organisations */
   readonly members: readonly Hex[]
   readonly datasets: readonly string[]
+  /** the committees it takes datasets over from; it serves each of these datasets once it holds the handover */
+  readonly succeeds?: readonly Succession[]
+}
+
+/** What a committee takes over from one before it. */
+export interface Succession {
+  /** index of the predecessor's statement */
+  readonly committee: number
+  readonly datasets: readonly string[]
+  /** timestamp of the successor's statement (milliseconds since 1970) */
+  readonly at: number
 }
 
 export interface AttestationRecord {
@@ -81,6 +92,24 @@ export function committeeFor(roster: Roster, dataset: string): CommitteeRecord |
       found = committee
   }
   return found
+}
+
+/** The committee that takes a dataset over from this one, if one does, and since when. */
+export function successionOf(
+  roster: Roster,
+  committee: number,
+  dataset: string,
+): { readonly successor: CommitteeRecord; readonly at: number } | undefined {
+  for (const successor of roster.committees.values()) {
+    const found = successor.succeeds?.find((one) => one.committee === committee && one.datasets.includes(dataset))
+    if (found !== undefined) return { successor, at: found.at }
+  }
+  return undefined
+}
+
+/** Whether a node has a seat on any committee. */
+export function isSeated(roster: Roster, key: Hex): boolean {
+  return [...roster.committees.values()].some((one) => one.members.includes(key))
 }
 
 /** The attestation of an analysis by its hash, unless it was withdrawn. */

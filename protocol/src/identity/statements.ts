@@ -68,6 +68,13 @@ export const entrySchema = z.discriminatedUnion('type', [
       .max(Math.max(...COMMITTEE_SIZES))
       .refine(distinct, { message: 'must be distinct' }),
     datasets: z.array(datasetNameSchema).min(1).max(64).refine(distinct, { message: 'must be distinct' }),
+    /** indices of the committees that served some of these datasets until now; left out where nobody did */
+    succeeds: z
+      .array(z.int().min(0))
+      .min(1)
+      .max(16)
+      .refine((all) => all.every((one, at) => at === 0 || (all[at - 1] as number) < one), 'must ascend')
+      .optional(),
   }),
   /** from here on an attestation needs `threshold` of these reviewers */
   z

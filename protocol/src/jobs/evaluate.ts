@@ -40,6 +40,8 @@ export interface PolicyDecision {
   /** of the rule that decided; `policy` for an approval */
   readonly code: string
   readonly message: string
+  /** whether an approval carries this site's consent that its own aggregate may become derivable */
+  readonly consents: boolean
 }
 
 const pass = (rule: string, message: string): RuleOutcome => ({ rule, outcome: 'pass', message })
@@ -262,18 +264,30 @@ function machineLimits(policy: Policy, job: Job, context: PolicyContext): RuleOu
   ]
 }
 
+/** The first `consents` rule that covers the job, if there is one. It decides nothing about the job itself. */
+function consentRules(policy: Policy, subject: Subject): RuleOutcome | undefined {
+  const at = policy.consents.findIndex((rule) => selectors(rule, subject, 'every').every(([, fit]) => fit))
+  return at < 0
+    ? undefined
+    : pass('consents', `"consents" rule ${at + 1} covers the job: this site's own aggregate may become derivable`)
+}
+
 /** Total and deterministic: the same policy, job and context always give the same decision. */
 export function evaluatePolicy(policy: Policy, job: Job, context: PolicyContext): PolicyDecision {
   const subject = subjectOf(job, context)
+  const covered = approveRules(policy, subject)
+  const consent = consentRules(policy, subject)
   const rules = [
     ...floors(policy, job, context),
     ...neverRules(policy, subject),
     ...machineLimits(policy, job, context),
-    approveRules(policy, subject),
+    covered,
+    ...(consent === undefined ? [] : [consent]),
   ]
+  const consents = consent !== undefined
   for (const decision of ['refuse', 'ask'] as const) {
     const decisive = rules.find((one) => one.outcome === decision)
-    if (decisive !== undefined) return { decision, rules, code: decisive.rule, message: decisive.message }
+    if (decisive !== undefined) return { decision, rules, code: decisive.rule, message: decisive.message, consents }
   }
-  return { decision: 'approve', rules, code: 'policy', message: rules.at(-1)?.message ?? '' }
+  return { decision: 'approve', rules, code: 'policy', message: covered.message, consents }
 }

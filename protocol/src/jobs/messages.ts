@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import type { Hex } from '../crypto/hash.js'
-import { hexSchema, type Kind } from '../encoding/signed.js'
+import { hexSchema, type Kind, openSigned, type Signed } from '../encoding/signed.js'
 import { datasetAnnouncementSchema } from './dataset.js'
 
 /** A stable, machine-readable reason. */
@@ -34,6 +34,18 @@ export const decisionSchema = z.strictObject({
 })
 export type Decision = z.infer<typeof decisionSchema>
 export const DECISION: Kind<Decision> = { kind: 'decision', version: 1, schema: decisionSchema }
+
+/** Consents other than a site's own, for the question it approves, are nobody's to give. */
+export function consentsFit({ site, consents, decision }: Decision, key: Hex): boolean {
+  return consents.every((one) => decision === 'approve' && one.site === site && one.key === key)
+}
+
+/** The site that consents, under this guard key, in an approval that it alone signed; undefined if none does. */
+export function givesConsent(signed: Signed, key: Hex): Hex | undefined {
+  const { body, signers } = openSigned(signed, DECISION)
+  const own = signers.length === 1 && signers[0] === body.site && body.consents.length > 0
+  return own && consentsFit(body, key) ? body.site : undefined
+}
 
 /** Signed by the job's researcher: no round that is not certified yet will be opened. */
 export const cancelSchema = z.strictObject({

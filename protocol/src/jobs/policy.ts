@@ -36,11 +36,22 @@ export const policyRuleSchema = z.strictObject({
 })
 export type PolicyRule = z.infer<typeof policyRuleSchema>
 
+/**
+ * Where a site consents that its own aggregate may become derivable. It has to say for which datasets and analyses, by name:
+ * nobody gives such a consent for everything by leaving a selector out.
+ */
+export const consentRuleSchema = policyRuleSchema.extend({
+  analyses: namesSchema,
+  datasets: namesSchema,
+})
+
 export const policySchema = z.strictObject({
   /** of this format; the policy itself is known by its hash */
   version: z.literal(1),
   approve: z.array(policyRuleSchema).max(100).default([]),
   never: z.array(policyRuleSchema).max(100).default([]),
+  /** an approval of a job that one of these covers carries this site's consent, for good */
+  consents: z.array(consentRuleSchema).max(100).default([]),
   /** organisations, counted over the whole survivor set */
   minimumCohort: z.int().min(MIN_COHORT_FLOOR).max(MAX_COHORT).default(DEFAULT_MIN_COHORT),
   minimumCell: z.int().min(DEFAULT_MIN_CELL).max(1_000_000).default(DEFAULT_MIN_CELL),

@@ -30,6 +30,8 @@ export const receiptSchema = z.strictObject({
   job: base64,
   /** signed decisions, one a site */
   decisions: z.array(base64).max(2 * MAX_COHORT),
+  /** approvals of earlier jobs, whose consents the guard relied on in these rounds */
+  consents: z.array(base64).max(MAX_COHORT).default([]),
   /** finished attempts in order: signed specification, certificate, signed opening */
   rounds: z
     .array(
@@ -54,6 +56,8 @@ export type ReceiptDocument = z.infer<typeof receiptSchema>
 export interface ReceiptParts {
   readonly job: Signed
   readonly decisions: readonly Signed[]
+  /** approvals of earlier jobs that specifications name for their consents */
+  readonly consents: readonly Signed[]
   readonly records: readonly AttemptRecord[]
   /** of at least the checkpoint's size */
   readonly roster: Roster
@@ -99,7 +103,7 @@ export function buildReceipt(parts: ReceiptParts): Uint8Array {
   const { roster, leaves } = parts
   const { size } = openCheckpoint(parts.checkpoint, parts.hubKey)
   const job = openSigned(parts.job, JOB).body
-  const indices = [...new Set(involved(job, parts.decisions, roster))]
+  const indices = [...new Set(involved(job, [...parts.decisions, ...parts.consents], roster))]
     .filter((index) => index < size)
     .sort((a, b) => a - b)
   const inOrder = [...parts.records].sort((a, b) => a.round - b.round || a.attempt - b.attempt)
@@ -107,6 +111,7 @@ export function buildReceipt(parts: ReceiptParts): Uint8Array {
     format: RECEIPT_FORMAT,
     job: encodeBase64(encodeSigned(parts.job)),
     decisions: parts.decisions.map((signed) => encodeBase64(encodeSigned(signed))),
+    consents: parts.consents.map((signed) => encodeBase64(encodeSigned(signed))),
     rounds: inOrder.map(({ round, attempt, specification, certificate, opened }) => ({
       round,
       attempt,

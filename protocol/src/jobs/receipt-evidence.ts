@@ -5,7 +5,7 @@
  */
 import type { Hex } from '../crypto/hash.js'
 import { decode } from '../encoding/canonical.js'
-import { decodeSigned, openSigned, type Signed } from '../encoding/signed.js'
+import { decodeSigned, openSigned, payloadHash, type Signed } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import { type Checkpoint, openCheckpoint } from '../identity/checkpoint.js'
 import { openProvenStatement } from '../identity/log.js'
@@ -22,9 +22,9 @@ import { certificateSchema } from '../secagg/consensus-messages.js'
 import type { OpenedBody } from '../secagg/messages.js'
 import { checkRecord, type Ending, endingOf, type RecordFacts } from '../secagg/record.js'
 import type { AttemptRecord } from '../wire.js'
-import { absentSeats } from './check.js'
+import { absentSeats, guardKey } from './check.js'
 import { JOB, type Job, type JobId } from './job.js'
-import { DECISION, type Decision } from './messages.js'
+import { consentsFit, DECISION, type Decision, givesConsent } from './messages.js'
 import { bytesOf, type ReceiptDocument, receiptSchema } from './receipt-document.js'
 
 function fail(code: string, message: string): never {
@@ -141,9 +141,31 @@ export function readDecisions(
     if (!member?.roles.includes('site')) fail('decision', 'a decision is by one who was no site in good standing')
     if (decisions.has(body.site)) fail('decision', `${member.name} decided twice`)
     if (body.decidedAt >= job.notAfter) fail('decision', `${member.name} decided after the job had expired`)
+    if (!consentsFit(body, guardKey(job)))
+      fail('consent', `${member.name} consents in another's name, or to another question`)
     decisions.set(body.site, { member, body, hash })
   }
   return decisions
+}
+
+/** Consents of earlier jobs, by the hash that a specification names them by: approvals that hold nothing but their site's own. */
+function readConsents(document: ReceiptDocument, { job }: SignedJob, log: ProvenLog): ReadonlyMap<Hex, Hex> {
+  const key = guardKey(job)
+  return new Map(
+    document.consents.map((text) => {
+      const signed = decodeSigned(bytesOf(text))
+      const site = givesConsent(signed, key)
+      if (site === undefined) return fail('consent', 'an approval that holds no consent to this question')
+      checkSeen(openSigned(signed, DECISION).body.checkpoint, log)
+      return [payloadHash(signed), site] as const
+    }),
+  )
+}
+
+/** What a round's guard relied on beyond its own approvals must be there, signed by the site whose aggregate it is about. */
+function checkConsents(facts: RecordFacts, given: ReadonlyMap<Hex, Hex>): void {
+  for (const { site, decision } of facts.specification?.consents ?? [])
+    if (given.get(decision) !== site) fail('consent', 'a round relied on a consent that is not in the receipt')
 }
 
 export interface Rounds {
@@ -155,6 +177,8 @@ export interface Rounds {
   readonly survivors: readonly Hex[]
   /** the opening that ended the job */
   readonly opened: OpenedBody | undefined
+  /** sites whose consents the rounds relied on */
+  readonly consents: readonly Hex[]
 }
 
 function readRecord(one: ReceiptDocument['rounds'][number], job: JobId): AttemptRecord {
@@ -243,6 +267,8 @@ export function readRounds(
   const roster = rosterAt(log, log.checkpoint.size)
   checkCommittee(signed.job, roster)
   const attempts: RecordFacts[] = []
+  const consents = new Map(readConsents(document, signed, log))
+  for (const { body, hash } of decisions.values()) if (body.consents.length > 0) consents.set(hash, body.site)
   let place = { round: 1, attempt: 0 }
   let before: Before = { commitment: null, pinned: undefined }
   let end: Pick<Rounds, 'ending' | 'opened' | 'survivors'> | undefined
@@ -254,6 +280,7 @@ export function readRounds(
     checkQuorum(record.specification, signed.job, roster)
     checkQuorum(record.opened, signed.job, roster)
     checkAttempt(facts, signed, decisions, before, log)
+    checkConsents(facts, consents)
     attempts.push(facts)
     const { opened, survivors } = facts
     const ending = endingOf(signed.job, record.attempt, facts)
@@ -265,5 +292,6 @@ export function readRounds(
     before = { commitment: opened?.commitment ?? before.commitment, pinned: survivors ?? before.pinned }
   }
   if (end === undefined) fail('rounds', 'no attempt ends this job')
-  return { attempts, rounds: document.rounds.at(-1)?.round ?? 0, ...end }
+  const relied = new Set(attempts.flatMap((one) => one.specification?.consents.map(({ site }) => site) ?? []))
+  return { attempts, rounds: document.rounds.at(-1)?.round ?? 0, consents: [...relied].sort(), ...end }
 }

@@ -46,6 +46,8 @@ export interface ReceiptSummary {
     readonly quorum: number
   }
   readonly rounds: number
+  /** sites that let their own aggregate become derivable, and on whose consent a round relied */
+  readonly consents: readonly string[]
   readonly outcome: Ending['status']
   /** why nothing was released, or `released` */
   readonly code: string
@@ -105,6 +107,7 @@ export function summarise(
       quorum: profileOf(members.length)?.quorum ?? 0,
     },
     rounds: rounds.rounds,
+    consents: rounds.consents.map((key) => titled(roster.members.get(key)).name).sort(),
     outcome: rounds.ending.status,
     code: rounds.ending.code,
     cannotShow: CANNOT_SHOW,

@@ -7,14 +7,17 @@ import type { Hex } from '../crypto/hash.js'
 import { openSealed } from '../crypto/sealing.js'
 import { decode } from '../encoding/canonical.js'
 import { openSigned, type Signed, signObject } from '../encoding/signed.js'
-import { accept, ignore, reject, type Verdict } from '../encoding/verdict.js'
+import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
+import { successionOf } from '../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../limits.js'
 import { type Context, type Effect, type Table, withEntry } from '../machine.js'
 import type { JobStatus } from '../peer.js'
 import { commitResult } from '../secagg/commitment.js'
+import { profileOf } from '../secagg/committee.js'
 import { releaseContext } from '../secagg/member/opening.js'
 import { checkRecord, endingOf, type RecordFacts, seatsOf } from '../secagg/record.js'
-import type { AttemptRecord, WireMessage, WireOf } from '../wire.js'
+import type { AttemptRecord, GuardRefusal, WireMessage, WireOf } from '../wire.js'
+import { checkRefusal } from './guard-refusal.js'
 import { JOB, type Job, type JobId } from './job.js'
 import { CANCEL, DECISION } from './messages.js'
 
@@ -29,11 +32,17 @@ export interface RequestState {
     readonly status: 'submitted' | 'failed'
   }>
   readonly cancelled: Signed | undefined
+  /** members that ended the job since their committee is succeeded */
+  readonly retired: Table<boolean>
   readonly release:
     | {
         readonly records: readonly AttemptRecord[]
         readonly decisions: readonly Signed[]
         readonly survivors: readonly Hex[]
+        /** approvals of earlier jobs whose consents the rounds relied on */
+        readonly consents: readonly Signed[]
+        /** what the guard held against the job, if that is what ended it */
+        readonly refused: (GuardRefusal & { readonly groups: readonly (readonly Hex[])[] }) | null
       }
     | undefined
   /** the released numbers (canonical bytes) and the salt of their commitment */
@@ -46,6 +55,7 @@ export function newRequest(job: Signed): RequestState {
     status: { status: 'announced', code: '' },
     decisions: new Map(),
     progress: new Map(),
+    retired: new Map(),
     cancelled: undefined,
     release: undefined,
     result: undefined,
@@ -89,10 +99,12 @@ function take(turn: Turn, event: RequestEvent): Verdict {
   switch (event.type) {
     case 'resume':
       announce(turn)
+      awaitRetired(turn)
       turn.effects.push({ type: 'timer', name: 'expire', atMs: turn.job.notAfter + OPEN_MARGIN_MS })
       return accept
     case 'timer':
       if (event.name === 'announce') announce(turn)
+      else if (event.name === 'retired' && isOpen(turn)) setStatus(turn, 'failed', 'committee-retired')
       else if (isOpen(turn) && turn.context.nowMs >= turn.job.notAfter) setStatus(turn, 'expired', 'expired')
       return accept
     case 'cancel':
@@ -137,6 +149,8 @@ function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
       return message.site === from ? onProgress(turn, message) : reject('not-the-site', 'progress of another site')
     case 'outcome':
       return onOutcome(turn, message.record)
+    case 'retired':
+      return onRetired(turn, from)
     case 'release':
       return onRelease(turn, message)
     default:
@@ -199,11 +213,17 @@ function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
       : undefined
   if (ending.status === 'released' && result === undefined && turn.job.recipients.includes(turn.context.self))
     return reject('release', 'the numbers do not fit the commitment that a quorum signed')
-  if (!isComplete(checked, message.decisions)) return ignore('release-incomplete')
+  if (!isComplete(checked, message.decisions, message.consents)) return ignore('release-incomplete')
   turn.state = {
     ...turn.state,
     result,
-    release: { records: inOrder, decisions: message.decisions, survivors: facts.survivors ?? [] },
+    release: {
+      records: inOrder,
+      decisions: message.decisions,
+      survivors: facts.survivors ?? [],
+      consents: message.consents,
+      refused: message.refused && checkRefusal(message.refused, facts.specification, turn.context.roster),
+    },
   }
   setStatus(turn, ending.status, ending.code)
   turn.effects.push({
@@ -214,18 +234,41 @@ function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
   return accept
 }
 
-/** Every round's opening leads to the next, and every approval that a cohort names is there: enough for a receipt. */
+/** Its committee is succeeded: what is certified may still be opened, but not for long. */
+function awaitRetired(turn: Turn): void {
+  const { roster } = turn.context
+  const succession = isOpen(turn) ? successionOf(roster, turn.job.committee, turn.job.dataset) : undefined
+  if (succession !== undefined)
+    turn.effects.push({ type: 'timer', name: 'retired', atMs: succession.at + 2 * OPEN_MARGIN_MS })
+}
+
+/** Once a quorum has left without an opening there will be none: the job can be submitted to the successor at once. */
+function onRetired(turn: Turn, from: Hex): Verdict {
+  const { roster } = turn.context
+  if (successionOf(roster, turn.job.committee, turn.job.dataset) === undefined) return later('committee-serves')
+  const committee = roster.committees.get(turn.job.committee)
+  const seats = committee === undefined ? [] : seatsOf(turn.job, committee, roster)
+  if (!seats.includes(from)) return reject('not-a-member', 'no seat in this job')
+  turn.state = { ...turn.state, retired: withEntry(turn.state.retired, from, true) }
+  const quorum = profileOf(seats.length)?.quorum ?? Number.POSITIVE_INFINITY
+  if (isOpen(turn) && turn.state.retired.size >= quorum) setStatus(turn, 'failed', 'committee-retired')
+  return accept
+}
+
+/** Every round's opening leads to the next, and every approval that a cohort or a consent names is there: enough for a receipt. */
 function isComplete(
   checked: readonly { readonly record: AttemptRecord; readonly facts: RecordFacts }[],
   decisions: readonly Signed[],
+  consents: readonly Signed[],
 ): boolean {
-  const hashes = new Set(decisions.map((signed) => openSigned(signed, DECISION).hash))
+  const hashes = new Set([...decisions, ...consents].map((signed) => openSigned(signed, DECISION).hash))
   let commitment: Hex | null = null
   let round = 1
   for (const { record, facts } of checked) {
     if (record.round !== round || (facts.specification !== undefined && facts.specification.state !== commitment))
       return false
-    if (facts.specification?.cohort.some((one) => !hashes.has(one.decision))) return false
+    const { cohort = [], consents: named = [] } = facts.specification ?? {}
+    if ([...cohort, ...named].some((one) => !hashes.has(one.decision))) return false
     if (facts.opened === undefined) continue
     commitment = facts.opened.commitment
     round++

@@ -6,7 +6,7 @@
 import { findAnalysis } from '../analyses/registry.js'
 import type { Hex } from '../crypto/hash.js'
 import { encode } from '../encoding/canonical.js'
-import { type SurvivorHistory, strictestFloor } from '../history.js'
+import { type KnownSet, strictestFloor } from '../history.js'
 import type { Job } from '../jobs/job.js'
 import { derivableContributors } from './guard.js'
 
@@ -24,7 +24,10 @@ export interface GateInput {
   readonly survivors: readonly Hex[]
   /** the state this round started from, decoded */
   readonly state: unknown
-  readonly history: readonly SurvivorHistory[]
+  /** what the specification names, so that every member computes on the same */
+  readonly history: readonly KnownSet[]
+  /** sites whose own aggregate may become derivable */
+  readonly consents: ReadonlySet<Hex>
 }
 
 /** Total: whatever a lying site added to the sum, every member comes to the same release. */
@@ -47,7 +50,12 @@ function judgeSum(input: GateInput): Release {
     one.contributors === null ? [] : [{ set: new Set(one.sites), contributors: one.contributors }],
   )
   const floor = strictestFloor(input.history, input.minCohort)
-  const derivable = derivableContributors(earlier, { set: new Set(input.survivors), contributors }, floor)
+  const derivable = derivableContributors(
+    earlier,
+    { set: new Set(input.survivors), contributors },
+    floor,
+    input.consents,
+  )
   if (!derivable.ok) return { kind: 'suppressed', code: 'derivable-contributors' }
   const rules = { minimumCell: job.minimumCell, minimumContributors: input.minCohort }
   const outcome = analysis.combine(

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Hex } from '../crypto/hash.js'
 import { hexSchema, type Kind, type Signed, signedSchema } from '../encoding/signed.js'
-import { MAX_COHORT, MAX_DIMENSION } from '../limits.js'
+import { MAX_COHORT, MAX_DIMENSION, MAX_NAMED_SETS, MAX_RETIREMENT_SETS } from '../limits.js'
 
 export const SUITE = 'flamesh-sa-1'
 
@@ -51,8 +51,12 @@ export const specificationSchema = z.strictObject({
   /** the survivor set this round must have (keys, sorted), null while it is free */
   pinned: z.array(hexSchema).max(MAX_COHORT).nullable(),
   checkpoint: z.strictObject({ size: z.int().min(1), root: hexSchema }),
-  /** the distinct survivor sets certified so far for the guard's key, by hash, sorted */
-  history: z.array(hexSchema).max(4096),
+  /** the distinct survivor sets certified so far for the guard's key, sorted: guard and gate compute on these and no others */
+  history: z
+    .array(z.strictObject({ set: hexSchema, minimum: z.int().min(1), contributors: counter.nullable() }))
+    .max(MAX_NAMED_SETS),
+  /** sites that let their own aggregate become derivable under the guard's key, sorted, each with the approval that says so */
+  consents: z.array(z.strictObject({ site: hexSchema, decision: hexSchema })).max(MAX_COHORT),
 })
 export type Specification = z.infer<typeof specificationSchema>
 /** roundId is the hash of this object's payload. Valid with q members' signatures. */
@@ -137,6 +141,26 @@ export const OPENED: Kind<OpenedBody> = { kind: 'opened', version: 1, schema: op
 export const fetchSchema = z.strictObject({ roundId: hexSchema, seat, site: counter })
 export type Fetch = z.infer<typeof fetchSchema>
 export const FETCH: Kind<Fetch> = { kind: 'fetch', version: 1, schema: fetchSchema }
+
+/**
+ * A member of a committee that is succeeded leaves: it votes for none of these datasets any more, and names every set that it
+ * can prove. With a quorum of these the successor knows whatever was or could yet be certified.
+ */
+export const retirementSchema = z.strictObject({
+  /** indices of the two committees' statements */
+  predecessor: counter,
+  successor: counter,
+  /** sorted */
+  datasets: z.array(z.string().max(64)).min(1).max(64),
+  /** sorted by key and set */
+  sets: z
+    .array(
+      z.strictObject({ key: hexSchema, set: hexSchema, minimum: z.int().min(1), contributors: counter.nullable() }),
+    )
+    .max(MAX_RETIREMENT_SETS),
+})
+export type Retirement = z.infer<typeof retirementSchema>
+export const RETIREMENT: Kind<Retirement> = { kind: 'retirement', version: 1, schema: retirementSchema }
 
 /** Two signed objects by one signer that contradict each other. */
 export interface Evidence {

@@ -96,7 +96,8 @@ function mismatch(message: string): never {
   throw new FlameshError('record', message)
 }
 
-function openByQuorum(signed: Signed, { instance, seats, profile }: Electorate): OpenedBody {
+/** An opening of this attempt with the signatures of a quorum. */
+export function openByQuorum(signed: Signed, { instance, seats, profile }: Electorate): OpenedBody {
   const { body, signers } = openByCommittee(signed, OPENED, seats)
   if (signers.length < profile.quorum) throw new FlameshError('quorum', 'the opening lacks a quorum of signatures')
   if (body.job !== instance.job || body.round !== instance.round || body.attempt !== instance.attempt) {

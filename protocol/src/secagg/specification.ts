@@ -9,6 +9,7 @@ import { isSealable } from '../crypto/sealing.js'
 import { hashOf } from '../encoding/canonical.js'
 import { type Opened, openSigned, type Signed } from '../encoding/signed.js'
 import { assert, FlameshError } from '../errors.js'
+import type { NamedSet } from '../history.js'
 import type { CommitteeRecord, Roster } from '../identity/roster.js'
 import { absentSeats } from '../jobs/check.js'
 import type { Job, JobId } from '../jobs/job.js'
@@ -39,7 +40,7 @@ const RING = 128
 
 type Fixed = Omit<
   Specification,
-  'cohort' | 'committee' | 'closesAt' | 'openBy' | 'checkpoint' | 'history' | 'pinned'
+  'cohort' | 'committee' | 'closesAt' | 'openBy' | 'checkpoint' | 'history' | 'consents' | 'pinned'
 > & {
   readonly pinned: readonly Hex[] | null
 }
@@ -84,7 +85,8 @@ export interface Proposal {
   readonly seats: readonly (Signed | null)[]
   readonly closesAt: number
   readonly checkpoint: Specification['checkpoint']
-  readonly history: readonly Hex[]
+  readonly history: readonly NamedSet[]
+  readonly consents: readonly CohortEntry[]
 }
 
 export function buildSpecification(basis: RoundBasis, proposal: Proposal): Specification {
@@ -97,7 +99,8 @@ export function buildSpecification(basis: RoundBasis, proposal: Proposal): Speci
     closesAt: proposal.closesAt,
     openBy: proposal.closesAt + OPEN_MARGIN_MS,
     checkpoint: proposal.checkpoint,
-    history: [...proposal.history].sort(),
+    history: [...proposal.history].sort((a, b) => (a.set < b.set ? -1 : 1)),
+    consents: [...proposal.consents].sort((a, b) => (a.site < b.site ? -1 : 1)),
   }
 }
 
@@ -140,7 +143,7 @@ export function checkSpecification(
   basis: RoundBasis,
   roster: Roster,
 ): readonly (Prekey | null)[] {
-  const { cohort, committee: _c, closesAt, openBy, checkpoint: _k, history, ...given } = specification
+  const { cohort, committee: _c, closesAt, openBy, checkpoint: _k, history, consents, ...given } = specification
   if (hashOf(given) !== hashOf(fixedFields(basis))) refuse('not-the-job', 'the specification differs from the job')
   if (specification.committee.index !== basis.committee.index) refuse('not-the-job', 'another committee')
   if (specification.committee.seats.length !== basis.committee.members.length) refuse('seats', 'not one entry a seat')
@@ -148,7 +151,8 @@ export function checkSpecification(
   if (openBy !== closesAt + OPEN_MARGIN_MS || closesAt > basis.job.notAfter) refuse('times', 'closing or opening times')
   const paused = basis.pinned !== null || basis.job.dropout === 'pause'
   if (paused && closesAt !== basis.job.notAfter) refuse('times', 'a pause lasts as long as the job')
-  if (!isSorted(history)) refuse('history', 'history is not sorted')
+  if (!isSorted(history.map((one) => one.set))) refuse('history', 'history is not sorted')
+  if (!isSorted(consents.map((one) => one.site))) refuse('consents', 'the consents are not sorted and distinct')
   if (!fits(cohort.length, 2 ** specification.boundBits, specification.ring, specification.fractionBits))
     refuse('overflow', 'the bound does not fit the ring')
   const prekeys = openPrekeys(specification, basis.committee)

@@ -43,6 +43,7 @@ export function jobView(job: string, changes: Partial<JobView> = {}): JobView {
     message: undefined,
     round: 0,
     mine: true,
+    consent: false,
     sites: {},
     ...changes,
   }
@@ -77,7 +78,7 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
     roster: unused,
     checkpoint: () => undefined,
     setPolicy: () => call('setPolicy'),
-    evaluate: () => ({ decision: 'ask', rules: [], code: 'outside-policy', message: 'no rule' }),
+    evaluate: () => ({ decision: 'ask', rules: [], code: 'outside-policy', message: 'no rule', consents: false }),
     setDatasets: () => call('setDatasets'),
     catalogue: () => new Map([['site-a', [{ name: 'lung', columns: [], roundedRows: 40, version: '66'.repeat(32) }]]]),
     async submit(job) {

@@ -35,7 +35,31 @@ async function samples(): Promise<readonly WireMessage[]> {
   for (const message of [...watch.seen.map((one) => one.message), ...more]) byType.set(message.type, message)
   const signed = federation.node('site-a').disk.entries.get(`job/${job}/signed`) as Uint8Array
   byType.set('job', decodeWire(encode({ type: 'job', job: decode(signed) })))
+  for (const message of await samplesOfHandover()) byType.set(message.type, message)
   return [...byType.values()]
+}
+
+/** What a member says that missed a job, and what the members of a committee say that is succeeded in the middle of another. */
+async function samplesOfHandover(): Promise<readonly WireMessage[]> {
+  const { federation, watch } = await world({ seats: 3 })
+  federation.node('site-f').kill()
+  await federation.finish(await submit(federation, describeJob(federation)))
+  await pass(federation, 2)
+  watch.meddle = (_from, _to, message) => (message.type === 'submit' ? undefined : message)
+  await submit(federation, logisticJob(federation))
+  await pass(federation, 12)
+  federation.append({
+    type: 'name-committee',
+    name: 'next',
+    members: ['site-c', 'site-d', 'site-e'].map((name) => federation.node(name).key),
+    datasets: ['ages'],
+    succeeds: [federation.statements.length - 1],
+  })
+  await federation.tell(...federation.nodes.keys())
+  await federation.node('site-f').start()
+  await pass(federation, 5)
+  const wanted = ['history', 'history-offer', 'history-request', 'retirement', 'retired']
+  return watch.seen.map((one) => one.message).filter((message) => wanted.includes(message.type))
 }
 
 /** One change somewhere in the tree: a leaf replaced, an entry dropped, doubled or renamed. */
@@ -87,6 +111,9 @@ describe('the engine and what peers send', () => {
       'fetch',
       'have',
       'hello',
+      'history',
+      'history-offer',
+      'history-request',
       'job',
       'log',
       'log-request',
@@ -96,6 +123,8 @@ describe('the engine and what peers send', () => {
       'prekeys',
       'progress',
       'release',
+      'retired',
+      'retirement',
       'round',
       'specification',
       'submit',

@@ -7,6 +7,7 @@ describe('policy', () => {
       version: 1,
       approve: [],
       never: [],
+      consents: [],
       minimumCohort: 5,
       minimumCell: 5,
       maxColluding: 1,
@@ -30,6 +31,9 @@ describe('policy', () => {
       { approve: [{ researchers: [] }] },
       { approve: [{ everything: true }] },
       { approve: [{ hashes: ['abc'] }] },
+      { consents: [{}] },
+      { consents: [{ analyses: ['table'] }] },
+      { consents: [{ datasets: 'any', analyses: 'any' }] },
       { approved: [] },
       { version: 2 },
     ]) {

@@ -248,6 +248,7 @@ class Committee {
         closesAt: closingTime(job, place.pinned !== null, NOW + 1000),
         checkpoint: job.checkpoint,
         history: [],
+        consents: [],
       },
     )
     return signBy(SPECIFICATION, this.twists.specification?.(body) ?? body, this.signers)
@@ -370,6 +371,7 @@ export function receiptOf(run: Run, world = run.world): Uint8Array {
   return buildReceipt({
     job: run.signed,
     decisions: run.decisions,
+    consents: [],
     records: run.records,
     roster: world.roster,
     leaves: leavesOf(world.statements),

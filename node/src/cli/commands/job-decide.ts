@@ -10,8 +10,11 @@ async function decide(context: CommandContext, id: string, verb: keyof typeof DO
   context.out.result(view, () => `job ${shortId(view.job)}: ${DONE[verb]}`)
 }
 
-export const jobApprove = (context: CommandContext, id: string): Promise<undefined> =>
-  decide(context, id, 'approve', {})
+export const jobApprove = (
+  context: CommandContext,
+  id: string,
+  options: { readonly consent?: boolean },
+): Promise<undefined> => decide(context, id, 'approve', { consent: options.consent === true })
 
 export const jobRefuse = (
   context: CommandContext,

@@ -31,6 +31,7 @@ function renderJob(view: JobDocument): string {
     ['where', body.where.length === 0 ? 'all rows' : body.where.map(conditionText).join(' and ')],
     ['cohort', `at least ${body.cohort.minimum} organisations, smallest cell ${body.minimumCell}`],
     ['open until', timeText(body.notAfter)],
+    ['consent', consentText(view)],
     ['status', [view.status, view.code, view.message].filter((part) => part !== undefined).join(', ')],
   ]
   const sites = Object.entries(view.sites)
@@ -45,6 +46,14 @@ function renderJob(view: JobDocument): string {
     ['site', 'status', 'in the sum', 'reason'].map((title) => ({ title })),
     rows,
   )}`
+}
+
+/** What consenting means, before it is done and after. */
+function consentText({ consent, status }: JobDocument): string {
+  if (consent)
+    return "given for this question: this site's own aggregate may become derivable, in this and every later job"
+  if (status !== 'announced' && status !== 'waiting') return 'none'
+  return 'none; "approve --consent" would let this site\'s own aggregate for this question become derivable, for good'
 }
 
 function conditionText({ column, operator, values }: Job['where'][number]): string {

@@ -92,6 +92,7 @@ function renderSummary(summary: ReceiptSummary): string {
         .map(titled)
         .join(', ') || 'nobody',
     ],
+    ['consented', summary.consents.join(', ') || 'nobody'],
     ['committee', `${committee.name}: ${committee.members.join(', ')}; ${committee.quorum} must sign`],
     ['outcome', `${summary.outcome}${why} after ${summary.rounds} round${summary.rounds === 1 ? '' : 's'}`],
   ])

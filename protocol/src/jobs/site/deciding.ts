@@ -6,6 +6,7 @@ import { checkJob, guardKey } from '../check.js'
 import { evaluatePolicy, type PolicyDecision } from '../evaluate.js'
 import type { Job, JobId } from '../job.js'
 import { DECISION, type Decision } from '../messages.js'
+import type { SiteEvent } from './machine.js'
 import { audit, isOpen, presentMembers, send, setStatus, type Turn } from './state.js'
 
 export function decidePolicy(job: Job, jobId: JobId, context: Context): PolicyDecision {
@@ -29,12 +30,15 @@ export function decidePolicy(job: Job, jobId: JobId, context: Context): PolicyDe
 export function decideByPolicy(turn: Turn): void {
   const check = checkJob(turn.job, turn.context.roster, turn.context.nowMs)
   if (!check.ok) return decide(turn, 'refuse', 'policy', check.code, check.message)
-  const { decision, code, message } = decidePolicy(turn.job, turn.jobId, turn.context)
-  if (decision !== 'ask') decide(turn, decision, 'policy', code, message)
+  const { decision, code, message, consents } = decidePolicy(turn.job, turn.jobId, turn.context)
+  if (decision !== 'ask') decide(turn, decision, 'policy', code, message, consents)
   else if (turn.state.status.status === 'announced') setStatus(turn, 'waiting', code, message)
 }
 
-export function onOperator(turn: Turn, decision: 'approve' | 'refuse', reason: string): Verdict {
+export function onOperator(
+  turn: Turn,
+  { decision, reason, consent }: Extract<SiteEvent, { type: 'operator' }>,
+): Verdict {
   if (turn.state.decision !== undefined || !isOpen(turn)) return ignore('decided')
   if (decision === 'refuse') {
     decide(turn, 'refuse', 'operator', 'operator', reason)
@@ -42,7 +46,8 @@ export function onOperator(turn: Turn, decision: 'approve' | 'refuse', reason: s
   }
   const verdict = decidePolicy(turn.job, turn.jobId, turn.context)
   if (verdict.decision === 'refuse') return reject(verdict.code, verdict.message)
-  decide(turn, 'approve', 'operator', 'operator', reason)
+  // what the policy consents to needs no operator, and what the operator consents to no policy
+  decide(turn, 'approve', 'operator', 'operator', reason, consent || verdict.consents)
   return accept
 }
 
@@ -52,8 +57,11 @@ function decide(
   by: 'policy' | 'operator',
   code: string,
   message: string,
+  consents = false,
 ): void {
   const { context, job } = turn
+  const consenting = decision === 'approve' && consents
+  const key = guardKey(job)
   const dataset = context.datasets.find((one) => one.name === job.dataset)
   const body: Decision = {
     job: turn.jobId,
@@ -64,14 +72,15 @@ function decide(
     policyHash: context.policyHash,
     datasetVersion: decision === 'approve' ? (dataset?.version ?? null) : null,
     checkpoint: { size: context.log.size, root: context.log.root },
-    consents: [],
+    consents: consenting ? [{ site: context.self, key }] : [],
     decidedAt: context.nowMs,
     by,
   }
   const signed = signObject(DECISION.kind, DECISION.version, body, context.signer)
   turn.state = { ...turn.state, decision: signed }
   setStatus(turn, decision === 'approve' ? 'approved' : 'refused', code, message)
-  audit(turn, decision === 'approve' ? 'job-approved' : 'job-refused', { by, code })
+  audit(turn, decision === 'approve' ? 'job-approved' : 'job-refused', { by, code, consent: consenting })
+  if (consenting) turn.effects.push({ type: 'remember-consent', key, decision: signed })
   sendDecision(turn, signed)
 }
 

@@ -5,11 +5,13 @@
 import type { Hex } from '../../crypto/hash.js'
 import { openSigned, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
+import { successionOf } from '../../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../../limits.js'
 import type { Context, Effect } from '../../machine.js'
 import type { ContributeOutcome } from '../../ports.js'
 import type { ComputeAnswer } from '../../secagg/compute.js'
 import { checkRecord, endingOf } from '../../secagg/record.js'
+import { proofOfRecord } from '../../secagg/set-proof.js'
 import type { WireMessage, WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { CANCEL, DECISION } from '../messages.js'
@@ -30,7 +32,13 @@ import {
 
 export type SiteEvent =
   | { readonly type: 'resume'; readonly restarted: boolean }
-  | { readonly type: 'operator'; readonly decision: 'approve' | 'refuse'; readonly reason: string }
+  | {
+      readonly type: 'operator'
+      readonly decision: 'approve' | 'refuse'
+      readonly reason: string
+      /** this site's own aggregate may become derivable */
+      readonly consent: boolean
+    }
   | { readonly type: 'message'; readonly from: Hex; readonly message: WireMessage }
   | { readonly type: 'contributed'; readonly tag: string; readonly outcome: ContributeOutcome }
   | { readonly type: 'computed'; readonly tag: string; readonly answer: ComputeAnswer }
@@ -57,7 +65,7 @@ function take(turn: Turn, event: SiteEvent): Verdict {
     case 'resume':
       return resume(turn, event.restarted)
     case 'operator':
-      return onOperator(turn, event.decision, event.reason)
+      return onOperator(turn, event)
     case 'message':
       return takeMessage(turn, event.message)
     case 'contributed':
@@ -96,10 +104,24 @@ function resume(turn: Turn, restarted: boolean): Verdict {
     { type: 'timer', name: 'expire', atMs: turn.job.notAfter },
     { type: 'timer', name: 'forget', atMs: turn.job.notAfter + OPEN_MARGIN_MS },
   )
+  if (successionOf(turn.context.roster, turn.job.committee, turn.job.dataset) !== undefined) leaveRetired(turn)
   if (status === 'announced' || (status === 'waiting' && !restarted)) decideByPolicy(turn)
   else if (restarted) repeat(turn)
   if (restarted) askMembers(turn)
   return accept
+}
+
+/** The committee has handed its dataset over: what was not submitted to it never will be. */
+function leaveRetired(turn: Turn): void {
+  if (turn.state.status.status !== 'approved' && turn.state.status.status !== 'preparing') return
+  for (const [name, round] of turn.state.rounds)
+    if (round.status === 'preparing' && !round.resolved) markResolved(turn, name)
+  setStatus(
+    turn,
+    'failed',
+    'committee-retired',
+    'another committee serves the dataset now; the job can be submitted again',
+  )
 }
 
 function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
@@ -110,13 +132,15 @@ function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
     const ownVersion = own ? openSigned(turn.state.decision as Signed, DECISION).body.datasetVersion : null
     const entry = {
       key: guardKey(turn.job),
+      dataset: turn.job.dataset,
       sites: facts.survivors,
       job: turn.jobId,
       ownVersion,
       contributors: facts.opened?.contributors ?? null,
       minCohort: turn.job.cohort.minimum,
+      proven: true,
     }
-    turn.effects.push({ type: 'remember', entry })
+    turn.effects.push({ type: 'remember', entry, proof: proofOfRecord(turn.state.job, record) })
   }
   markResolved(turn, name)
   const ending = endingOf(turn.job, record.attempt, facts)

@@ -7,8 +7,9 @@ import { accept, ignore, later, reject, type Verdict } from '../../encoding/verd
 import { ASK_AGAIN_MS, ASK_UNTIL_MS } from '../../limits.js'
 import { withEntry } from '../../machine.js'
 import { type Profile, profileOf } from '../../secagg/committee.js'
+import { proofOfStanding } from '../../secagg/set-proof.js'
 import { checkStanding, comparePlaces, resolve } from '../../secagg/standing.js'
-import type { WireOf } from '../../wire.js'
+import type { SetProof, WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { attemptOf, audit, isOpen, markResolved, presentMembers, type SiteState, type Turn } from './state.js'
 
@@ -17,7 +18,7 @@ const ASK_MS = 60_000
 
 /** Rounds of a job that is over here, without an outcome. */
 export function unresolvedRounds({ status, rounds }: SiteState): readonly string[] {
-  if (status.status !== 'expired') return []
+  if (status.status !== 'expired' && status.code !== 'committee-retired') return []
   return [...rounds].flatMap(([name, one]) => (one.resolved ? [] : [name]))
 }
 
@@ -39,7 +40,8 @@ export const askMembers = (turn: Turn): void => ask(turn, presentMembers(turn))
 
 export function onStanding(turn: Turn, message: WireOf<'standing'>): Verdict {
   if (isOpen(turn)) return later('not-closed')
-  if (turn.state.status.status !== 'expired') return ignore('past')
+  const { status, code } = turn.state.status
+  if (status !== 'expired' && code !== 'committee-retired') return ignore('past')
   const { jobId, job, context } = turn
   const [signer, ...more] = checkStanding(message, jobId, job, context.roster).signers as [Hex]
   if (more.length > 0) return reject('signature', 'standings are passed on one by one')
@@ -52,19 +54,26 @@ export function onStanding(turn: Turn, message: WireOf<'standing'>): Verdict {
 /** What q members' standings name counts as certified; apart from that these rounds had no outcome. */
 function settle(turn: Turn): void {
   const { jobId, job, context, committee } = turn
-  const facts = [...turn.state.standings.values()].map((one) => checkStanding(one, jobId, job, context.roster))
+  const proofs = new Map<readonly Hex[], SetProof | undefined>()
+  const facts = [...turn.state.standings.values()].map((one) => {
+    const checked = checkStanding(one, jobId, job, context.roster)
+    if (checked.survivors !== undefined) proofs.set(checked.survivors, proofOfStanding(turn.state.job, one))
+    return checked
+  })
   const found = resolve(profileOf(committee.members.length) as Profile, facts)
   if (found === undefined) return
   for (const sites of found.sets) {
     const entry = {
       key: guardKey(job),
+      dataset: job.dataset,
       sites,
       job: jobId,
       ownVersion: null,
       contributors: null,
       minCohort: job.cohort.minimum,
+      proven: true,
     }
-    turn.effects.push({ type: 'remember', entry })
+    turn.effects.push({ type: 'remember', entry, proof: proofs.get(sites) })
   }
   for (const name of unresolvedRounds(turn.state)) {
     if (comparePlaces(attemptOf(name), found.from) < 0) continue

@@ -4,11 +4,11 @@
  */
 import type { Hex } from '../../crypto/hash.js'
 import { decode } from '../../encoding/canonical.js'
-import { openSigned, type Signed, signObject } from '../../encoding/signed.js'
+import { openSigned, payloadHash, type Signed, signObject } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
-import { survivorsHash } from '../../history.js'
-import { activeMember } from '../../identity/roster.js'
-import { MAX_CHECKPOINT_AGE_MS, MAX_CLOCK_SKEW_MS } from '../../limits.js'
+import { beyond, namedSets } from '../../history.js'
+import { activeMember, successionOf } from '../../identity/roster.js'
+import { MAX_CHECKPOINT_AGE_MS, MAX_CLOCK_SKEW_MS, MAX_SETS_PER_HELLO } from '../../limits.js'
 import { withEntry } from '../../machine.js'
 import type { ContributeOutcome } from '../../ports.js'
 import { commitResult } from '../../secagg/commitment.js'
@@ -24,7 +24,7 @@ import {
 } from '../../secagg/specification.js'
 import type { WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
-import { DECISION } from '../messages.js'
+import { DECISION, givesConsent } from '../messages.js'
 import { decidePolicy } from './deciding.js'
 import {
   attemptOf,
@@ -100,6 +100,7 @@ function readState(turn: Turn, message: WireOf<'round'>, specification: Specific
 /** What a site checks before it answers; undefined if nothing is against it. */
 function judge(turn: Turn, specification: Specification, state: Uint8Array | null): Verdict | undefined {
   const { context, job } = turn
+  if (successionOf(context.roster, job.committee, job.dataset) !== undefined) return ignore('committee-superseded')
   const decision = turn.state.decision as Signed
   checkSpecification(
     specification,
@@ -124,8 +125,8 @@ function judge(turn: Turn, specification: Specification, state: Uint8Array | nul
     return reject('minimum-cohort', "below this site's floor")
   if (context.log.checkpointAgeMs > MAX_CHECKPOINT_AGE_MS) return later('checkpoint-stale')
   if (specification.closesAt + MAX_CLOCK_SKEW_MS < context.nowMs) return ignore('round-closed')
-  const certified = context.history(guardKey(job)).map((one) => survivorsHash(one.sites))
-  if (certified.some((one) => !specification.history.includes(one))) return ignore('shortened-history')
+  const memory = judgeMemory(turn, specification)
+  if (memory !== undefined) return memory
   if (context.busy(guardKey(job), turn.jobId)) return later('key-busy')
   const seats = specification.committee.seats.entries()
   for (const [seat, prekey] of seats) {
@@ -134,6 +135,30 @@ function judge(turn: Turn, specification: Specification, state: Uint8Array | nul
       return reject('seat-revoked', 'a seat whose member is not in good standing')
   }
   return undefined
+}
+
+/** Against forgetful members and forged consents: what this site knows of the question must be named, and nothing in its name. */
+function judgeMemory(turn: Turn, specification: Specification): Verdict | undefined {
+  const { context, job } = turn
+  const key = guardKey(job)
+  const claimed = specification.consents.find((one) => one.site === context.self)
+  if (claimed !== undefined && !consentsOfOwn(turn).includes(claimed.decision))
+    return reject('consent', 'names a consent that this site did not give')
+  const own = namedSets(context.history(key))
+  const missing = beyond(own, specification.history)
+  if (missing.length === 0) return undefined
+  const sets = own.filter((one) => missing.includes(one.set)).slice(0, MAX_SETS_PER_HELLO)
+  for (const member of presentMembers(turn))
+    send(turn, 'offer', member, { type: 'history-offer', sets: sets.map((one) => ({ key, ...one })) })
+  return ignore('shortened-history')
+}
+
+/** Hashes of the approvals in which this site consented for the job's question. */
+function consentsOfOwn(turn: Turn): readonly Hex[] {
+  const key = guardKey(turn.job)
+  const { decision } = turn.state
+  const given = decision !== undefined && givesConsent(decision, key) !== undefined ? [decision] : []
+  return [...turn.context.ownConsents(key), ...given].map(payloadHash)
 }
 
 export function contribute(turn: Turn, name: string, round: SiteRound): void {

@@ -5,14 +5,13 @@
 import type { Hex } from '../../crypto/hash.js'
 import { decodeSigned, openSigned, payloadHash, type Signed } from '../../encoding/signed.js'
 import { errorCode } from '../../errors.js'
-import { strictestFloor, survivorsHash } from '../../history.js'
+import { survivorsHash } from '../../history.js'
 import { activeMember } from '../../identity/roster.js'
-import { guardKey } from '../../jobs/check.js'
 import { CANCEL } from '../../jobs/messages.js'
 import type { ConsensusEvent, Question } from '../consensus.js'
 import { type Decision, valueId } from '../consensus-messages.js'
-import { checkGroups } from '../guard.js'
 import { HAVE, type Have, type Specification, WITHDRAWAL } from '../messages.js'
+import { guardOutcome } from './memory.js'
 import { approvals, cohortView } from './specifying.js'
 import { accuse, attemptName, audit, sendToMembers, specificationOf, survivorKeys, type Turn, update } from './state.js'
 
@@ -28,7 +27,7 @@ export function impliedSurvivors(turn: Turn, specification: Specification, haves
   return { survivors: found.map((one) => one.index), submissions: found.map((one) => one.submission) }
 }
 
-/** Why a survivor set may not be opened, as the code of an ABANDON; undefined if it may. */
+/** Why a survivor set may not be opened: the code of an ABANDON, or `unknown`, so wait; undefined if it may. */
 export function survivorsObjection(
   turn: Turn,
   specification: Specification,
@@ -48,15 +47,8 @@ export function survivorsObjection(
     return context.nowMs >= turn.job.notAfter ? 'expired' : 'too-few-submissions'
   if (keys.some((key) => activeMember(context.roster, key, context.nowMs) === undefined))
     return specification.pinned === null ? 'survivor-revoked' : 'pinned-site-left'
-  const history = context.history(guardKey(turn.job))
-  const floor = strictestFloor(history, specification.minCohort)
-  const guarded = checkGroups(
-    history.map((one) => new Set(one.sites)),
-    new Set(keys),
-    floor,
-    organisation,
-  )
-  return guarded.ok ? undefined : 'guard'
+  const guarded = guardOutcome(turn, specification, keys)
+  return guarded === 'passed' ? undefined : guarded
 }
 
 export function pinnedWithdrawals(turn: Turn, specification: Specification): readonly Signed[] {
@@ -111,7 +103,8 @@ function judgeSurvivors(
   if (!knownHavesAttached(turn, haves)) return false
   const implied = impliedSurvivors(turn, specification.body, haves)
   if (valueId({ ...value, ...implied }) !== valueId(value)) return false
-  return survivorsObjection(turn, specification.body, implied.survivors) === undefined
+  const objection = survivorsObjection(turn, specification.body, implied.survivors)
+  return objection === 'unknown' ? undefined : objection === undefined
 }
 
 /** A proposer may not pick the Haves that suit it: all that this member knows must be there. It passes on those that are not. */
@@ -139,7 +132,8 @@ function judgeAbandon(turn: Turn, code: string, view: number, attachments: reado
   if (haves !== undefined && haves.length >= turn.profile.quorum && knownHavesAttached(turn, haves)) {
     for (const signed of attachments.filter((one) => one.kind === WITHDRAWAL.kind)) noteWithdrawal(turn, signed)
     const { survivors } = impliedSurvivors(turn, specification.body, haves)
-    return survivorsObjection(turn, specification.body, survivors) === code
+    const objection = survivorsObjection(turn, specification.body, survivors)
+    return objection === 'unknown' ? undefined : objection === code
   }
   return false
 }

@@ -8,8 +8,10 @@ import { openSigned, payloadHash } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { ASK_AGAIN_MS, ASK_UNTIL_MS } from '../../limits.js'
 import { withEntry } from '../../machine.js'
-import type { WireOf } from '../../wire.js'
+import type { SetProof, WireOf } from '../../wire.js'
 import { SPECIFICATION } from '../messages.js'
+import type { Ending } from '../record.js'
+import { proofOfStanding } from '../set-proof.js'
 import { checkStanding, comparePlaces, resolve, takeStand } from '../standing.js'
 import { rememberSet, suspectSet } from './memory.js'
 import {
@@ -19,6 +21,7 @@ import {
   audit,
   electorate,
   eraseSecrets,
+  type MemberState,
   maySign,
   send,
   setTimer,
@@ -29,7 +32,10 @@ import {
 } from './state.js'
 
 /** Nobody can end it together any more. What this member stood behind may have been certified without its knowledge. */
-export function expire(turn: Turn): void {
+export const expire = (turn: Turn): void => close(turn, { status: 'expired', code: 'expired' })
+
+/** Ends the job here without an outcome: what was certified is settled by standings. */
+export function close(turn: Turn, ended: Ending): void {
   eraseSecrets(turn)
   const { consensus, certificate, attempt } = turn.state
   const specification = specificationOf(turn)?.body
@@ -37,16 +43,20 @@ export function expire(turn: Turn): void {
     value?.kind === 'survivors' && specification ? [survivorKeys(specification, value.survivors)] : [],
   )
   for (const sites of [...attempt.voted, ...seen]) suspectSet(turn, sites)
-  update(turn, { progress: { ...turn.state.progress, ended: { status: 'expired', code: 'expired' } } })
-  audit(turn, 'job-ended', { status: 'expired', code: 'expired' })
+  update(turn, { progress: { ...turn.state.progress, ended } })
+  audit(turn, 'job-ended', { status: ended.status, code: ended.code })
   ask(turn, fellows(turn))
 }
 
 /** Whether the attempt that the job ended in here may have an outcome that this member does not know. */
-export function isUnresolved(turn: Turn): boolean {
-  const { progress, records, resolved } = turn.state
-  return progress.ended?.status === 'expired' && !resolved && !records.has(attemptKey(progress))
+export const isUnresolved = (turn: Turn): boolean => lacksOutcome(turn.state)
+
+export function lacksOutcome({ progress, records, resolved }: MemberState): boolean {
+  return endsOpen(progress.ended) && !resolved && !records.has(attemptKey(progress))
 }
+
+/** Ends that no certificate stands for. */
+const endsOpen = (ended: Ending | null): boolean => ended?.status === 'expired' || ended?.code === 'committee-retired'
 
 /** The other present members. */
 export const fellows = (turn: Turn): readonly Hex[] =>
@@ -83,7 +93,7 @@ export function tellStandings(turn: Turn, to: Hex): void {
 export function onStanding(turn: Turn, message: WireOf<'standing'>): Verdict {
   const { progress, standings } = turn.state
   if (progress.ended === null) return later('not-closed')
-  if (progress.ended.status !== 'expired') return ignore('past')
+  if (!endsOpen(progress.ended)) return ignore('past')
   const facts = checkStanding(message, turn.jobId, turn.job, turn.context.roster)
   const [signer, ...more] = facts.signers as [Hex]
   if (more.length > 0) return reject('signature', 'standings are passed on one by one')
@@ -101,14 +111,22 @@ export function onStanding(turn: Turn, message: WireOf<'standing'>): Verdict {
 /** With q standings nothing else can have been certified: the guard keeps what they name and forgets the rest. */
 function settle(turn: Turn): void {
   const { jobId, job, context, state } = turn
-  const facts = [...state.standings.values()].map((one) => checkStanding(one, jobId, job, context.roster))
+  const proofs = new Map<readonly Hex[], SetProof | undefined>()
+  const facts = [...state.standings.values()].map((one) => {
+    const checked = checkStanding(one, jobId, job, context.roster)
+    if (checked.survivors !== undefined) proofs.set(checked.survivors, proofOfStanding(state.job, one))
+    return checked
+  })
   const found = resolve(turn.profile, facts)
   if (found === undefined) return
   if (isUnresolved(turn) && comparePlaces(found.from, state.progress) <= 0) {
     clearSuspicion(turn)
     audit(turn, 'attempt-resolved', { sets: found.sets.length })
   }
-  for (const sites of found.sets) rememberSet(turn, sites, null)
+  for (const sites of found.sets) {
+    const proof = proofs.get(sites)
+    if (proof !== undefined) rememberSet(turn, sites, null, proof)
+  }
 }
 
 /** The outcome is known: what was merely voted for need not be remembered. */

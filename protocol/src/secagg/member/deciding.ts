@@ -161,6 +161,7 @@ function offer(turn: Turn, question: Extract<Question, { type: 'need-value' }>):
     haves.map((one) => openSigned(one, HAVE).body),
   )
   const objection = survivorsObjection(turn, specification.body, implied.survivors)
+  if (objection === 'unknown') return undefined
   if (objection === undefined) return value({ kind: 'survivors', roundId: specification.roundId, ...implied }, haves)
   return value(abandon(objection), [...haves, ...pinnedWithdrawals(turn, specification.body)])
 }

@@ -3,15 +3,19 @@
  * docs/spec/secure-aggregation.md, "Attempts and rounds" and "Release".
  */
 import type { Hex } from '../../crypto/hash.js'
-import { openSigned, type Signed } from '../../encoding/signed.js'
+import { openSigned, payloadHash, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, type Verdict } from '../../encoding/verdict.js'
+import { guardKey } from '../../jobs/check.js'
+import { DECISION } from '../../jobs/messages.js'
 import { withEntry } from '../../machine.js'
-import type { AttemptRecord } from '../../wire.js'
+import type { AttemptRecord, GuardRefusal } from '../../wire.js'
 import { proposerSeat, valueId } from '../consensus-messages.js'
-import { OPENED, SPECIFICATION } from '../messages.js'
+import { HAVE, OPENED, SPECIFICATION } from '../messages.js'
 import { checkRecord, endingOf } from '../record.js'
+import { proofOfRecord } from '../set-proof.js'
+import { impliedSurvivors } from './admissible.js'
 import { clearSuspicion, expire, isUnresolved } from './closing.js'
-import { rememberSet } from './memory.js'
+import { certifiedProof, guardRefusal, rememberSet } from './memory.js'
 import { keepOpening, quorumOpening } from './opening.js'
 import { bindKeys } from './specifying.js'
 import {
@@ -25,6 +29,7 @@ import {
   send,
   setTimer,
   specificationOf,
+  survivorKeys,
   survivorsOf,
   type Turn,
   update,
@@ -130,7 +135,7 @@ function afterAbandon(turn: Turn, abandoned: string): void {
 /** A certified set that was not opened in time is tried again, with fresh seeds and for the same sites only. */
 function afterMissing(turn: Turn): void {
   audit(turn, 'open-by-missed')
-  rememberSurvivors(turn, null)
+  rememberSurvivors(turn, null, null)
   const { progress } = turn.state
   update(turn, { progress: { ...progress, attempt: progress.attempt + 1, ...survivorsAlone(turn) } })
 }
@@ -141,7 +146,7 @@ function afterOpening(turn: Turn, opened: Signed): void {
   // what this member opened itself counts only if it is what the quorum signed
   const agreed = opened.signatures.some((one) => one.signer === turn.context.self)
   const { result, sealed } = agreed ? turn.state : { result: undefined, sealed: undefined }
-  rememberSurvivors(turn, body.contributors)
+  rememberSurvivors(turn, body.contributors, opened)
   const ended = endingOf(turn.job, progress.attempt, { abandoned: undefined, opened: body }) ?? null
   if (ended !== null || body.commitment === null)
     return update(turn, { progress: { ...progress, previous: null, ended }, sealed })
@@ -165,9 +170,10 @@ function survivorsAlone(turn: Turn): Pick<Progress, 'cohort' | 'pinned'> {
   return { cohort: cohort.filter((one) => survived.has(one.site)), pinned: keys }
 }
 
-function rememberSurvivors(turn: Turn, contributors: number | null): void {
+function rememberSurvivors(turn: Turn, contributors: number | null, opened: Signed | null): void {
   const sites = survivorsOf(turn)?.keys
-  if (sites !== undefined) rememberSet(turn, sites, contributors)
+  const proof = certifiedProof(turn, opened)
+  if (sites !== undefined && proof !== undefined) rememberSet(turn, sites, contributors, proof)
 }
 
 /** The released numbers sealed to the recipients that have not acknowledged them, with everything a receipt needs. */
@@ -184,14 +190,33 @@ export function release(turn: Turn, only?: Hex): void {
     box: progress.ended.status === 'released' ? (sealed ?? null) : null,
     decisions: [...decisions.values()],
     records: [...records.values()],
+    consents: earlierConsents(turn),
+    refused: refusal(turn),
   }
   for (const key of missing) send(turn, 'release', key, message)
+}
+
+/** Approvals of earlier jobs that specifications may have named; a member that caught up by records knows them from elsewhere. */
+function earlierConsents({ state, context, job, jobId }: Turn): Signed[] {
+  const all = [...state.consents.values(), ...context.consents(guardKey(job)).values()]
+  const named = new Map(all.map((one) => [payloadHash(one), one]))
+  return [...named.values()].filter((one) => openSigned(one, DECISION).body.job !== jobId)
+}
+
+/** Over which sites it would have been, and what the guard held against it. */
+function refusal(turn: Turn): GuardRefusal | null {
+  const specification = specificationOf(turn)
+  if (turn.state.progress.ended?.code !== 'guard' || specification === undefined) return null
+  const haves = [...turn.state.haves.values()].map((one) => openSigned(one, HAVE).body)
+  const keys = survivorKeys(specification.body, impliedSurvivors(turn, specification.body, haves).survivors)
+  return guardRefusal(turn, specification.body, keys)
 }
 
 /** News after the job has ended here: the guard still wants to know what was certified. */
 function rememberLate(turn: Turn, record: AttemptRecord): Verdict {
   const { survivors, opened } = checkRecord(record, turn.jobId, turn.job, turn.context.roster)
-  if (survivors !== undefined) rememberSet(turn, survivors, opened?.contributors ?? null)
+  const proof = proofOfRecord(turn.state.job, record)
+  if (survivors !== undefined && proof !== undefined) rememberSet(turn, survivors, opened?.contributors ?? null, proof)
   if (isUnresolved(turn) && attemptKey(record) === attemptKey(turn.state.progress)) clearSuspicion(turn)
   return accept
 }

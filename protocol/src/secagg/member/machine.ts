@@ -8,7 +8,8 @@ import type { Hex } from '../../crypto/hash.js'
 import { openSigned, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { activeMember } from '../../identity/roster.js'
-import { CANCEL, DECISION } from '../../jobs/messages.js'
+import { guardKey } from '../../jobs/check.js'
+import { CANCEL, consentsFit, DECISION } from '../../jobs/messages.js'
 import { type Context, type Effect, withEntry } from '../../machine.js'
 import type { WireMessage, WireOf } from '../../wire.js'
 import { commitResult } from '../commitment.js'
@@ -21,7 +22,9 @@ import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openS
 import { advanceDeciding, feed, onConsensus } from './deciding.js'
 import { advanceEnding, onRecord, release, sendOutcome } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
+import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onSums, tryOpen } from './opening.js'
+import { advanceRetiring, noteRetired } from './retiring.js'
 import { advanceSpecifying, onSpecification } from './specifying.js'
 import {
   attemptKey,
@@ -58,9 +61,11 @@ export interface MemberStep {
 export function stepMember(state: MemberState, event: MemberEvent, context: Context): MemberStep {
   const turn = beginTurn(state, context)
   if (turn === undefined || turn.seat < 0) return { state, effects: [], verdict: ignore('no-seat') }
+  advanceRetiring(turn) // before anything could be answered with a vote
   const verdict = take(turn, event)
   advance(turn)
   advanceClosed(turn)
+  noteRetired(turn, state)
   return { state: turn.state, effects: turn.effects, verdict }
 }
 
@@ -68,6 +73,7 @@ function take(turn: Turn, event: MemberEvent): Verdict {
   switch (event.type) {
     case 'resume':
       if (event.restarted) repeat(turn)
+      tryOpen(turn) // the gate may have waited for what the specification names
       setTimer(turn, 'expire', turn.job.notAfter)
       setTimer(turn, 'give-up', deadline(turn))
       return accept
@@ -100,7 +106,11 @@ function advance(turn: Turn): void {
   for (;;) {
     const before = turn.state
     if (turn.state.progress.ended === null) {
+      advanceRetiring(turn)
+      if (turn.state.progress.ended !== null) return
       advanceSpecifying(turn)
+      const specification = specificationOf(turn)
+      if (specification !== undefined) completeHistory(turn, specification.body)
       advanceCollecting(turn)
       advanceDeciding(turn)
       advanceOpening(turn)
@@ -284,6 +294,8 @@ function onDecision(turn: Turn, signed: Signed): Verdict {
     return reject('signature', 'not signed by the site')
   const member = activeMember(turn.context.roster, body.site, turn.context.nowMs)
   if (member === undefined) return later('site-unknown')
+  if (!consentsFit(body, guardKey(turn.job))) return reject('consent', 'a consent that is not this site’s to give')
+  rememberConsent(turn, signed)
   if (turn.state.decisions.has(body.site)) return accept
   update(turn, { decisions: withEntry(turn.state.decisions, body.site, signed) })
   return accept

@@ -9,7 +9,6 @@ import { decode, encode } from '../../encoding/canonical.js'
 import { mergeSignatures, openSigned, payloadHash, type Signed, signObject } from '../../encoding/signed.js'
 import { accept, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { activeMember } from '../../identity/roster.js'
-import { guardKey } from '../../jobs/check.js'
 import { withEntry } from '../../machine.js'
 import type { WireOf } from '../../wire.js'
 import { commitResult } from '../commitment.js'
@@ -18,7 +17,7 @@ import { OPENED, type OpenedBody, PARTIAL, type Specification } from '../message
 import { type Added, assemble, openPartials, type PartialSum, partialsFor, sealPartials } from '../opening.js'
 import { openByCommittee, openPrekeys } from '../specification.js'
 import { deliveryOf, fetchMissing } from './holding.js'
-import { rememberSet } from './memory.js'
+import { certifiedProof, namedBasis, rememberSet } from './memory.js'
 import {
   accuse,
   attemptName,
@@ -41,7 +40,8 @@ export function advanceOpening(turn: Turn): void {
   if (turn.state.attempt.halted || turn.context.nowMs >= specification.body.openBy || quorumOpening(turn) !== undefined)
     return
   update(turn, { _sums: [] }) // asked for; the answer replaces it
-  rememberSet(turn, survivors.keys, null)
+  const proof = certifiedProof(turn, null)
+  if (proof !== undefined) rememberSet(turn, survivors.keys, null, proof)
   setTimer(turn, 'open-by', specification.body.openBy)
   fetchMissing(turn)
   turn.effects.push({
@@ -146,7 +146,8 @@ const openedByMe = (turn: Turn): boolean =>
 function openSum(turn: Turn, specification: Specification, roundId: Hex, added: Added): void {
   const survivors = survivorsOf(turn)
   const { previous, round, attempt } = turn.state.progress
-  if (survivors === undefined || (previous !== null && previous.state === null)) return
+  const named = namedBasis(turn, specification)
+  if (survivors === undefined || named === undefined || (previous !== null && previous.state === null)) return
   const release = passGate({
     job: turn.job,
     round,
@@ -155,7 +156,7 @@ function openSum(turn: Turn, specification: Specification, roundId: Hex, added: 
     fractionBits: specification.fractionBits,
     survivors: survivors.keys,
     state: previous?.state ? decode(previous.state) : undefined,
-    history: turn.context.history(guardKey(turn.job)),
+    ...named,
   })
   const shown = release.kind !== 'suppressed'
   const body: OpenedBody = {

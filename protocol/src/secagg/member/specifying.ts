@@ -5,10 +5,10 @@
 import type { Hex } from '../../crypto/hash.js'
 import { mergeSignatures, openSigned, payloadHash, type Signed, sign, signObject } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
-import { survivorsHash } from '../../history.js'
+import { namedSets } from '../../history.js'
 import { activeMember, type Member, type Roster } from '../../identity/roster.js'
 import { absentSeats, guardKey } from '../../jobs/check.js'
-import { DECISION } from '../../jobs/messages.js'
+import { consentsFit, DECISION } from '../../jobs/messages.js'
 import { withEntry } from '../../machine.js'
 import { proposerSeat } from '../consensus-messages.js'
 import { PREKEY, SPECIFICATION, type Specification } from '../messages.js'
@@ -20,6 +20,7 @@ import {
   closingTime,
   openByCommittee,
 } from '../specification.js'
+import { judgeMemory, learnConsents, namedConsents, ownHistory } from './memory.js'
 import { accuse, audit, basis, electorate, sendToMembers, setTimer, type Turn, update, updateAttempt } from './state.js'
 
 /** Whether this member knows enough approvals and refusals to fix the cohort. */
@@ -84,6 +85,8 @@ export function advanceSpecifying(turn: Turn): void {
       if (approvals(turn).length < turn.job.cohort.minimum)
         return updateAttempt(turn, { readyAtMs: context.nowMs, abandon: 'cohort-below-minimum' })
     }
+    // until then sums of this question may be known to others than this committee
+    if (!context.mayServe(turn.job.committee, turn.job.dataset)) return
     if (context.busy(guardKey(turn.job), turn.jobId))
       return setTimer(turn, 'busy', context.nowMs + context.timings.graceMs)
     updateAttempt(turn, { readyAtMs: context.nowMs })
@@ -122,15 +125,18 @@ function propose(turn: Turn): void {
     seats,
     closesAt: closingTime(job, pinned, context.nowMs),
     checkpoint: { size: context.log.size, root: context.log.root },
-    history: ownHistory(turn),
+    history: namedSets(ownHistory(turn)),
+    consents: namedConsents(turn),
   })
   const signed = signObject(SPECIFICATION.kind, SPECIFICATION.version, body, context.signer)
   audit(turn, 'specification-proposed', { roundId: payloadHash(signed), sites: cohort.length })
   bindKeys(turn, body)
   updateAttempt(turn, { signed: payloadHash(signed) })
   keepCandidate(turn, signed)
+  learnConsents(turn, body, [])
   const named = new Set(cohort.map((one) => one.site))
-  const decisions = [...turn.state.decisions].flatMap(([site, decision]) => (named.has(site) ? [decision] : []))
+  const approving = [...turn.state.decisions].flatMap(([site, decision]) => (named.has(site) ? [decision] : []))
+  const decisions = [...new Set([...approving, ...turn.state.consents.values()])]
   sendToMembers(turn, 'specification', { type: 'specification', specification: signed, decisions })
 }
 
@@ -153,10 +159,6 @@ export function bindKeys(turn: Turn, { committee }: Specification): void {
 
 const sameHash = (a: Signed, b: Signed): boolean => payloadHash(a) === payloadHash(b)
 
-export function ownHistory(turn: Turn): readonly Hex[] {
-  return [...new Set(turn.context.history(guardKey(turn.job)).map((one) => survivorsHash(one.sites)))].sort()
-}
-
 /** A specification from a member: new, or with more signatures. */
 export function onSpecification(turn: Turn, signed: Signed, decisions: readonly Signed[] = []): Verdict {
   if (turn.state.specification !== undefined) return accept
@@ -168,6 +170,7 @@ export function onSpecification(turn: Turn, signed: Signed, decisions: readonly 
   if (known === undefined && turn.state.candidates.size >= 4) return ignore('too-many-specifications')
   noteEquivocation(turn, hash, signers)
   learnDecisions(turn, body, decisions)
+  learnConsents(turn, body, decisions)
   const merged = known === undefined ? signed : mergeSignatures(known, signed.signatures)
   keepCandidate(turn, merged)
   if (turn.state.specification !== undefined || turn.state.attempt.signed === hash) return accept
@@ -194,6 +197,7 @@ function learnDecisions(turn: Turn, { cohort }: Specification, decisions: readon
     const { body, hash, signers } = openSigned(signed, DECISION)
     if (named.get(body.site) !== hash || body.job !== turn.jobId || signers.length !== 1 || signers[0] !== body.site)
       continue
+    if (!consentsFit(body, guardKey(turn.job))) continue
     const known = turn.state.decisions.get(body.site)
     if (known !== undefined && payloadHash(known) === hash) continue
     if (known !== undefined) accuse(turn, 'second-decision', body.site)
@@ -219,6 +223,7 @@ function judgeSpecification(turn: Turn, body: Specification): Verdict | undefine
   const { context, job, committee } = turn
   if (!closingIsFresh(body, job, context.nowMs))
     return reject('times', 'the closing time is not what the job allows from now')
+  if (!context.mayServe(job.committee, job.dataset)) return later('handover-open')
   const absent = emptySeats(turn)
   for (const [seat, prekey] of body.committee.seats.entries()) {
     const member = committee.members[seat] as Hex
@@ -232,8 +237,8 @@ function judgeSpecification(turn: Turn, body: Specification): Verdict | undefine
     if (prekey === null && !absent.includes(seat) && context.prekeys(committee.index, member).length > 0)
       return ignore('seat-not-absent')
   }
-  const missing = ownHistory(turn).filter((one) => !body.history.includes(one))
-  if (missing.length > 0) return ignore('shortened-history')
+  const remembered = judgeMemory(turn, body, proposerOfAttempt(turn))
+  if (remembered !== undefined) return remembered
   if (context.busy(guardKey(job), turn.jobId)) return later('key-busy')
   return judgeCohort(turn, body)
 }

@@ -57,6 +57,8 @@ export interface Attempt {
   readonly finished: boolean
   /** survivor sets this member proposed or voted for (keys) */
   readonly voted: readonly (readonly Hex[])[]
+  /** what the specification names and this member did not know was asked for */
+  readonly asked: boolean
   /** two certificates were seen for this attempt: nothing of it is opened here any more */
   readonly halted: boolean
   /** `kind/member` of what was put on record as evidence: once is enough */
@@ -74,6 +76,7 @@ export const FRESH_ATTEMPT: Attempt = {
   quorumAtMs: null,
   finished: false,
   voted: [],
+  asked: false,
   halted: false,
   accused: [],
 }
@@ -92,6 +95,8 @@ export interface MemberState {
   readonly attempt: Attempt
   /** approvals and refusals, by site */
   readonly decisions: Table<Signed>
+  /** approvals whose consents a specification named, by hash: of this job and of earlier ones */
+  readonly consents: Table<Signed>
   readonly cancelled: Signed | undefined
   /** sites that cannot submit in this attempt */
   readonly withdrawals: Table<Signed>
@@ -130,6 +135,7 @@ export function newMember(job: Signed): MemberState {
     job,
     progress: { round: 1, attempt: 0, cohort: null, pinned: null, previous: null, ended: null },
     decisions: new Map(),
+    consents: new Map(),
     cancelled: undefined,
     records: new Map(),
     standings: new Map(),

@@ -1,0 +1,63 @@
+/** What machines see of the node they run on: time, keys, and what it knows apart from their own job. */
+import type { Hex } from '../crypto/hash.js'
+import { checkpointAge, type LogState, rootAt } from '../identity/log.js'
+import type { DatasetDescription } from '../jobs/dataset.js'
+import type { JobId } from '../jobs/job.js'
+import { type Policy, policyHash } from '../jobs/policy.js'
+import { type Context, DEFAULT_TIMINGS, type Timings } from '../machine.js'
+import type { PeerOptions } from '../peer.js'
+import { consentsOf, type DeskState, historyOf, prekeysOf } from './desk.js'
+import { mayServe } from './handover.js'
+import { approvalsSince, isBusy, type JobRoles, ownConsents } from './roles.js'
+
+const DAY_MS = 24 * 3_600_000
+
+/** The parts of a node that a step depends on. */
+export interface Surroundings {
+  readonly options: PeerOptions & { readonly timings?: Timings }
+  readonly key: Hex
+  readonly known: ReadonlyMap<JobId, JobRoles>
+  readonly log: LogState
+  readonly desk: DeskState
+  readonly policy: Policy
+  readonly datasets: readonly DatasetDescription[]
+}
+
+export function contextOf(node: Surroundings, secret: Context['secret']): Context {
+  const { ports, signer, sealingSecret, timings } = node.options
+  const { known, log, desk, policy } = node
+  const nowMs = ports.clock.now()
+  const size = log.leaves.length
+  // what few steps look at is worked out for those alone
+  return {
+    nowMs,
+    self: node.key,
+    signer,
+    sealingSecret,
+    random: (length) => ports.random.bytes(length),
+    roster: log.roster,
+    log: {
+      size,
+      get root() {
+        return size === 0 ? '' : rootAt(log, size)
+      },
+      checkpointAgeMs: desk.forked ? Number.POSITIVE_INFINITY : checkpointAge(log, nowMs),
+    },
+    policy,
+    get policyHash() {
+      return policyHash(policy)
+    },
+    datasets: node.datasets,
+    history: (key) => historyOf(desk, key),
+    consents: (key) => consentsOf(desk, key),
+    ownConsents: (key) => ownConsents(known, key),
+    busy: (key, job) => isBusy(known, key, job, log.roster),
+    mayServe: (committee, dataset) => mayServe(desk, log.roster, committee, dataset),
+    get approvalsToday() {
+      return approvalsSince(known, nowMs - DAY_MS)
+    },
+    secret,
+    prekeys: (committee, member) => prekeysOf(desk, committee, member),
+    timings: timings ?? DEFAULT_TIMINGS,
+  }
+}
