@@ -4,7 +4,7 @@ import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { Value } from '@flamesh/protocol/encoding/canonical.js'
 import { decodeWire } from '@flamesh/protocol/wire.js'
 import { Federation } from '@flamesh/simulations/federation.js'
-import { SYNTHETIC_COLUMNS, syntheticSites } from '@flamesh/simulations/synthetic.js'
+import { SYNTHETIC_COLUMNS, syntheticSites } from './sites.js'
 import { spread } from './statistics.js'
 
 const SITES = 20
@@ -20,7 +20,7 @@ export interface EngineCost {
 }
 
 export async function engineCosts(): Promise<readonly EngineCost[]> {
-  const sites = syntheticSites(1, SITES, 60)
+  const sites = syntheticSites(1, SITES)
   const federation = new Federation({
     seed: 1,
     dataset: 'synthetic',

@@ -5,7 +5,7 @@ import type { Value } from '@flamesh/protocol/encoding/canonical.js'
 import { Federation } from '@flamesh/simulations/federation.js'
 import { MEASURED } from '@flamesh/simulations/network/costs.js'
 import { hospitalLatency } from '@flamesh/simulations/network/latency.js'
-import { SYNTHETIC_COLUMNS, syntheticSites } from '@flamesh/simulations/synthetic.js'
+import { SYNTHETIC_COLUMNS, syntheticSites } from './sites.js'
 
 export interface SimRun {
   readonly startS: number
@@ -68,7 +68,7 @@ async function profiled(work: () => Promise<void>): Promise<Readonly<Record<stri
 
 async function main(count: number): Promise<SimRun> {
   const emptyMb = residentMb()
-  const sites = syntheticSites(1, count, 60)
+  const sites = syntheticSites(1, count)
   const names = sites.map((site) => site.name)
   const federation = new Federation({
     seed: 1,
