@@ -71,6 +71,8 @@ export class Watch {
       case 'submit':
         return this.lookAtSubmit(node, message)
       case 'have':
+        // a member passes on the Haves of others that a proposer lacked
+        if (!message.have.signatures.some((one) => one.signer === node.key)) return
         return this.once(`${node.name} has ${nameOf(message)}`, payloadHash(message.have))
       case 'consensus':
         return this.lookAtVotes(node, message)

@@ -47,9 +47,24 @@ export function advanceCollecting(turn: Turn): void {
       turn.state.withdrawals.has(site) ||
       !activeMember(context.roster, site, context.nowMs),
   )
-  const over = turn.state.cancelled !== undefined || context.nowMs >= specification.body.closesAt
+  const over =
+    turn.state.cancelled !== undefined ||
+    context.nowMs >= specification.body.closesAt ||
+    waitsInVain(turn, specification.body)
   if (settled || over) closeRound(turn, specification.body, specification.roundId)
   else setTimer(turn, 'close', specification.body.closesAt)
+}
+
+/**
+ * A pause is for sites that may come back. A pinned site that left does not, and a site that has heard of a revoked seat no
+ * longer answers a specification that names it: the next attempt names others, or the job ends.
+ */
+function waitsInVain(turn: Turn, { pinned, committee }: Specification): boolean {
+  if (pinned === null && turn.job.dropout !== 'pause') return false
+  const { roster, nowMs } = turn.context
+  const isGone = (key: Hex): boolean => activeMember(roster, key, nowMs) === undefined
+  const left = pinned?.some((key) => turn.state.withdrawals.has(key) || isGone(key)) ?? false
+  return left || committee.seats.some((prekey, seat) => prekey !== null && isGone(turn.committee.members[seat] as Hex))
 }
 
 /** The specification and the state it starts from, to every site of the cohort that has not answered. */
