@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { generate } from './generate.js'
+import { nothingShows } from './interference.js'
 import { type CaseOutcome, runCase } from './run-case.js'
 import { addOutcome, addStatistics, noStatistics, type Statistics } from './statistics.js'
 
@@ -28,6 +29,18 @@ export interface CampaignOptions {
   readonly signal?: AbortSignal
 }
 
+/** Every so many seeds a case runs twice more, with other rows at one site. */
+const COMPARE_EVERY = 20
+
+async function runOnce(seed: number): Promise<CaseOutcome> {
+  const one = generate(seed)
+  const outcome = await runCase(one)
+  if (seed % COMPARE_EVERY !== 0) return outcome
+  const found = await nothingShows(one, (seed / COMPARE_EVERY) % one.shape.sites)
+  const violations = [...outcome.violations, ...(found === undefined ? [] : [found])]
+  return { ...outcome, violations, checks: { ...outcome.checks, '8 nothing shows': 1 } }
+}
+
 /** One seed; what the machinery itself throws is a finding as well. */
 export async function runSeed(seed: number): Promise<CaseOutcome> {
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -35,7 +48,7 @@ export async function runSeed(seed: number): Promise<CaseOutcome> {
     timer = setTimeout(() => fail(new Error('the case does not end')), MAX_CASE_MS)
   })
   try {
-    return await Promise.race([runCase(generate(seed)), tooLong])
+    return await Promise.race([runOnce(seed), tooLong])
   } catch (error) {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
     const violations = [{ invariant: 'no fault', message: message.slice(0, 600), step: 0 }]

@@ -7,7 +7,7 @@ import { runCampaign } from './campaign.js'
 import { type Case, readCase } from './case.js'
 import { generate } from './generate.js'
 import { type CaseOutcome, runCase } from './run-case.js'
-import { shrink } from './shrink.js'
+import { breaks, shrink } from './shrink.js'
 import { type Finding, statisticsText } from './statistics.js'
 
 interface CampaignFlags {
@@ -67,7 +67,7 @@ async function shrunkCases(findings: readonly Finding[], keep: string | undefine
   for (const one of findings) if (!first.has(one.invariant)) first.set(one.invariant, one)
   const cases: Case[] = []
   for (const { seed, invariant } of [...first.values()].slice(0, MAX_SHRUNK)) {
-    const short = { ...(await shrink(generate(seed), invariant)), name: invariant }
+    const short = { ...(await shrink(generate(seed), breaks(invariant))), name: invariant }
     cases.push(short)
     if (keep === undefined) continue
     mkdirSync(keep, { recursive: true })

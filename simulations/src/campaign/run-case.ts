@@ -45,10 +45,16 @@ const LAST_MS = 60_000
 /** Sites and members hear of an end a little later than the researcher. */
 const AFTERMATH_MS = 8_000
 
-export async function runCase(one: Case): Promise<CaseOutcome> {
-  const federation = federationOf(one)
+/** For one who compares two runs: a site that has other patients, and who listens. */
+export interface Variant {
+  readonly altered?: number
+  readonly listener?: MakeInvariant
+}
+
+export async function runCase(one: Case, { altered, listener }: Variant = {}): Promise<CaseOutcome> {
+  const federation = federationOf(one, altered)
   const scene = new Scene(federation, one)
-  const invariants = INVARIANTS.map((make) => make(scene))
+  const invariants = [...INVARIANTS, ...(listener === undefined ? [] : [listener])].map((make) => make(scene))
   const director = new Director(scene, one, invariants)
   const { clock } = federation
   try {

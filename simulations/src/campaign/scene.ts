@@ -41,12 +41,13 @@ export const rowsOf = (index: number, old: boolean, version = 0): Rows => {
   return { count, columns: new Map([['age', age], ['treated', treated], ['event', event]]) } // biome-ignore format: one line
 }
 
-export function federationOf({ seed, shape }: Case): Federation {
+/** `altered`: the index of a site that has other patients, as many of them. */
+export function federationOf({ seed, shape }: Case, altered?: number): Federation {
   return new Federation({
     seed,
     dataset: DATASET,
     columns: COLUMNS,
-    sites: siteNames(shape).map((name, at) => ({ name, rows: rowsOf(at, at < shape.old) })),
+    sites: siteNames(shape).map((name, at) => ({ name, rows: rowsOf(at, at < shape.old, at === altered ? 1 : 0) })),
     committee: committeeNames(shape),
     latencyMs: shape.latencyMs,
     policy: LOW_FLOOR,

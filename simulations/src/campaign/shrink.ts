@@ -2,15 +2,20 @@
 import type { Case } from './case.js'
 import { type CaseOutcome, runCase } from './run-case.js'
 
+export const breaks =
+  (invariant: string) =>
+  ({ violations }: CaseOutcome): boolean =>
+    violations.some((found) => found.invariant === invariant)
+
 /** Runs spent on shrinking one case at most. */
 const MAX_RUNS = 80
 
-export async function shrink(one: Case, invariant: string): Promise<Case> {
+export async function shrink(one: Case, stillFails: (outcome: CaseOutcome) => boolean): Promise<Case> {
   let runs = 0
   const fails = async (candidate: Case): Promise<boolean> => {
     if (runs++ >= MAX_RUNS) return false
-    const outcome: CaseOutcome | undefined = await runCase(candidate).catch(() => undefined)
-    return outcome?.violations.some((found) => found.invariant === invariant) ?? false
+    const outcome = await runCase(candidate).catch(() => undefined)
+    return outcome !== undefined && stillFails(outcome)
   }
   let best = one
   for (let again = true; again; ) {
