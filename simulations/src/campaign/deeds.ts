@@ -1,5 +1,6 @@
 /** The faults of a case, one by one: to nodes, to their disks and clocks, to the network, to what the hub says. */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
+import { openStatement } from '@flamesh/protocol/identity/statements.js'
 import { CALM } from '../network/network.js'
 import type { Deed } from './case.js'
 import type { Director } from './director.js'
@@ -72,6 +73,7 @@ export function doDeed(director: Director, deed: Plain): void {
         name: `committee-${federation.statements.length}`,
         members: deed.members.map(keyOf),
         datasets: [federation.options.dataset],
+        succeeds: [newestCommittee(director)],
       })
       return tell(director, deed.tell)
     case 'cancel': {
@@ -94,6 +96,12 @@ export function doDeed(director: Director, deed: Plain): void {
     }
   }
 }
+
+/** Index of the statement that names the committee of the dataset now. */
+const newestCommittee = ({ federation }: Director): number =>
+  federation.statements.findLastIndex(
+    (bytes) => openStatement(bytes, federation.hubKey).statement.entry.type === 'name-committee',
+  )
 
 /** Each by itself: one that goes down in the middle is no reason for the others not to hear. */
 function tell({ federation }: Director, names: readonly string[]): void {

@@ -75,7 +75,11 @@ export const MUTANTS: readonly Mutant[] = [
     without: 'the guard',
     aims: ['differencing'],
     patches: [
-      { file: 'secagg/member/admissible.ts', from: "return guarded.ok ? undefined : 'guard'", to: 'return undefined' },
+      {
+        file: 'secagg/member/admissible.ts',
+        from: "return guarded === 'passed' ? undefined : guarded",
+        to: 'return undefined',
+      },
     ],
   },
   {
@@ -94,7 +98,7 @@ export const MUTANTS: readonly Mutant[] = [
     aims: ['wrong partials', 'a selective site'],
     patches: [
       {
-        file: 'secagg/member/ending.ts',
+        file: 'secagg/member/state.ts',
         from: "turn.effects.push({ type: 'erase-secret', name: secretName(key) })",
         to: 'secretName(key)',
       },
@@ -207,6 +211,12 @@ export const MUTANTS: readonly Mutant[] = [
         from: 'if (committeeFor(roster, job.dataset)?.index !== committee.index)',
         to: 'if (committeeFor(roster, job.dataset) === undefined)',
       },
+      {
+        file: 'identity/roster.ts',
+        from: 'if (found !== undefined) return { successor, at: found.at }',
+        to: 'void found',
+      },
+      { file: 'engine/handover.ts', from: 'if (succession === undefined) return true', to: 'return true' },
     ],
   },
 ]
