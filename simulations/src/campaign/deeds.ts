@@ -54,19 +54,8 @@ export function doDeed(director: Director, deed: Plain): void {
       return after(deed.forMs, () => {
         federation.hubUp = true
       })
-    case 'fork': {
-      const { statements, checkpoint } = federation.otherLog({
-        type: 'set-policy-floor',
-        threshold: 1,
-        reviewers: ['x'],
-      })
-      for (const name of deed.show)
-        void federation
-          .node(name)
-          .peer?.learnLog(statements, checkpoint)
-          .catch(() => undefined)
-      return
-    }
+    case 'fork':
+      return showOtherLog(director, deed.show)
     case 'name-committee':
       federation.append({
         type: 'name-committee',
@@ -95,6 +84,16 @@ export function doDeed(director: Director, deed: Plain): void {
       return
     }
   }
+}
+
+/** The hub shows some of them a log that the others will never see. */
+function showOtherLog({ federation }: Director, names: readonly string[]): void {
+  const { statements, checkpoint } = federation.otherLog({ type: 'set-policy-floor', threshold: 1, reviewers: ['x'] })
+  for (const name of names)
+    void federation
+      .node(name)
+      .peer?.learnLog(statements, checkpoint)
+      .catch(() => undefined)
 }
 
 /** Index of the statement that names the committee of the dataset now. */

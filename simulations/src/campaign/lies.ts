@@ -4,7 +4,7 @@
  */
 import { type Hex, hexToBytes, sha256, sha256Hex, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
-import { type Kind, openSigned, type Signed, sign, signObject } from '@flamesh/protocol/encoding/signed.js'
+import { openSigned, type Signed, sign, signObject } from '@flamesh/protocol/encoding/signed.js'
 import { DECISION } from '@flamesh/protocol/jobs/messages.js'
 import { profileOf, sliceRange } from '@flamesh/protocol/secagg/committee.js'
 import { partialMac } from '@flamesh/protocol/secagg/mask.js'
@@ -23,6 +23,7 @@ import type { SimulatedNode } from '../federation.js'
 import type { Deed, LieName } from './case.js'
 import type { Director } from './director.js'
 import { puppet } from './puppet.js'
+import { resign } from './resign.js'
 import { otherState, privateRound } from './rounds-of-liars.js'
 
 export type LieDeed = Extract<Deed, { do: 'lie' }>
@@ -36,10 +37,6 @@ export interface Liar {
 }
 
 type Says = (from: SimulatedNode, to: SimulatedNode, message: WireMessage) => WireMessage | undefined
-
-export function resign<T>(node: SimulatedNode, signed: Signed, kind: Kind<T>, change: (body: T) => T): Signed {
-  return signObject(kind.kind, kind.version, change(openSigned(signed, kind).body), node.signer)
-}
 
 /** Its own specification, while nobody else has signed it. */
 function specifying(

@@ -63,6 +63,19 @@ interface Known {
   first: Decision | undefined
 }
 
+/** Notes the values that a message names; returns the highest view in it. */
+function learn(it: Known, { proposal, votes, value }: WireOf<'consensus'>['message']): number {
+  let highest = 0
+  if (proposal !== null) {
+    const { body } = openSigned(proposal, PROPOSAL)
+    it.values.set(body.view, body.value)
+    it.first ??= body.value
+    highest = body.view
+  }
+  if (value !== null) it.first ??= value
+  return votes.reduce((most, one) => Math.max(most, openSigned(one, VOTE).body.view), highest)
+}
+
 export function puppet(director: Director, deed: LieDeed): Liar {
   const script = SCRIPTS[deed.script ?? 'random']
   const known = new Map<string, Known>()
@@ -124,16 +137,7 @@ export function puppet(director: Director, deed: LieDeed): Liar {
     const fresh: Known = { place: { job, round, attempt }, values: new Map(), cast: new Set(), first: undefined }
     const it = known.get(name) ?? fresh
     known.set(name, it)
-    const { proposal, votes, value } = message.message
-    let highest = 0
-    if (proposal !== null) {
-      const { body } = openSigned(proposal, PROPOSAL)
-      it.values.set(body.view, body.value)
-      it.first ??= body.value
-      highest = body.view
-    }
-    if (value !== null) it.first ??= value
-    for (const one of votes) highest = Math.max(highest, openSigned(one, VOTE).body.view)
+    const highest = learn(it, message.message)
     for (let view = Math.max(0, highest - 1); view <= highest; view++) answer(it, view, from)
     for (let view = highest; view <= highest + 2; view++) propose(it, view, from)
   }

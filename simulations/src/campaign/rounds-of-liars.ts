@@ -9,7 +9,7 @@ import type { WireMessage } from '@flamesh/protocol/wire.js'
 import { seededRandom } from '../kernel/random.js'
 import type { SimulatedNode } from '../node.js'
 import type { Director } from './director.js'
-import { resign } from './lies.js'
+import { resign } from './resign.js'
 
 type Says = (from: SimulatedNode, to: SimulatedNode, message: WireMessage) => WireMessage | undefined
 
