@@ -1,6 +1,6 @@
 /** The roster for people and scripts: names instead of keys, and what waits. It proves nothing; nodes fold the log. */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import type { Member, Roster } from '@flamesh/protocol/identity/roster.js'
+import { committeeFor, type Member, type Roster } from '@flamesh/protocol/identity/roster.js'
 import type { Hub } from './hub.js'
 
 export interface RosterView {
@@ -21,7 +21,10 @@ export interface RosterView {
     readonly index: number
     /** names in seat order */
     readonly members: readonly string[]
+    /** as its statement names them */
     readonly datasets: readonly string[]
+    /** those that no other committee has taken over */
+    readonly serves: readonly string[]
   }[]
   readonly attestations: readonly {
     readonly analysis: string
@@ -59,7 +62,8 @@ export function rosterView(hub: Hub): RosterView & Record<string, unknown> {
       validUntil: iso(member.notAfter),
     })),
     committees: [...roster.committees.values()].map(({ name, index, members, datasets }) => {
-      return { name, index, members: members.map((key) => roster.members.get(key)?.name ?? key), datasets }
+      const serves = datasets.filter((dataset) => committeeFor(roster, dataset)?.index === index)
+      return { name, index, members: members.map((key) => roster.members.get(key)?.name ?? key), datasets, serves }
     }),
     attestations: roster.attestations.map(({ analysis, analysisHash, reviewers, withdrawn, index }) => {
       return { analysis, hash: analysisHash, reviewers, withdrawn, index }

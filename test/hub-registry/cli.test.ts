@@ -100,8 +100,9 @@ async function enrol(url: string, hubKey: string, name: string, text: string): P
   return post(url + HUB_PATHS.enrol, { enrolment: encodeBase64(requestFor(text, hubKey, name)) })
 }
 
-const committee = (dir: string, datasets: string, name = 'default') =>
-  run('committee', '--dir', dir, '--name', name, '--members', 'site-a,site-b,site-c,site-d', '--datasets', datasets)
+const SEATS = 'site-a,site-b,site-c,site-d'
+const committee = (dir: string, datasets: string, name = 'default', ...more: readonly string[]) =>
+  run('committee', '--dir', dir, '--name', name, '--members', SEATS, '--datasets', datasets, ...more)
 
 describe('flamesh-hub', function () {
   this.timeout(60_000)
@@ -127,6 +128,12 @@ describe('flamesh-hub', function () {
         const again = await committee(dir, 'lung', 'second')
         assert.equal(again.exit, 6)
         assert.match(again.stderr, /dataset-served/)
+        assert.match(again.stderr, /hint: .*--succeeds/)
+        const unknown = await committee(dir, 'lung', 'second', '--succeeds', 'nobody')
+        assert.equal(unknown.exit, 6)
+        assert.match(unknown.stderr, /not-succeeded/)
+        assert.equal((await committee(dir, 'lung', 'second', '--succeeds', 'default')).exit, 0)
+        assert.equal((await committee(dir, 'lung', 'third', '--succeeds', 'default')).exit, 6)
         const attested = await json(
           'attest',
           '--dir',
@@ -140,7 +147,7 @@ describe('flamesh-hub', function () {
           '--reviewer',
           'bo',
         )
-        assert.deepEqual(attested, { index: 5, analysis: 'mine', hash: HASH, reviewers: ['ana', 'bo'] })
+        assert.deepEqual(attested, { index: 6, analysis: 'mine', hash: HASH, reviewers: ['ana', 'bo'] })
         // what a node gets is what the commands did
         const checkpoint = (await (await fetch(url + HUB_PATHS.checkpoint)).json()) as { checkpoint: string }
         const served = (await (await fetch(`${url}${HUB_PATHS.statements}?from=0`)).json()) as { statements: string[] }
@@ -153,11 +160,13 @@ describe('flamesh-hub', function () {
         assert.equal(read.outcome, 'extended')
       })
       const revoked = await json('revoke', '--dir', dir, '--name', 'site-d', '--reason', 'left the mesh')
-      assert.equal(revoked['index'], 6)
+      assert.equal(revoked['index'], 7)
       const roster = await json<{ members: { name: string; status: string }[] }>('roster', '--dir', dir)
       const statuses = roster.members.map(({ name, status }) => `${name} ${status}`).sort()
       assert.deepEqual(statuses, ['site-a active', 'site-b active', 'site-c active', 'site-d revoked'])
       const text = (await run('roster', '--dir', dir)).stdout
+      assert.match(text, /default +none any more/)
+      assert.match(text, /second +lung/)
       for (const word of ['site-a', 'org-b', 'site,aggregator', 'lung', 'ana, bo', 'revoked']) {
         assert.ok(text.replace('org-site-b', 'org-b').includes(word), word)
       }

@@ -29,7 +29,12 @@ export function rosterText(result: OperationResult): string {
     ...section(
       'committees',
       ['name', 'datasets', 'members', 'statement'],
-      roster.committees.map((c) => [c.name, c.datasets.join(','), c.members.join(', '), String(c.index)]),
+      roster.committees.map((c) => [
+        c.name,
+        c.serves.join(',') || 'none any more',
+        c.members.join(', '),
+        String(c.index),
+      ]),
     ),
     ...section(
       'attestations',

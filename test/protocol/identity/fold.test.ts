@@ -8,6 +8,7 @@ import {
   emptyRoster,
   memberByName,
   type Roster,
+  successionOf,
 } from '@flamesh/protocol/identity/roster.js'
 import { type Entry, signStatement } from '@flamesh/protocol/identity/statements.js'
 import { certificate, committee, enrol, hub, START_MS, sealingKey, signer, YEAR_MS } from './fixtures.js'
@@ -123,6 +124,33 @@ describe('the fold', () => {
     const folded = roster([...four, one, committee('two', ['b', 'c', 'd'], ['heart'])])
     assert.equal(committeeFor(folded, 'heart')?.name, 'two')
     assert.equal(committeeFor(folded, 'kidney'), undefined)
+  })
+
+  it('lets a committee succeed the one that serves a dataset, for the datasets that one serves', () => {
+    const one = committee('one', ['a', 'b', 'c'], ['lung', 'heart'])
+    const next = (name: string, datasets: readonly string[], succeeds: readonly number[]) =>
+      ({ ...committee(name, ['b', 'c', 'd'], datasets), succeeds: [...succeeds] }) as Entry
+    const two = next('two', ['lung', 'kidney'], [4])
+    const folded = roster([...four, one, two])
+    assert.equal(committeeFor(folded, 'lung')?.name, 'two')
+    assert.equal(committeeFor(folded, 'heart')?.name, 'one')
+    const { successor, at } = successionOf(folded, 4, 'lung') ?? {}
+    assert.deepEqual([successor?.index, at], [5, folded.timestamp])
+    assert.deepEqual(successor?.succeeds?.[0]?.datasets, ['lung'])
+    for (const dataset of ['heart', 'kidney']) assert.equal(successionOf(folded, 4, dataset), undefined)
+    assert.equal(successionOf(folded, 5, 'lung'), undefined)
+    assert.equal(refusal([...four, one, two, next('three', ['lung'], [4])]), 'dataset-served')
+    assert.equal(refusal([...four, one, two, next('three', ['lung', 'heart'], [5])]), 'dataset-served')
+    assert.equal(refusal([...four, one, two, next('three', ['liver'], [5])]), 'not-succeeded')
+    assert.equal(refusal([...four, one, next('two', ['lung'], [4, 9])]), 'not-succeeded')
+    const both = roster([...four, one, two, next('three', ['lung', 'heart'], [4, 5])])
+    assert.deepEqual(
+      both.committees.get(6)?.succeeds?.map(({ committee: index, datasets }) => [index, datasets]),
+      [
+        [4, ['heart']],
+        [5, ['lung']],
+      ],
+    )
   })
 
   it('keeps attestations and takes them back', () => {

@@ -48,6 +48,19 @@ describe('policy evaluation', () => {
     )
   })
 
+  it('consents where a rule says so for this dataset and analysis, and decides nothing by it', () => {
+    const lung = { datasets: ['lung'], analyses: ['cox'] }
+    const given = (one: Policy) => evaluatePolicy(one, compile(COX), context)
+    const { consents, decision, message, rules } = given(policy({ approve: [{}], consents: [lung] }))
+    assert.deepEqual([consents, decision], [true, 'approve'])
+    assert.match(message, /^"approve" rule 1/)
+    assert.ok(rules.some(({ rule, outcome: of }) => rule === 'consents' && of === 'pass'))
+    assert.equal(given(openPolicy).consents, false)
+    assert.equal(given(policy({ consents: [lung] })).decision, 'ask')
+    for (const other of [{ datasets: ['heart'] }, { analyses: ['table'] }, { researchers: ['nobody'] }])
+      assert.equal(given(policy({ consents: [{ ...lung, ...other }] })).consents, false)
+  })
+
   const job = compile({ purpose: 'Quality of Care', where: [{ column: 'sex', is: 1 }], recipients: ['ruth', 'bea'] })
   const selectors: readonly [string, Record<string, unknown>, boolean, boolean][] = [
     // selector, value, whether an approve rule covers the job, whether a never rule applies
