@@ -22,7 +22,8 @@
  * 8. **Names.** The machine compares values for equality only, and seats only to tell itself and the proposer of a view: so
  *    values may be exchanged, and members that propose in no view that anybody is still in or before.
  *
- * The test compares what is reachable over two views with an exploration that uses 1, 3 and 8 alone.
+ * The test compares what is reachable over two views with an exploration that uses 1 and 8 alone, and over three views with
+ * one that does without 4, 6 and 7.
  */
 import { bitOf, type Content, HONEST, type Model, NIL, packed, renamed, votesIn } from './consensus-contents.js'
 

@@ -83,10 +83,13 @@ describe('every behaviour of three honest seats and a liar', function () {
     })
   }
 
-  it('over three views keeps every promise when the liar proposes first', () => {
-    const { broken, states, certified } = search({ setting: liarIn(0), views: 3 })
+  it('over three views keeps every promise, and merging more states reaches as much', () => {
+    const { broken, states, certified } = search({ setting: liarIn(2), views: 3 })
     assert.deepEqual(broken, [])
-    assert.ok(states > 50_000 && certified > 10_000, `${states} states, ${certified} certified`)
+    assert.ok(states > 25_000 && certified > 5000, `${states} states, ${certified} certified`)
+    const merged = mergedOutlooks({ setting: liarIn(2), views: 3 })
+    assert.ok(merged.size > 500, `${merged.size}`)
+    assert.deepEqual(mergedOutlooks({ setting: liarIn(2), views: 3, without: [4, 6, 7] }), merged)
   })
 })
 
