@@ -169,7 +169,7 @@ class Run {
         checkpoint: { size: checkpoint.size, root: checkpoint.root },
       })
       settle({ job: await peer.submit(signed) })
-      record.happened(`job ${name} is submitted`, RESEARCHER)
+      record.happened('job submitted', RESEARCHER)
     } catch (error) {
       settle({ code: errorCode(error) })
       record.happened(`job ${name} is not submitted (${errorCode(error)})`, RESEARCHER)
