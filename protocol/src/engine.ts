@@ -62,7 +62,7 @@ class Engine implements Peer {
     await restoreLog(this.kernel)
     await this.kernel.restore()
     await this.kernel.resume()
-    await this.kernel.turn(async () => askGreetings(this.kernel, this.floor(), new Set(this.kernel.known.keys())))
+    this.kernel.soon(async () => askGreetings(this.kernel, this.floor(), new Set(this.kernel.known.keys())))
   }
 
   stop(): Promise<void> {
@@ -163,12 +163,12 @@ class Engine implements Peer {
     roles = newRoles(signed, job, this.kernel.log.roster, this.key),
   ): Promise<void> {
     const { kernel } = this
-    const { onAudit, onEvent } = kernel.options
+    const { researcher, analysis, dataset } = job
     await kernel.commit(writesOfNew(id, roles), kernel.desk)
     kernel.known.set(id, roles)
-    const { researcher, analysis, dataset } = job
-    onAudit({ event: 'job-known', fields: { job: id, researcher, analysis: analysis.name, dataset } })
-    onEvent({ event: 'job-announced', job: id, fields: { name: job.name } })
+    const fields = { job: id, researcher, analysis: analysis.name, dataset }
+    kernel.options.onAudit({ event: 'job-known', fields })
+    kernel.options.onEvent({ event: 'job-announced', job: id, fields: { name: job.name } })
     askGreetings(kernel, this.floor(), new Set([id]))
     await kernel.deliver(id, ROLES, { type: 'resume', restarted: false })
   }
@@ -257,14 +257,11 @@ class Engine implements Peer {
   private async decide(job: JobId, event: RoleEvent): Promise<void> {
     const verdict = await this.kernel.turn(() => this.kernel.deliver(job, ['site'], event))
     if (verdict.verdict === 'reject') throw new FlameshError(verdict.code, verdict.message)
-    if (verdict.verdict !== 'accept')
-      throw new FlameshError(
-        'job-decided',
-        `the job is ${this.job(job)?.status ?? 'unknown'} here: there is nothing to decide`,
-        {
-          hint: '"flamesh job show" says what was decided, and why',
-        },
-      )
+    if (verdict.verdict === 'accept') return
+    const status = this.job(job)?.status ?? 'unknown'
+    throw new FlameshError('job-decided', `the job is ${status} here: there is nothing to decide`, {
+      hint: '"flamesh job show" says what was decided, and why',
+    })
   }
 
   jobs(): readonly JobView[] {
