@@ -3,15 +3,15 @@
  * docs/spec/secure-aggregation.md, "Roles as machines", and docs/spec/encoding.md, "Verdicts". Machines decide, the kernel
  * carries out.
  */
-import { findAnalysis } from './analyses/registry.js'
 import type { Hex } from './crypto/hash.js'
 import { openSigned, payloadHash, type Signed, signObject } from './encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from './encoding/verdict.js'
-import { catalogueOf } from './engine/desk.js'
+import { catalogueOf } from './engine/catalogue.js'
 import { extend, housekeep, restoreLog, retire } from './engine/following.js'
 import { type Floor, greet, takeDeskMessage } from './engine/greeting.js'
 import { Kernel, type KernelOptions } from './engine/kernel.js'
 import { askForUnknown } from './engine/reconciling.js'
+import { askGreetings } from './engine/restored.js'
 import {
   isFinished,
   jobIdOf,
@@ -22,7 +22,7 @@ import {
   rolesWaitingFor,
   writesOfNew,
 } from './engine/roles.js'
-import { viewOf } from './engine/views.js'
+import { previewOf, viewOf } from './engine/views.js'
 import { errorCode, FlameshError } from './errors.js'
 import { activeMember } from './identity/roster.js'
 import { checkJob } from './jobs/check.js'
@@ -62,6 +62,7 @@ class Engine implements Peer {
     await restoreLog(this.kernel)
     await this.kernel.restore()
     await this.kernel.resume()
+    this.kernel.soon(async () => askGreetings(this.kernel, this.floor(), new Set(this.kernel.known.keys())))
   }
 
   stop(): Promise<void> {
@@ -111,9 +112,11 @@ class Engine implements Peer {
     if (message.type === 'job') return this.takeJob(message.job)
     const id = jobIdOf(message)
     if (id === undefined) return takeDeskMessage(kernel.desk, from, message, this.floor())
-    return kernel.known.has(id)
-      ? kernel.deliver(id, rolesFor(message), { type: 'message', from, message })
-      : askForUnknown(kernel.desk, message, id, (request) => this.floor().send(from, `history/${id}`, request))
+    if (!kernel.known.has(id))
+      return askForUnknown(kernel.desk, message, id, (request) => this.floor().send(from, `history/${id}`, request))
+    const verdict = await kernel.deliver(id, rolesFor(message), { type: 'message', from, message })
+    if (verdict.verdict === 'later' && verdict.code === 'not-greeted') askGreetings(kernel, this.floor(), new Set([id]))
+    return verdict
   }
 
   private async takeJob(signed: Signed): Promise<Verdict> {
@@ -160,12 +163,13 @@ class Engine implements Peer {
     roles = newRoles(signed, job, this.kernel.log.roster, this.key),
   ): Promise<void> {
     const { kernel } = this
-    const { onAudit, onEvent } = kernel.options
+    const { researcher, analysis, dataset } = job
     await kernel.commit(writesOfNew(id, roles), kernel.desk)
     kernel.known.set(id, roles)
-    const { researcher, analysis, dataset } = job
-    onAudit({ event: 'job-known', fields: { job: id, researcher, analysis: analysis.name, dataset } })
-    onEvent({ event: 'job-announced', job: id, fields: { name: job.name } })
+    const fields = { job: id, researcher, analysis: analysis.name, dataset }
+    kernel.options.onAudit({ event: 'job-known', fields })
+    kernel.options.onEvent({ event: 'job-announced', job: id, fields: { name: job.name } })
+    askGreetings(kernel, this.floor(), new Set([id]))
     await kernel.deliver(id, ROLES, { type: 'resume', restarted: false })
   }
 
@@ -253,14 +257,11 @@ class Engine implements Peer {
   private async decide(job: JobId, event: RoleEvent): Promise<void> {
     const verdict = await this.kernel.turn(() => this.kernel.deliver(job, ['site'], event))
     if (verdict.verdict === 'reject') throw new FlameshError(verdict.code, verdict.message)
-    if (verdict.verdict !== 'accept')
-      throw new FlameshError(
-        'job-decided',
-        `the job is ${this.job(job)?.status ?? 'unknown'} here: there is nothing to decide`,
-        {
-          hint: '"flamesh job show" says what was decided, and why',
-        },
-      )
+    if (verdict.verdict === 'accept') return
+    const status = this.job(job)?.status ?? 'unknown'
+    throw new FlameshError('job-decided', `the job is ${status} here: there is nothing to decide`, {
+      hint: '"flamesh job show" says what was decided, and why',
+    })
   }
 
   jobs(): readonly JobView[] {
@@ -293,28 +294,7 @@ class Engine implements Peer {
     return { job: id, status: request.status.status, result, receipt }
   }
 
-  async preview(id: JobId) {
-    const roles = this.kernel.known.get(id)
-    const dataset = roles && this.kernel.datasets.find((one) => one.name === openSigned(roles.signed, JOB).body.dataset)
-    if (roles === undefined || dataset === undefined)
-      throw new FlameshError('no-dataset', 'this node does not have the dataset of the job')
-    const { body } = openSigned(roles.signed, JOB)
-    const { analysis, parameters, where } = body
-    const found = findAnalysis(analysis.name, analysis.version)
-    if (found === undefined) throw new FlameshError('analysis-unknown', 'this node does not know the analysis')
-    const request = {
-      job: id,
-      analysis: analysis.name,
-      analysisVersion: analysis.version,
-      parameters,
-      state: undefined,
-      dataset: body.dataset,
-      datasetVersion: dataset.version,
-      where,
-    }
-    const outcome = await this.kernel.options.ports.runner.contribute(request)
-    if (!outcome.ok) throw new FlameshError(outcome.code, outcome.message)
-    const { slots } = found.plan(parameters, undefined)
-    return slots.map((slot, at) => ({ slot: slot.name, value: outcome.values[at] as number }))
+  preview(id: JobId) {
+    return previewOf(this.kernel, id)
   }
 }

@@ -78,6 +78,12 @@ export interface Context {
   readonly secret: (name: string) => Uint8Array | undefined
   /** unspent prekeys of a committee member, or of this node itself, oldest first */
   readonly prekeys: (committee: number, member: Hex) => readonly Signed[]
+  /** when this node was started (milliseconds) */
+  readonly startedAtMs: number
+  /** whether a life of this node that it does not remember may have said something in a job; `notBefore` of the job */
+  readonly forgotten: (job: Hex, notBefore: number) => boolean
+  /** members that have said since the start what they know of this node */
+  readonly greeted: (member: Hex) => boolean
   readonly timings: Timings
 }
 

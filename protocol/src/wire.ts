@@ -26,6 +26,9 @@ import {
 /** Versions of this protocol that a node speaks; peers without one in common say so and part. */
 export const PROTOCOL_VERSIONS = [1] as const
 
+/** how much the sender has said, in what it says on its own authority */
+const marked = { mark: signedSchema.optional() }
+
 const attemptOf = { job: hexSchema, round: z.int().min(1), attempt: z.int().min(0) }
 
 /** One finished attempt: the specification if there was one, the certificate, and what was opened. */
@@ -60,6 +63,16 @@ export const wireSchema = z.discriminatedUnion('type', [
     type: z.literal('hello'),
     versions: z.array(z.int()).max(16),
     log: z.strictObject({ size: z.int().min(0), checkpoint: bytesSchema.nullable() }),
+    jobs: z.array(hexSchema).max(MAX_OPEN_JOBS),
+    /** when the sender was started (milliseconds) */
+    life: z.int().min(0),
+  }),
+  /** a committee member's answer to `hello`, whose `life` it repeats */
+  z.strictObject({
+    type: z.literal('seen'),
+    life: z.int().min(0),
+    /** the highest mark of the receiver that it holds */
+    mark: signedSchema.nullable(),
     jobs: z.array(hexSchema).max(MAX_OPEN_JOBS),
   }),
   z.strictObject({ type: z.literal('log-request'), from: z.int().min(0) }),
@@ -105,16 +118,22 @@ export const wireSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('datasets'), announcement: signedSchema }),
   z.strictObject({ type: z.literal('job'), job: signedSchema }),
   z.strictObject({ type: z.literal('cancel'), cancel: signedSchema }),
-  z.strictObject({ type: z.literal('decision'), decision: signedSchema }),
-  z.strictObject({ type: z.literal('withdrawal'), withdrawal: signedSchema }),
+  z.strictObject({ type: z.literal('decision'), decision: signedSchema, ...marked }),
+  z.strictObject({ type: z.literal('withdrawal'), withdrawal: signedSchema, ...marked }),
   /** prekeys of the receiver that are spent already: while it was away, rounds were begun with them */
   z.strictObject({ type: z.literal('spent'), prekeys: z.array(hexSchema).max(64) }),
-  z.strictObject({ type: z.literal('prekeys'), prekeys: z.array(signedSchema).max(64) }),
+  z.strictObject({
+    type: z.literal('prekeys'),
+    prekeys: z.array(signedSchema).max(64),
+    /** true from a node that was restored from a backup: secrets of others that it made are lost */
+    only: z.boolean(),
+  }),
   z.strictObject({
     type: z.literal('specification'),
     specification: signedSchema,
     /** the approvals that its cohort and its consents name, from the proposer: a site may have told not every member, or not the same */
     decisions: z.array(signedSchema).max(2 * MAX_COHORT),
+    ...marked,
   }),
   /** who lacks an outcome: it stands at this attempt and asks for the records from there on, or what else is known */
   z.strictObject({ type: z.literal('behind'), ...attemptOf }),
@@ -131,9 +150,10 @@ export const wireSchema = z.discriminatedUnion('type', [
     /** sealed to the receiving member's one-time key */
     envelope: bytesSchema,
     slices: z.array(z.strictObject({ slice: z.int().min(0), data: bytesSchema })).max(64),
+    ...marked,
   }),
-  z.strictObject({ type: z.literal('have'), ...attemptOf, have: signedSchema }),
-  z.strictObject({ type: z.literal('consensus'), ...attemptOf, message: consensusMessageSchema }),
+  z.strictObject({ type: z.literal('have'), ...attemptOf, have: signedSchema, ...marked }),
+  z.strictObject({ type: z.literal('consensus'), ...attemptOf, message: consensusMessageSchema, ...marked }),
   z.strictObject({ type: z.literal('fetch'), ...attemptOf, fetch: signedSchema }),
   z.strictObject({
     type: z.literal('supply'),
@@ -150,10 +170,16 @@ export const wireSchema = z.discriminatedUnion('type', [
     partials: z.array(signedSchema).max(22 * 64),
     /** their data and MAC keys, in the same order, sealed to the receiving member's one-time key */
     sealed: bytesSchema,
+    ...marked,
   }),
-  z.strictObject({ type: z.literal('opened'), ...attemptOf, opened: signedSchema }),
+  z.strictObject({ type: z.literal('opened'), ...attemptOf, opened: signedSchema, ...marked }),
   z.strictObject({ type: z.literal('outcome'), record: recordSchema }),
-  z.strictObject({ type: z.literal('standing'), standing: signedSchema, proof: standingProofSchema.nullable() }),
+  z.strictObject({
+    type: z.literal('standing'),
+    standing: signedSchema,
+    proof: standingProofSchema.nullable(),
+    ...marked,
+  }),
   z.strictObject({
     type: z.literal('progress'),
     ...attemptOf,

@@ -26,6 +26,8 @@ export class Watch {
     _to,
     message,
   ) => message
+  /** nodes whose messages do not leave them any more */
+  readonly cutOff = new Set<string>()
   private readonly claims = new Map<string, string>()
   private readonly openBy = new Map<Hex, number>()
   private readonly byKey: ReadonlyMap<Hex, SimulatedNode>
@@ -43,6 +45,7 @@ export class Watch {
   private readonly tamper: Tamper = (from, to, bytes) => {
     const sender = this.byKey.get(from) as SimulatedNode
     const receiver = this.byKey.get(to) as SimulatedNode
+    if (this.cutOff.has(sender.name)) return undefined
     const message = decodeWire(bytes)
     if (!this.dishonest.has(sender.name)) this.look(sender, message)
     this.seen.push({ from: sender.name, to: receiver.name, message })

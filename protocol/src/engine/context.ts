@@ -6,8 +6,9 @@ import type { JobId } from '../jobs/job.js'
 import { type Policy, policyHash } from '../jobs/policy.js'
 import { type Context, DEFAULT_TIMINGS, type Timings } from '../machine.js'
 import type { PeerOptions } from '../peer.js'
-import { consentsOf, type DeskState, historyOf, prekeysOf } from './desk.js'
+import { consentsOf, type DeskState, historyOf, isForgotten, prekeysOf } from './desk.js'
 import { mayServe } from './handover.js'
+import type { Marks } from './marks.js'
 import { approvalsSince, isBusy, type JobRoles, ownConsents } from './roles.js'
 
 const DAY_MS = 24 * 3_600_000
@@ -19,6 +20,7 @@ export interface Surroundings {
   readonly known: ReadonlyMap<JobId, JobRoles>
   readonly log: LogState
   readonly desk: DeskState
+  readonly marks: Pick<Marks, 'life' | 'greeted'>
   readonly policy: Policy
   readonly datasets: readonly DatasetDescription[]
 }
@@ -58,6 +60,9 @@ export function contextOf(node: Surroundings, secret: Context['secret']): Contex
     },
     secret,
     prekeys: (committee, member) => prekeysOf(desk, committee, member),
+    startedAtMs: node.marks.life,
+    forgotten: (job, notBefore) => isForgotten(desk, job, notBefore),
+    greeted: (member) => node.marks.greeted.has(member),
     timings: timings ?? DEFAULT_TIMINGS,
   }
 }

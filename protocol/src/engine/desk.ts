@@ -9,9 +9,9 @@ import { isSealable } from '../crypto/sealing.js'
 import { hashOf } from '../encoding/canonical.js'
 import { openSigned, payloadHash, type Signed, type Signer, signObject } from '../encoding/signed.js'
 import { fewerContributors, historyName, mergeHistory, type SurvivorHistory, survivorsHash } from '../history.js'
-import { activeMember, type Roster } from '../identity/roster.js'
-import type { DatasetAnnouncement, DatasetDescription } from '../jobs/dataset.js'
-import { DATASETS, type DatasetsAnnouncement, givesConsent } from '../jobs/messages.js'
+import type { Roster } from '../identity/roster.js'
+import { givesConsent } from '../jobs/messages.js'
+import { MAX_CLOCK_SKEW_MS } from '../limits.js'
 import { type Effect, type Table, withEntry } from '../machine.js'
 import { type MemberState, secretName } from '../secagg/member/state.js'
 import { PREKEY } from '../secagg/messages.js'
@@ -39,6 +39,14 @@ export interface DeskState {
   readonly prekeys: Table<Signed>
   /** prekeys that were bound to a round: never offered again */
   readonly spent: Table<boolean>
+  /** the highest mark of each peer, as a member of a committee heard it */
+  readonly marks: Table<Signed>
+  /** how much this node has said (see marks.ts) */
+  readonly counter: number
+  /** when the life started that last found out that it runs on an old copy of its disk (milliseconds) */
+  readonly restoredAtMs: number | null
+  /** jobs that others knew before they knew of that life: it may have said things in them */
+  readonly forgotten: Table<boolean>
   /** announcements by site */
   readonly datasets: Table<Signed>
   /** true once the hub showed two logs: no new job is trusted until a person decides */
@@ -53,6 +61,10 @@ export const emptyDesk: DeskState = {
   retirements: new Map(),
   prekeys: new Map(),
   spent: new Map(),
+  marks: new Map(),
+  counter: 0,
+  restoredAtMs: null,
+  forgotten: new Map(),
   datasets: new Map(),
   forked: false,
 }
@@ -73,8 +85,11 @@ export function secretsInUse(
     const { body } = openSigned(signed, PREKEY)
     if (body.member === self) names.add(secretName(body.key))
   }
-  for (const { member } of jobs) for (const key of member?.attempt.keys ?? []) names.add(secretName(key))
-  return names
+  return new Set([...names, ...secretsOfAttempts(jobs)])
+}
+
+export function secretsOfAttempts(jobs: Iterable<{ readonly member: MemberState | undefined }>): ReadonlySet<string> {
+  return new Set([...jobs].flatMap(({ member }) => member?.attempt.keys.map(secretName) ?? []))
 }
 
 /** Names of the secrets behind these prekeys, as far as they are unspent here. */
@@ -177,6 +192,12 @@ export function afterEffects(
   return next
 }
 
+/** Whether a life of this node that it does not remember may have said something in a job. */
+export function isForgotten({ restoredAtMs, forgotten }: DeskState, job: Hex, notBefore: number): boolean {
+  if (restoredAtMs === null || notBefore > restoredAtMs + MAX_CLOCK_SKEW_MS) return false
+  return notBefore <= restoredAtMs || forgotten.has(job)
+}
+
 export function spend(desk: DeskState, hashes: readonly Hex[]): DeskState {
   const prekeys = new Map(desk.prekeys)
   const spent = new Map(desk.spent)
@@ -249,15 +270,20 @@ export function replenish(
   return { desk: fresh.length === 0 ? desk : { ...desk, prekeys }, secrets, fresh }
 }
 
-/** A fellow member's prekeys. Throws what opening them throws; keys of strangers are ignored. */
+/** A fellow member's prekeys, perhaps all it has. Throws what opening them throws; keys of strangers are ignored. */
 export function learnPrekeys(
   desk: DeskState,
   roster: Roster,
   self: Hex,
   from: Hex,
   signed: readonly Signed[],
+  only = false,
 ): DeskState {
   const prekeys = new Map(desk.prekeys)
+  const offered = new Set(signed.map(payloadHash))
+  for (const [hash, one] of only ? desk.prekeys : [])
+    if (openSigned(one, PREKEY).body.member === from && !offered.has(hash)) prekeys.delete(hash)
+  const dropped = prekeys.size !== desk.prekeys.size
   for (const one of signed) {
     const { body, hash, signers } = openSigned(one, PREKEY)
     const committee = roster.committees.get(body.committee)
@@ -267,50 +293,5 @@ export function learnPrekeys(
       continue
     if (isSealable(hexToBytes(body.key))) prekeys.set(hash, one)
   }
-  return prekeys.size === desk.prekeys.size ? desk : { ...desk, prekeys }
-}
-
-/** A site's announcement, if it is newer than the one known. Throws what opening it throws. */
-export function learnDatasets(desk: DeskState, roster: Roster, nowMs: number, signed: Signed): DeskState {
-  const { body, signers } = openSigned(signed, DATASETS)
-  if (signers.length !== 1 || signers[0] !== body.site || activeMember(roster, body.site, nowMs) === undefined)
-    return desk
-  const known = desk.datasets.get(body.site)
-  if (known !== undefined && openSigned(known, DATASETS).body.sequence >= body.sequence) return desk
-  return { ...desk, datasets: withEntry(desk.datasets, body.site, signed) }
-}
-
-/** This node's own announcement, signed anew only when it says something new. */
-export function announceDatasets(
-  desk: DeskState,
-  signer: Signer,
-  nowMs: number,
-  datasets: readonly DatasetDescription[],
-): DeskState {
-  const announced: readonly DatasetAnnouncement[] = datasets.map(({ version: _, ...rest }) => rest)
-  const known = desk.datasets.get(signer.publicKey)
-  const before = known === undefined ? undefined : openSigned(known, DATASETS).body
-  if (before === undefined ? announced.length === 0 : hashOf(before.datasets) === hashOf(announced)) return desk
-  const body: DatasetsAnnouncement = {
-    site: signer.publicKey,
-    sequence: Math.max(nowMs, (before?.sequence ?? 0) + 1),
-    datasets: [...announced],
-  }
-  return {
-    ...desk,
-    datasets: withEntry(desk.datasets, signer.publicKey, signObject(DATASETS.kind, DATASETS.version, body, signer)),
-  }
-}
-
-export function catalogueOf(
-  desk: DeskState,
-  roster: Roster,
-  nowMs: number,
-): ReadonlyMap<string, readonly DatasetAnnouncement[]> {
-  const found = new Map<string, readonly DatasetAnnouncement[]>()
-  for (const [key, signed] of desk.datasets) {
-    const member = activeMember(roster, key, nowMs)
-    if (member !== undefined) found.set(member.name, openSigned(signed, DATASETS).body.datasets)
-  }
-  return found
+  return prekeys.size === desk.prekeys.size && !dropped ? desk : { ...desk, prekeys }
 }

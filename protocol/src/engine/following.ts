@@ -11,10 +11,12 @@ import type { LogOutcome } from '../peer.js'
 import type { Write } from '../ports.js'
 import { RETIREMENT } from '../secagg/messages.js'
 import { encodeWire } from '../wire.js'
-import { announceDatasets, replenish } from './desk.js'
+import { announceDatasets } from './catalogue.js'
+import { replenish } from './desk.js'
 import { fellowships, offerPrekeys } from './greeting.js'
 import { dueRetirements, keepRetirement, sendRetirement } from './handover.js'
 import type { Kernel } from './kernel.js'
+import { askGreetings } from './restored.js'
 import { ROLES } from './roles.js'
 
 const LOG_PREFIX = 'log/'
@@ -87,6 +89,8 @@ async function noteFork(kernel: Kernel, message: string, evidence: ForkEvidence 
 async function rosterChanged(kernel: Kernel): Promise<void> {
   kernel.options.onEvent({ event: 'roster-changed', fields: { size: kernel.log.leaves.length } })
   await housekeep(kernel)
+  const floor = kernel.floor((statements, checkpoint) => extend(kernel, statements, checkpoint))
+  askGreetings(kernel, floor, new Set(kernel.known.keys()))
   // a job that expired may still wait for an opening
   for (const id of kernel.known.keys()) await kernel.deliver(id, ROLES, { type: 'resume', restarted: false })
   await retire(kernel)

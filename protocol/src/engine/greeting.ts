@@ -3,24 +3,28 @@
  * docs/spec/transport.md, "Greeting". A node that was away learns what it missed from any member it meets.
  */
 import type { Hex } from '../crypto/hash.js'
-import { payloadHash } from '../encoding/signed.js'
+import { payloadHash, type Signed } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
 import type { SurvivorHistory } from '../history.js'
 import type { LogState } from '../identity/log.js'
-import type { Roster } from '../identity/roster.js'
+import { isSeated, type Roster } from '../identity/roster.js'
 import type { JobId } from '../jobs/job.js'
 import { MAX_OPEN_JOBS, MAX_STATEMENTS_PER_REQUEST } from '../limits.js'
 import type { LogOutcome } from '../peer.js'
 import { attemptKey } from '../secagg/member/state.js'
 import { PROTOCOL_VERSIONS, type WireMessage, type WireOf } from '../wire.js'
-import { type DeskState, learnDatasets, learnPrekeys, ownAmong, prekeysOf } from './desk.js'
+import { learnDatasets } from './catalogue.js'
+import { type DeskState, learnPrekeys, ownAmong, prekeysOf } from './desk.js'
 import { offerRetirements, takeRetirement } from './handover.js'
+import { seenMessage } from './marks.js'
 import { offerHistory, takeHistory } from './reconciling.js'
 import type { JobRoles } from './roles.js'
 
 /** What a message that concerns no job may need and do. */
 export interface Floor {
   readonly self: Hex
+  /** when this node was started (milliseconds) */
+  readonly life: number
   readonly nowMs: number
   readonly log: LogState
   readonly statements: readonly Uint8Array[]
@@ -33,20 +37,16 @@ export interface Floor {
   learned(): Promise<void>
   /** prekeys of this node that are not to be offered again; fresh ones take their place */
   discard(prekeys: readonly Hex[]): Promise<void>
+  /** the counter of a mark of this node that this life does not remember */
+  forgotten(mark: Signed): number | undefined
+  greeting(from: Hex, lost: number | undefined, jobs: readonly JobId[]): Promise<void>
   send(to: Hex, kind: string, message: WireMessage): void
   notify(event: string, fields: Readonly<Record<string, string | number | boolean>>): void
 }
 
 /** The first words to a member that came into reach. */
 export function greet(desk: DeskState, floor: Floor, to: Hex): void {
-  const checkpoint = floor.log.checkpoint?.bytes ?? null
-  const log = { size: floor.log.leaves.length, checkpoint }
-  floor.send(to, 'hello', {
-    type: 'hello',
-    versions: [...PROTOCOL_VERSIONS],
-    log,
-    jobs: [...floor.jobs.keys()].slice(0, MAX_OPEN_JOBS),
-  })
+  sayHello(floor, to)
   offerPrekeys(desk, floor, to)
   offerHistory(desk, floor, to)
   offerRetirements(desk, floor, to)
@@ -54,11 +54,24 @@ export function greet(desk: DeskState, floor: Floor, to: Hex): void {
   if (own !== undefined) floor.send(to, 'datasets', { type: 'datasets', announcement: own })
 }
 
+/** Members of a committee answer it with what they have heard from this node. */
+export function sayHello(floor: Floor, to: Hex): void {
+  const checkpoint = floor.log.checkpoint?.bytes ?? null
+  const log = { size: floor.log.leaves.length, checkpoint }
+  floor.send(to, 'hello', {
+    type: 'hello',
+    versions: [...PROTOCOL_VERSIONS],
+    log,
+    jobs: [...floor.jobs.keys()].slice(0, MAX_OPEN_JOBS),
+    life: floor.life,
+  })
+}
+
 /** This node's unspent prekeys, to a fellow member. */
 export function offerPrekeys(desk: DeskState, floor: Pick<Floor, 'self' | 'log' | 'send'>, to: Hex): void {
   const shared = fellowships(floor.log.roster, floor.self, to)
   const prekeys = shared.flatMap((committee) => prekeysOf(desk, committee, floor.self)).slice(0, 64)
-  if (prekeys.length > 0) floor.send(to, 'prekeys', { type: 'prekeys', prekeys })
+  if (prekeys.length > 0) floor.send(to, 'prekeys', { type: 'prekeys', prekeys, only: desk.restoredAtMs !== null })
 }
 
 /** Committees that both sit on. */
@@ -76,7 +89,9 @@ export async function takeDeskMessage(
 ): Promise<Verdict> {
   switch (message.type) {
     case 'hello':
-      return onHello(from, message, floor)
+      return onHello(desk, from, message, floor)
+    case 'seen':
+      return onSeen(from, message, floor)
     case 'log-request': {
       if (floor.log.checkpoint !== undefined) sendLog(from, message.from, floor, floor.log.checkpoint.bytes)
       return accept
@@ -92,7 +107,7 @@ export async function takeDeskMessage(
       return accept
     case 'prekeys':
       if (fellowships(floor.log.roster, floor.self, from).length === 0) return later('not-a-fellow-member')
-      await floor.keep(learnPrekeys(desk, floor.log.roster, floor.self, from, message.prekeys))
+      await floor.keep(learnPrekeys(desk, floor.log.roster, floor.self, from, message.prekeys, message.only))
       sayWhichAreSpent(desk, from, message, floor)
       return accept
     case 'spent':
@@ -115,7 +130,15 @@ function sayWhichAreSpent(desk: DeskState, from: Hex, { prekeys }: WireOf<'preke
   if (spent.length > 0) floor.send(from, 'spent', { type: 'spent', prekeys: spent })
 }
 
-async function onHello(from: Hex, message: WireOf<'hello'>, floor: Floor): Promise<Verdict> {
+/** What this node has said, as far as a member heard it: more than it remembers if it was put back to an old copy. */
+async function onSeen(from: Hex, { life, mark, jobs }: WireOf<'seen'>, floor: Floor): Promise<Verdict> {
+  // an answer to an earlier life may be older than what that life said last
+  if (life !== floor.life) return ignore('past')
+  await floor.greeting(from, mark === null ? undefined : floor.forgotten(mark), jobs)
+  return accept
+}
+
+async function onHello(desk: DeskState, from: Hex, message: WireOf<'hello'>, floor: Floor): Promise<Verdict> {
   if (!message.versions.some((one) => (PROTOCOL_VERSIONS as readonly number[]).includes(one))) {
     floor.notify('version-mismatch', {
       peer: from,
@@ -124,6 +147,8 @@ async function onHello(from: Hex, message: WireOf<'hello'>, floor: Floor): Promi
     })
     return reject('version-mismatch', `this node speaks protocol version ${PROTOCOL_VERSIONS.join(', ')}`)
   }
+  if (isSeated(floor.log.roster, floor.self))
+    floor.send(from, 'seen', seenMessage({ life: message.life, mark: desk.marks.get(from) ?? null }, floor.jobs))
   const held = floor.log.checkpoint?.bytes
   if (message.log.checkpoint !== null) logVerdict(from, await floor.learn([], message.log.checkpoint), floor)
   if (message.log.size < floor.log.leaves.length && held !== undefined) sendLog(from, message.log.size, floor, held)

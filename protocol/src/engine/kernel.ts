@@ -22,7 +22,9 @@ import { encodeWire, type WireMessage } from '../wire.js'
 import { contextOf } from './context.js'
 import { afterEffects, type DeskState, emptyDesk, secretsInUse, secretsOf, spend } from './desk.js'
 import type { Floor } from './greeting.js'
+import { hear, isMarked, Marks, seenMessage } from './marks.js'
 import { Outbox } from './outbox.js'
+import { onGreeting } from './restored.js'
 import { JOB_PREFIX, type JobRoles, ROLES, type Role, type RoleEvent, restoreRoles, stepRole } from './roles.js'
 
 export interface KernelOptions extends PeerOptions {
@@ -46,6 +48,7 @@ export class Kernel {
   readonly key: Hex
   readonly statements: Uint8Array[] = []
   readonly outbox: Outbox
+  readonly marks: Marks
   known = new Map<JobId, JobRoles>()
   log: LogState = emptyLog
   desk: DeskState = emptyDesk
@@ -64,6 +67,7 @@ export class Kernel {
     this.policy = options.policy
     this.datasets = options.datasets
     const { transport, clock } = options.ports
+    this.marks = new Marks(clock.now(), options.signer)
     const deliver = (to: Hex, bytes: Uint8Array): Promise<Verdict> =>
       to === this.key ? hooks.receive(to, bytes) : transport.send(to, bytes)
     this.outbox = new Outbox(clock, encodeWire, deliver, (entry, verdict) =>
@@ -80,6 +84,7 @@ export class Kernel {
       ([key, bytes]) => [key.slice(DESK_PREFIX.length), decode(bytes)] as const,
     )
     this.desk = restore(emptyDesk, desk)
+    this.marks.remembered = this.desk.counter
     this.known = restoreRoles(await store.list(JOB_PREFIX))
     // A kill may have come between a write and the erasure it called for, or between a new key and its prekey.
     const inUse = secretsInUse(this.desk, this.key, this.known.values())
@@ -124,6 +129,11 @@ export class Kernel {
     })
   }
 
+  /** Fresh one-time keys for those that are gone. */
+  refill(): Promise<void> {
+    return this.hooks.spent()
+  }
+
   /** A fault of this node, never of a peer. */
   alarm(error: unknown, type = ''): void {
     this.options.onEvent({ event: 'internal-error', fields: { type, error: textOf(error) } })
@@ -153,7 +163,11 @@ export class Kernel {
   private async step(id: JobId, role: Role, event: RoleEvent): Promise<readonly Verdict[]> {
     const step = stepRole(id, this.known.get(id) as JobRoles, role, event, this.context())
     if (step === undefined) return []
-    const desk = afterEffects(this.desk, step.effects, (entry) => this.keeps(entry))
+    const speaks = step.effects.some((effect) => effect.type === 'send' && isMarked(effect.message))
+    const heard = hear(this.desk, this.key, this.log.roster, event)
+    if (heard.show !== undefined) this.tell(heard.show.to, 'seen', seenMessage(heard.show, this.openJobs()))
+    const counter = heard.desk.counter + (speaks && step.writes.length > 0 ? 1 : 0)
+    const desk = afterEffects({ ...heard.desk, counter }, step.effects, (entry) => this.keeps(entry))
     const spent = desk.prekeys !== this.desk.prekeys
     await this.commit(step.writes, desk)
     this.known.set(id, step.roles)
@@ -162,6 +176,11 @@ export class Kernel {
       await this.carryOut(id, role, effect).catch((error) => this.alarm(error, effect.type))
     if (spent) await this.hooks.spent()
     return [step.verdict]
+  }
+
+  /** Worth a minute's tries: whoever reconnects is greeted anew. */
+  private tell(to: Hex, kind: string, message: WireMessage): void {
+    this.outbox.add({ id: `${kind}/${to}`, to, message, untilMs: this.now() + 60_000 })
   }
 
   /** One synced batch, then memory: a kill at any point leaves a state that a restart can go on from. */
@@ -176,9 +195,9 @@ export class Kernel {
     this.secrets.set(name, secret)
   }
 
-  private eraseSecret(name: string): Promise<void> {
+  async eraseSecret(name: string): Promise<void> {
     this.secrets.delete(name)
-    return this.options.ports.vault.erase(name)
+    await this.options.ports.vault.erase(name)
   }
 
   private async carryOut(id: JobId, role: Role, effect: Effect): Promise<void> {
@@ -186,7 +205,7 @@ export class Kernel {
     const again = (event: RoleEvent): void => this.soon(() => this.deliver(id, [role], event))
     switch (effect.type) {
       case 'send':
-        return this.outbox.add(effect)
+        return this.outbox.add({ ...effect, message: this.marks.stamp(effect.message, this.desk.counter) })
       case 'publish':
         return ports.transport.publish(encodeWire(effect.message))
       case 'timer':
@@ -261,6 +280,7 @@ export class Kernel {
     const { ports } = this.options
     return {
       self: this.key,
+      life: this.marks.life,
       nowMs: this.now(),
       log: this.log,
       statements: this.statements,
@@ -281,8 +301,9 @@ export class Kernel {
         for (const name of names) await this.eraseSecret(name)
         await this.hooks.spent()
       },
-      // worth a minute's tries: whoever reconnects is greeted anew
-      send: (to, kind, message) => this.outbox.add({ id: `${kind}/${to}`, to, message, untilMs: this.now() + 60_000 }),
+      forgotten: (mark) => this.marks.forgotten(mark),
+      greeting: (from, lost, jobs) => onGreeting(this, from, lost, jobs),
+      send: (to, kind, message) => this.tell(to, kind, message),
       notify: (event, fields) => this.options.onEvent({ event, fields }),
     }
   }

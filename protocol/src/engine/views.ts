@@ -1,6 +1,8 @@
 /** One job as a person at this node may see it. */
+import { findAnalysis } from '../analyses/registry.js'
 import type { Hex } from '../crypto/hash.js'
 import { openSigned } from '../encoding/signed.js'
+import { FlameshError } from '../errors.js'
 import type { Roster } from '../identity/roster.js'
 import { guardKey } from '../jobs/check.js'
 import { explainRefusal } from '../jobs/guard-refusal.js'
@@ -9,6 +11,7 @@ import { DECISION, givesConsent } from '../jobs/messages.js'
 import type { RequestState } from '../jobs/request.js'
 import type { JobView, SiteView } from '../peer.js'
 import type { MemberState } from '../secagg/member/state.js'
+import type { Kernel } from './kernel.js'
 import type { JobRoles } from './roles.js'
 
 export function viewOf(id: JobId, roles: JobRoles, roster: Roster, self: Hex): JobView {
@@ -71,4 +74,30 @@ function sitesOf({ request, member }: JobRoles, roster: Roster): Record<string, 
     sites[name] = { status, code: body.code, message: body.message, ...included }
   }
   return sites
+}
+
+/** The exact vector that would leave in round 1, for this site's own operator. */
+export async function previewOf(kernel: Kernel, id: JobId): Promise<readonly { slot: string; value: number }[]> {
+  const roles = kernel.known.get(id)
+  const dataset = roles && kernel.datasets.find((one) => one.name === openSigned(roles.signed, JOB).body.dataset)
+  if (roles === undefined || dataset === undefined)
+    throw new FlameshError('no-dataset', 'this node does not have the dataset of the job')
+  const { body } = openSigned(roles.signed, JOB)
+  const { analysis, parameters, where } = body
+  const found = findAnalysis(analysis.name, analysis.version)
+  if (found === undefined) throw new FlameshError('analysis-unknown', 'this node does not know the analysis')
+  const request = {
+    job: id,
+    analysis: analysis.name,
+    analysisVersion: analysis.version,
+    parameters,
+    state: undefined,
+    dataset: body.dataset,
+    datasetVersion: dataset.version,
+    where,
+  }
+  const outcome = await kernel.options.ports.runner.contribute(request)
+  if (!outcome.ok) throw new FlameshError(outcome.code, outcome.message)
+  const { slots } = found.plan(parameters, undefined)
+  return slots.map((slot, at) => ({ slot: slot.name, value: outcome.values[at] as number }))
 }

@@ -58,4 +58,6 @@ export interface ConsensusStep {
 
 export interface ConsensusContext {
   readonly signer: Signer
+  /** true while this member must not vote: it takes what others say, and no more */
+  readonly silent?: boolean
 }

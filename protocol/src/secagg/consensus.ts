@@ -127,23 +127,23 @@ function take(state: ConsensusState, event: ConsensusEvent, context: ConsensusCo
   const still = quiet(state)
   switch (event.type) {
     case 'start':
-      return state.step === 'idle' ? enter(state, 0) : still
+      return state.step === 'idle' && !context.silent ? enter(state, 0) : still
     case 'resume':
-      return { state, effects: timers(state) }
+      return context.silent ? still : { state, effects: timers(state) }
     case 'message':
       return heed(state, event.reading)
     case 'value': {
       const asked = openQuestion(state)
-      if (asked?.type !== 'need-value' || asked.view !== event.view) return still
+      if (context.silent || asked?.type !== 'need-value' || asked.view !== event.view) return still
       return { state: propose(state, -1, event.value, event.attachments, context), effects: [] }
     }
     case 'verdict': {
       const asked = openQuestion(state)
-      if (asked?.type !== 'need-verdict' || asked.view !== event.view) return still
+      if (context.silent || asked?.type !== 'need-verdict' || asked.view !== event.view) return still
       return { state: { ...state, admissible: event.admissible }, effects: [] }
     }
     case 'timeout':
-      return event.view === state.view ? takeTimeout(state, event.phase, context) : still
+      return event.view === state.view && !context.silent ? takeTimeout(state, event.phase, context) : still
   }
 }
 
@@ -185,7 +185,8 @@ function settle(from: ConsensusStep, offered: Decision | null, context: Consensu
   let { state } = from
   const effects = [...from.effects]
   for (;;) {
-    const next = decide(state, offered) ?? (state.abstaining ? null : progress(state, offered, context))
+    const next =
+      decide(state, offered) ?? (state.abstaining || context.silent ? null : progress(state, offered, context))
     if (next === null) return { state: prune(state), effects }
     state = next.state
     effects.push(...next.effects)

@@ -1,7 +1,9 @@
 /** Whatever arrives, a verdict goes back and nothing is harmed: real messages of every type, mutated, and noise. */
 import assert from 'node:assert/strict'
 import { decode, encode } from '@flamesh/protocol/encoding/canonical.js'
+import { signObject } from '@flamesh/protocol/encoding/signed.js'
 import { MAX_MESSAGE_BYTES } from '@flamesh/protocol/limits.js'
+import { STANDING } from '@flamesh/protocol/secagg/standing.js'
 import { decodeWire, encodeWire, type WireMessage } from '@flamesh/protocol/wire.js'
 import { seededRandom } from '@flamesh/simulations/kernel/random.js'
 import fc from 'fast-check'
@@ -26,10 +28,16 @@ async function samples(): Promise<readonly WireMessage[]> {
   const log = federation.node('site-a').up().checkpoint()
   assert.ok(log !== undefined)
   const checkpoint = federation.checkpoint()
+  const stand = { job, round: 1, attempt: 0, view: -1, value: null }
   const more: WireMessage[] = [
     { type: 'log-request', from: 0 },
     { type: 'log', from: 0, statements: federation.statements.slice(0, 3), checkpoint },
     { type: 'checkpoint', checkpoint },
+    {
+      type: 'standing',
+      standing: signObject(STANDING.kind, STANDING.version, stand, federation.node('site-a').signer),
+      proof: null,
+    },
   ]
   const byType = new Map<string, WireMessage>()
   for (const message of [...watch.seen.map((one) => one.message), ...more]) byType.set(message.type, message)
@@ -126,7 +134,9 @@ describe('the engine and what peers send', () => {
       'retired',
       'retirement',
       'round',
+      'seen',
       'specification',
+      'standing',
       'submit',
       'supply',
     ])

@@ -7,7 +7,7 @@ import { evaluatePolicy, type PolicyDecision } from '../evaluate.js'
 import type { Job, JobId } from '../job.js'
 import { DECISION, type Decision } from '../messages.js'
 import type { SiteEvent } from './machine.js'
-import { audit, isOpen, presentMembers, send, setStatus, type Turn } from './state.js'
+import { audit, isOpen, presentMembers, send, setStatus, type Turn, voice } from './state.js'
 
 export function decidePolicy(job: Job, jobId: JobId, context: Context): PolicyDecision {
   const dataset = context.datasets.find((one) => one.name === job.dataset)
@@ -28,6 +28,7 @@ export function decidePolicy(job: Job, jobId: JobId, context: Context): PolicyDe
 
 /** Decides a job that is new, or that waits for the operator when the policy has changed. */
 export function decideByPolicy(turn: Turn): void {
+  if (voice(turn) !== 'free') return // it may have decided before
   const check = checkJob(turn.job, turn.context.roster, turn.context.nowMs)
   if (!check.ok) return decide(turn, 'refuse', 'policy', check.code, check.message)
   const { decision, code, message, consents } = decidePolicy(turn.job, turn.jobId, turn.context)
@@ -40,6 +41,7 @@ export function onOperator(
   { decision, reason, consent }: Extract<SiteEvent, { type: 'operator' }>,
 ): Verdict {
   if (turn.state.decision !== undefined || !isOpen(turn)) return ignore('decided')
+  if (voice(turn) === 'restored') return ignore('restored-from-backup')
   if (decision === 'refuse') {
     decide(turn, 'refuse', 'operator', 'operator', reason)
     return accept

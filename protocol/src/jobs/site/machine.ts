@@ -17,7 +17,7 @@ import { guardKey } from '../check.js'
 import { CANCEL, DECISION } from '../messages.js'
 import { decideByPolicy, onOperator, sendDecision } from './deciding.js'
 import { ask, askMembers, onStanding } from './resolving.js'
-import { contribute, onComputed, onContributed, onRound } from './rounds.js'
+import { contribute, onComputed, onContributed, onGreeted, onRound } from './rounds.js'
 import {
   audit,
   beginTurn,
@@ -28,6 +28,7 @@ import {
   send,
   setStatus,
   type Turn,
+  voice,
 } from './state.js'
 
 export type SiteEvent =
@@ -43,6 +44,8 @@ export type SiteEvent =
   | { readonly type: 'contributed'; readonly tag: string; readonly outcome: ContributeOutcome }
   | { readonly type: 'computed'; readonly tag: string; readonly answer: ComputeAnswer }
   | { readonly type: 'timer'; readonly name: string }
+  /** a member has said what it knows of this node, or one showed that it runs on an old copy of its disk */
+  | { readonly type: 'greeted' }
   /** this peer came into reach */
   | { readonly type: 'met'; readonly peer: Hex }
 
@@ -77,6 +80,10 @@ function take(turn: Turn, event: SiteEvent): Verdict {
         setStatus(turn, 'expired', 'expired', 'the job expired')
       if (event.name !== 'expire') askMembers(turn)
       return accept
+    case 'greeted':
+      if (turn.state.status.status === 'announced') decideByPolicy(turn)
+      onGreeted(turn)
+      return accept
     case 'met':
       if (turn.seats.includes(event.peer)) ask(turn, [event.peer])
       return accept
@@ -107,6 +114,7 @@ function resume(turn: Turn, restarted: boolean): Verdict {
   if (successionOf(turn.context.roster, turn.job.committee, turn.job.dataset) !== undefined) leaveRetired(turn)
   if (status === 'announced' || (status === 'waiting' && !restarted)) decideByPolicy(turn)
   else if (restarted) repeat(turn)
+  if (voice(turn) === 'restored') onGreeted(turn)
   if (restarted) askMembers(turn)
   return accept
 }
@@ -166,7 +174,7 @@ function repeat(turn: Turn): void {
   if (turn.state.decision !== undefined && isOpen(turn)) sendDecision(turn, turn.state.decision)
   for (const [name, round] of turn.state.rounds) {
     if (round.resolved) continue
-    if (round.status === 'preparing' && isOpen(turn)) contribute(turn, name, round)
+    if (round.status === 'preparing' && isOpen(turn) && voice(turn) === 'free') contribute(turn, name, round)
     for (const [key, sent] of turn.state.sent)
       if (key.startsWith(`${name}/`)) send(turn, `answer/${name}`, key.slice(name.length + 1), sent)
   }

@@ -22,6 +22,7 @@ import {
   openPrekeys,
   openQuorumSpecification,
 } from '../../secagg/specification.js'
+import { greetings } from '../../secagg/voice.js'
 import type { WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { DECISION, givesConsent } from '../messages.js'
@@ -30,12 +31,14 @@ import {
   attemptOf,
   audit,
   isOpen,
+  needed,
   presentMembers,
   progress,
   type SiteRound,
   send,
   setStatus,
   type Turn,
+  voice,
 } from './state.js'
 
 export function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
@@ -43,6 +46,8 @@ export function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
   const name = `${body.round}.${body.attempt}`
   const known = turn.state.rounds.get(name)
   if (known !== undefined) return onKnownRound(turn, name, known, hash)
+  if (voice(turn) === 'waiting') return later('not-greeted')
+  if (voice(turn) === 'restored') return withdrawRestored(turn, name, message.specification, body)
   if (turn.state.decision === undefined || openSigned(turn.state.decision, DECISION).body.decision !== 'approve')
     return ignore('not-approved')
   const { status, code, message: why } = turn.state.status
@@ -65,6 +70,34 @@ export function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
   setStatus(turn, 'preparing', '', `round ${body.round}`)
   contribute(turn, name, round)
   return accept
+}
+
+const RESTORED = 'this site was restored from a backup and may have answered before'
+
+/** What it may have said is not known, and nobody should wait for it. */
+function withdrawRestored(turn: Turn, name: string, specification: Signed, body: Specification): Verdict {
+  if (!body.cohort.some((one) => one.site === turn.context.self)) return ignore('not-in-cohort')
+  const round: SiteRound = {
+    roundId: payloadHash(specification),
+    status: 'preparing',
+    specification,
+    state: null,
+    resolved: false,
+  }
+  return withdraw(turn, name, round, 'restored-from-backup', RESTORED)
+}
+
+/** What was begun before this node knew which life it leads. */
+export function onGreeted(turn: Turn): void {
+  const begun = [...turn.state.rounds].filter(([, one]) => one.status === 'preparing' && !one.resolved)
+  const now = voice(turn)
+  if (now === 'restored') {
+    for (const [name, round] of begun) withdraw(turn, name, round, 'restored-from-backup', RESTORED)
+    if (turn.state.decision === undefined && isOpen(turn)) setStatus(turn, 'failed', 'restored-from-backup', RESTORED)
+  } else if (now === 'free' && isOpen(turn) && greetings(turn.seats, turn.context) === needed(turn)) {
+    // the greeting that was missing
+    for (const [name, round] of begun) contribute(turn, name, round)
+  }
 }
 
 function onKnownRound(turn: Turn, name: string, known: SiteRound, hash: Hex): Verdict {
@@ -209,6 +242,8 @@ export function onContributed(turn: Turn, name: string, outcome: ContributeOutco
 export function onComputed(turn: Turn, name: string, answer: ComputeAnswer): Verdict {
   const round = turn.state.rounds.get(name)
   if (round?.status !== 'preparing' || round.resolved) return ignore('past')
+  // it was begun before this node knew which life it leads
+  if (voice(turn) !== 'free') return ignore('restored-from-backup')
   if (answer.kind !== 'prepared')
     return withdraw(
       turn,

@@ -5,7 +5,9 @@ import type { CommitteeRecord } from '../../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../../limits.js'
 import { type Context, type Effect, type Fields, type Table, withEntry } from '../../machine.js'
 import type { JobStatus } from '../../peer.js'
+import { profileOf } from '../../secagg/committee.js'
 import { seatsOf } from '../../secagg/record.js'
+import { type Voice, voiceIn } from '../../secagg/voice.js'
 import type { WireMessage, WireOf } from '../../wire.js'
 import { JOB, type Job, type JobId } from '../job.js'
 
@@ -60,6 +62,11 @@ export function beginTurn(state: SiteState, context: Context): Turn | undefined 
   if (committee === undefined) return undefined
   return { state, effects: [], context, jobId, job, committee, seats: seatsOf(job, committee, context.roster) }
 }
+
+/** Members that must have told this site what they know of it: one of them is honest. */
+export const needed = (turn: Turn): number => (profileOf(turn.committee.members.length)?.colluding ?? 0) + 1
+
+export const voice = (turn: Turn): Voice => voiceIn(turn.jobId, turn.job, turn.seats, turn.context, needed(turn))
 
 export const isOpen = (turn: Turn): boolean =>
   ['announced', 'waiting', 'approved', 'preparing', 'submitted', 'refused'].includes(turn.state.status.status)

@@ -14,6 +14,7 @@ import type { Ending } from '../record.js'
 import { proofOfStanding } from '../set-proof.js'
 import { checkStanding, comparePlaces, resolve, takeStand } from '../standing.js'
 import { rememberSet, suspectSet } from './memory.js'
+import { maySign } from './speaking.js'
 import {
   accuse,
   attemptKey,
@@ -22,7 +23,6 @@ import {
   electorate,
   eraseSecrets,
   type MemberState,
-  maySign,
   send,
   setTimer,
   specificationOf,

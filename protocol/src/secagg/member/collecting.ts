@@ -14,6 +14,7 @@ import type { WireOf } from '../../wire.js'
 import { proposerSeat } from '../consensus-messages.js'
 import { HAVE, type Have, type Specification, SUBMISSION, WITHDRAWAL } from '../messages.js'
 import { holdings } from './holding.js'
+import { maySign } from './speaking.js'
 import {
   accuse,
   attemptName,
@@ -51,6 +52,7 @@ export function advanceCollecting(turn: Turn): void {
     turn.state.cancelled !== undefined ||
     context.nowMs >= specification.body.closesAt ||
     waitsInVain(turn, specification.body)
+  if (!maySign(turn)) return
   if (settled || over) closeRound(turn, specification.body, specification.roundId)
   else setTimer(turn, 'close', specification.body.closesAt)
 }

@@ -7,10 +7,19 @@ import { encodeSigned, openSigned, type Signed } from '../../encoding/signed.js'
 import { accept, type Verdict } from '../../encoding/verdict.js'
 import { survivorsHash } from '../../history.js'
 import type { WireOf } from '../../wire.js'
-import { begin, type ConsensusEvent, type ConsensusState, openQuestion, type Question, step } from '../consensus.js'
+import {
+  begin,
+  type ConsensusEvent,
+  type ConsensusState,
+  openQuestion,
+  type Question,
+  standing,
+  step,
+} from '../consensus.js'
 import { type Decision, readMessage } from '../consensus-messages.js'
 import { HAVE } from '../messages.js'
 import { impliedSurvivors, judge, pinnedWithdrawals, survivorsObjection } from './admissible.js'
+import { maySign } from './speaking.js'
 import {
   accuse,
   attemptName,
@@ -31,7 +40,7 @@ const abandon = (code: string): Decision => ({ kind: 'abandon', code })
 /** Starts the agreement when this member has something to say, and answers what the agreement asks. */
 export function advanceDeciding(turn: Turn): void {
   const { attempt, certificate } = turn.state
-  if (certificate !== undefined) return
+  if (certificate !== undefined || !maySign(turn)) return
   const { graceMs } = turn.context.timings
   // only while it lies ahead: a timer in the past fires at once, and would do so with every step
   const graceAtMs = (attempt.closedAtMs ?? turn.context.nowMs) + graceMs
@@ -64,7 +73,7 @@ function agreement(turn: Turn): ConsensusState {
 
 /** One event to the agreement, and its effects carried into this turn. */
 export function feed(turn: Turn, event: ConsensusEvent): void {
-  const { state, effects } = step(agreement(turn), event, { signer: turn.context.signer })
+  const { state, effects } = step(agreement(turn), event, { signer: turn.context.signer, silent: !maySign(turn) })
   update(turn, { consensus: state })
   for (const effect of effects) {
     switch (effect.type) {
@@ -99,6 +108,12 @@ export function feed(turn: Turn, event: ConsensusEvent): void {
         break // asked again below, whenever this member's knowledge grew
     }
   }
+}
+
+/** To a member that is back: what this one says now, and with it the votes of that member it may have forgotten. */
+export function tellAgreement(turn: Turn, to: Hex): void {
+  const message = turn.state.consensus && standing(turn.state.consensus)
+  if (message) send(turn, 'consensus', to, { type: 'consensus', ...attemptName(turn), message })
 }
 
 export function onConsensus(turn: Turn, from: Hex, message: WireOf<'consensus'>['message']): Verdict {

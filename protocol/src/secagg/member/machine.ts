@@ -19,12 +19,13 @@ import { OPENED, SPECIFICATION, WITHDRAWAL } from '../messages.js'
 import { openByCommittee, openQuorumSpecification } from '../specification.js'
 import { advanceClosed, ask, fellows, onStanding, tellStandings } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
-import { advanceDeciding, feed, onConsensus } from './deciding.js'
+import { advanceDeciding, feed, onConsensus, tellAgreement } from './deciding.js'
 import { advanceEnding, onRecord, release, sendOutcome } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onSums, tryOpen } from './opening.js'
 import { advanceRetiring, noteRetired } from './retiring.js'
+import { maySign } from './speaking.js'
 import { advanceSpecifying, onSpecification } from './specifying.js'
 import {
   attemptKey,
@@ -46,6 +47,8 @@ export type MemberEvent =
   | { readonly type: 'message'; readonly from: Hex; readonly message: WireMessage }
   | { readonly type: 'timer'; readonly name: string }
   | { readonly type: 'computed'; readonly tag: string; readonly answer: ComputeAnswer }
+  /** a member has said what it knows of this node, or one showed that it runs on an old copy of its disk */
+  | { readonly type: 'greeted' }
   /** this peer came into reach */
   | { readonly type: 'met'; readonly peer: Hex }
   /** a peer accepted what was sent */
@@ -84,12 +87,15 @@ function take(turn: Turn, event: MemberEvent): Verdict {
       return accept
     case 'computed':
       if (event.tag === `${attemptKey(turn.state.progress)}/partials` && event.answer.kind === 'partials') {
-        onSums(
-          turn,
-          event.answer.sums,
-          event.answer.holdings.every((one) => one.whole),
-        )
+        const { sums, holdings } = event.answer
+        const whole = holdings.every((one) => one.whole)
+        onSums(turn, sums, whole)
       }
+      return accept
+    case 'greeted':
+      // its timers, its question, and what it had said
+      if (maySign(turn) && turn.state.consensus !== undefined && turn.state.progress.ended === null)
+        feed(turn, { type: 'resume' })
       return accept
     case 'met':
       if (turn.state.progress.ended !== null && !turn.state.delivered.get(event.peer)) release(turn, event.peer)
@@ -177,8 +183,11 @@ function answerPast(turn: Turn, from: Hex, since: Place): Verdict {
 
 /** Once the job has ended records are everybody's, and so is where its members stand if there is no outcome. */
 function onBehind(turn: Turn, from: Hex, since: Place): Verdict {
-  if (turn.state.progress.ended === null)
-    return placeOf(turn, since) === 'past' ? answerPast(turn, from, since) : ignore('not-past')
+  if (turn.state.progress.ended === null) {
+    const place = placeOf(turn, since)
+    if (place === 'now' && turn.seats.includes(from)) tellAgreement(turn, from)
+    return place === 'past' ? answerPast(turn, from, since) : ignore('not-past')
+  }
   sendRecords(turn, from, since)
   tellStandings(turn, from)
   return accept

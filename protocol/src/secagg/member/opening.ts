@@ -18,6 +18,7 @@ import { type Added, assemble, openPartials, type PartialSum, partialsFor, sealP
 import { openByCommittee, openPrekeys } from '../specification.js'
 import { deliveryOf, fetchMissing } from './holding.js'
 import { certifiedProof, namedBasis, rememberSet } from './memory.js'
+import { maySign } from './speaking.js'
 import {
   accuse,
   attemptName,
@@ -39,10 +40,11 @@ export function advanceOpening(turn: Turn): void {
   if (specification === undefined || survivors === undefined || turn.state._sums !== undefined) return
   if (turn.state.attempt.halted || turn.context.nowMs >= specification.body.openBy || quorumOpening(turn) !== undefined)
     return
-  update(turn, { _sums: [] }) // asked for; the answer replaces it
   const proof = certifiedProof(turn, null)
   if (proof !== undefined) rememberSet(turn, survivors.keys, null, proof)
   setTimer(turn, 'open-by', specification.body.openBy)
+  if (!maySign(turn)) return
+  update(turn, { _sums: [] }) // asked for; the answer replaces it
   fetchMissing(turn)
   turn.effects.push({
     type: 'compute',

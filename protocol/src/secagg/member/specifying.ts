@@ -21,6 +21,7 @@ import {
   openByCommittee,
 } from '../specification.js'
 import { judgeMemory, learnConsents, namedConsents, ownHistory } from './memory.js'
+import { maySign, voice } from './speaking.js'
 import { accuse, audit, basis, electorate, sendToMembers, setTimer, type Turn, update, updateAttempt } from './state.js'
 
 /** Whether this member knows enough approvals and refusals to fix the cohort. */
@@ -94,7 +95,8 @@ export function advanceSpecifying(turn: Turn): void {
   const lateMs = (turn.state.attempt.readyAtMs as number) + context.timings.specificationMs
   if (context.nowMs >= lateMs) return updateAttempt(turn, { abandon: 'no-specification' })
   setTimer(turn, 'specify', lateMs)
-  const mayPropose = turn.state.attempt.signed === null && proposerSeat(electorate(turn), 0) === turn.seat
+  const mayPropose =
+    maySign(turn) && turn.state.attempt.signed === null && proposerSeat(electorate(turn), 0) === turn.seat
   if (mayPropose && stateKnown(turn)) propose(turn)
 }
 
@@ -207,6 +209,7 @@ function learnDecisions(turn: Turn, { cohort }: Specification, decisions: readon
 
 function signIfValid(turn: Turn, body: Specification, hash: Hex, merged: Signed): Verdict {
   if (turn.state.attempt.signed !== null) return ignore('signed-another-specification')
+  if (!maySign(turn)) return voice(turn) === 'waiting' ? later('not-greeted') : ignore('restored-from-backup')
   const objection = judgeSpecification(turn, body)
   if (objection !== undefined) return objection
   const signature = sign(SPECIFICATION.kind, SPECIFICATION.version, merged.payload, turn.context.signer)

@@ -254,9 +254,6 @@ export const attemptName = (turn: Turn): { job: Hex; round: number; attempt: num
 
 export const attemptKey = ({ round, attempt }: { round: number; attempt: number }): string => `${round}.${attempt}`
 
-/** Whether this member may sign anything new in this job. */
-export const maySign = (_turn: Turn): boolean => true
-
 /** How long a message about this job is worth delivering. */
 export const deadline = (turn: Turn): number => turn.job.notAfter + OPEN_MARGIN_MS
 
@@ -296,6 +293,8 @@ export function eraseSecrets(turn: Turn): void {
 
 /** Puts on record that a member or a site contradicted itself or lied. */
 export function accuse(turn: Turn, kind: string, against: Hex, fields: Fields = {}): void {
+  // what a node does not remember of itself it has forgotten
+  if (against === turn.context.self) return
   const name = `${kind}/${against}`
   if (turn.state.attempt.accused.includes(name)) return
   updateAttempt(turn, { accused: [...turn.state.attempt.accused, name] })
