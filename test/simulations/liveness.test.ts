@@ -125,7 +125,7 @@ describe('every round and every job ends', function () {
   // seeds 6 and 12 waited for a job's expiry before a round closed early for want of a site that left or a seat that was revoked
   const RUNS: readonly (Setting & { readonly seeds: readonly number[] })[] = [
     { seats: 4, sites: 8, seeds: [2, 4, 5, 6, 10, 12] },
-    { seats: 7, sites: 10, seeds: [2, 4] },
+    { seats: 7, sites: 10, seeds: [3, 4] },
   ]
   for (const { seeds, ...setting } of RUNS) {
     for (const seed of seeds) {
