@@ -83,7 +83,7 @@ export const deedSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('hub-off'), forMs: milliseconds }),
   /** the hub shows these another log */
   z.strictObject({ do: z.literal('fork'), show: z.array(node) }),
-  /** the hub names a committee of these for the dataset */
+  /** the hub names a committee of these for the dataset, the successor of the one that serves it */
   z.strictObject({ do: z.literal('name-committee'), members: z.array(node), tell: z.array(node) }),
   z.strictObject({ do: z.literal('cancel'), job: count }),
   /** a site's analysis fails from here on */
@@ -124,6 +124,8 @@ export const shapeSchema = z.strictObject({
   latencyMs: z.int().min(1),
   /** sites with patients of eighty years and more */
   old: count,
+  /** sites whose policy consents that their own aggregate may become derivable */
+  consenting: z.array(node).optional(),
 })
 export type Shape = z.infer<typeof shapeSchema>
 

@@ -1,6 +1,5 @@
 /** The faults of a case, one by one: to nodes, to their disks and clocks, to the network, to what the hub says. */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import { openStatement } from '@flamesh/protocol/identity/statements.js'
 import { CALM } from '../network/network.js'
 import type { Deed } from './case.js'
 import type { Director } from './director.js'
@@ -62,7 +61,7 @@ export function doDeed(director: Director, deed: Plain): void {
         name: `committee-${federation.statements.length}`,
         members: deed.members.map(keyOf),
         datasets: [federation.options.dataset],
-        succeeds: [newestCommittee(director)],
+        succeeds: [director.scene.committees.at(-1)?.index ?? -1],
       })
       return tell(director, deed.tell)
     case 'cancel': {
@@ -95,12 +94,6 @@ function showOtherLog({ federation }: Director, names: readonly string[]): void 
       .peer?.learnLog(statements, checkpoint)
       .catch(() => undefined)
 }
-
-/** Index of the statement that names the committee of the dataset now. */
-const newestCommittee = ({ federation }: Director): number =>
-  federation.statements.findLastIndex(
-    (bytes) => openStatement(bytes, federation.hubKey).statement.entry.type === 'name-committee',
-  )
 
 /** Each by itself: one that goes down in the middle is no reason for the others not to hear. */
 function tell({ federation }: Director, names: readonly string[]): void {

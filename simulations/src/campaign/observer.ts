@@ -5,9 +5,12 @@
  */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { decode } from '@flamesh/protocol/encoding/canonical.js'
+import { openSigned, type Signed } from '@flamesh/protocol/encoding/signed.js'
+import { openStatement } from '@flamesh/protocol/identity/statements.js'
+import { JOB } from '@flamesh/protocol/jobs/job.js'
 import type { WireMessage } from '@flamesh/protocol/wire.js'
 import type { Federation, SimulatedNode } from '../federation.js'
-import { type Case, committeeNames, dishonestOf } from './case.js'
+import { type Case, dishonestOf } from './case.js'
 
 export interface Violation {
   /** of the invariant, as simulations/src/campaign/invariants names it */
@@ -15,6 +18,14 @@ export interface Violation {
   readonly message: string
   /** events of the clock until then */
   readonly step: number
+}
+
+export interface Committee {
+  /** of its statement in the log */
+  readonly index: number
+  /** names in seat order */
+  readonly members: readonly string[]
+  readonly succeeds: number | undefined
 }
 
 export interface Saying {
@@ -50,6 +61,8 @@ export class Scene {
   readonly checks: Record<string, number> = {}
   readonly byKey: ReadonlyMap<Hex, SimulatedNode>
   readonly dishonest: ReadonlySet<string>
+  private readonly named: { read: number; readonly list: Committee[] } = { read: 0, list: [] }
+  private readonly ofJobs = new Map<Hex, Committee>()
   private readonly complaints = new Set<string>()
 
   constructor(
@@ -68,9 +81,34 @@ export class Scene {
     return [...this.federation.nodes.values()].filter((node) => this.isHonest(node))
   }
 
-  /** The seats that lie, of the first committee. */
-  get liars(): readonly string[] {
-    return committeeNames(this.one.shape).filter((name) => this.dishonest.has(name))
+  /** Every committee that the hub has named by now, in its order. */
+  get committees(): readonly Committee[] {
+    const { statements, hubKey } = this.federation
+    for (let index = this.named.read; index < statements.length; index++) {
+      const { entry } = openStatement(statements[index] as Uint8Array, hubKey).statement
+      if (entry.type !== 'name-committee') continue
+      const members = entry.members.map((key) => this.byKey.get(key)?.name ?? '')
+      this.named.list.push({ index, members, succeeds: entry.succeeds?.[0] })
+    }
+    this.named.read = statements.length
+    return this.named.list
+  }
+
+  /** The committee of a job, as the job itself says; the first where nobody holds the job. */
+  committeeOf(job: Hex): Committee {
+    const known = this.ofJobs.get(job)
+    if (known !== undefined) return known
+    const holder = [...this.federation.nodes.values()].find((node) => node.disk.entries.has(`job/${job}/signed`))
+    const signed = holder && this.read<Signed>(holder, `job/${job}/signed`)
+    const index = signed && openSigned(signed, JOB).body.committee
+    const committee = this.committees.find((one) => one.index === index) ?? (this.committees[0] as Committee)
+    if (signed !== undefined) this.ofJobs.set(job, committee)
+    return committee
+  }
+
+  /** How many of these do not keep to the protocol. */
+  liarsAmong(names: readonly string[]): number {
+    return names.filter((name) => this.dishonest.has(name)).length
   }
 
   /** One more look; false is a violation. */

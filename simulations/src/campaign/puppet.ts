@@ -6,7 +6,7 @@
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { sha256, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
 import { openSigned } from '@flamesh/protocol/encoding/signed.js'
-import { profileOf } from '@flamesh/protocol/secagg/committee.js'
+import { type Profile, profileOf } from '@flamesh/protocol/secagg/committee.js'
 import {
   type Decision,
   type Electorate,
@@ -18,7 +18,6 @@ import {
 import { castBallot, castProposal, signedProposal, signedVote } from '@flamesh/protocol/secagg/consensus-signed.js'
 import type { WireOf } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '../federation.js'
-import { committeeNames } from './case.js'
 import type { Director } from './director.js'
 import type { Liar, LieDeed } from './lies.js'
 import type { Place } from './observer.js'
@@ -79,12 +78,13 @@ function learn(it: Known, { proposal, votes, value }: WireOf<'consensus'>['messa
 export function puppet(director: Director, deed: LieDeed): Liar {
   const script = SCRIPTS[deed.script ?? 'random']
   const known = new Map<string, Known>()
-  const { federation, one } = director
-  const seats = committeeNames(one.shape).map((name) => federation.node(name).key)
+  const { federation, scene } = director
   const self = federation.node(deed.node)
-  const profile = profileOf(seats.length)
 
-  const electorate = (place: Place): Electorate => ({ instance: place, seats, profile: profile as never })
+  const electorate = (place: Place): Electorate => {
+    const seats = scene.committeeOf(place.job).members.map((name) => federation.node(name).key)
+    return { instance: place, seats, profile: profileOf(seats.length) as Profile }
+  }
 
   /** Its own votes of one view, to one member: again and again is no matter, twice differently is the point. */
   const answer = (it: Known, view: number, to: SimulatedNode): void => {
@@ -103,7 +103,9 @@ export function puppet(director: Director, deed: LieDeed): Liar {
       if (value === undefined || it.cast.has(name)) return []
       it.cast.add(name)
       const place = electorate(it.place)
-      return [signedVote(place, castBallot(place, { phase, view, value, seat: seats.indexOf(self.key) }, self.signer))]
+      return [
+        signedVote(place, castBallot(place, { phase, view, value, seat: place.seats.indexOf(self.key) }, self.signer)),
+      ]
     })
     if (votes.length > 0) say(it, to, { proposal: null, votes, value: it.first ?? null })
   }
@@ -116,8 +118,9 @@ export function puppet(director: Director, deed: LieDeed): Liar {
   const propose = (it: Known, view: number, to: SimulatedNode): void => {
     const place = electorate(it.place)
     const name = `propose/${view}/${to.name}`
-    const seat = seats.indexOf(self.key)
-    if (deed.script === 'nil' || view < seats.length || proposerSeat(place, view) !== seat || it.cast.has(name)) return
+    const seat = place.seats.indexOf(self.key)
+    if (deed.script === 'nil' || view < place.seats.length || proposerSeat(place, view) !== seat || it.cast.has(name))
+      return
     it.cast.add(name)
     const value: Decision = { kind: 'abandon', code: 'no-agreement' }
     const proposal = castProposal(place, { view, seat, validView: -1, value, attachments: [] }, self.signer)
@@ -129,6 +132,11 @@ export function puppet(director: Director, deed: LieDeed): Liar {
       votes: [vote('prevote'), vote('precommit')],
       value: null,
     })
+  }
+
+  const isSeated = (job: Hex, node: SimulatedNode): boolean => {
+    const { members } = scene.committeeOf(job)
+    return members.includes(node.name) && members.includes(self.name)
   }
 
   const hear = (from: SimulatedNode, message: WireOf<'consensus'>): void => {
@@ -145,7 +153,7 @@ export function puppet(director: Director, deed: LieDeed): Liar {
   return {
     says: (_from, _to, message) => (message.type === 'consensus' ? undefined : message),
     hears: (from, _to, message) => {
-      if (message.type === 'consensus' && from !== self && seats.includes(from.key)) hear(from, message)
+      if (message.type === 'consensus' && from !== self && isSeated(message.job, from)) hear(from, message)
     },
   }
 }

@@ -9,6 +9,7 @@ import { type Case, RESEARCHER } from './case.js'
 import { calm } from './deeds.js'
 import { Director } from './director.js'
 import { agreement } from './invariants/agreement.js'
+import { committees } from './invariants/committees.js'
 import { differencing } from './invariants/differencing.js'
 import { allEnded, endings } from './invariants/endings.js'
 import { opening } from './invariants/opening.js'
@@ -19,6 +20,7 @@ import { announce, federationOf, signJob } from './scene.js'
 export const INVARIANTS: readonly MakeInvariant[] = [
   ...agreement,
   ...differencing,
+  ...committees,
   ...opening,
   ...submissions,
   ...endings,

@@ -41,9 +41,14 @@ export const rowsOf = (index: number, old: boolean, version = 0): Rows => {
   return { count, columns: new Map([['age', age], ['treated', treated], ['event', event]]) } // biome-ignore format: one line
 }
 
+const CONSENTING: Policy = policySchema.parse({
+  ...LOW_FLOOR,
+  consents: [{ analyses: Object.keys(QUESTIONS), datasets: [DATASET] }],
+})
+
 /** `altered`: the index of a site that has other patients, as many of them. */
 export function federationOf({ seed, shape }: Case, altered?: number): Federation {
-  return new Federation({
+  const federation = new Federation({
     seed,
     dataset: DATASET,
     columns: COLUMNS,
@@ -52,6 +57,8 @@ export function federationOf({ seed, shape }: Case, altered?: number): Federatio
     latencyMs: shape.latencyMs,
     policy: LOW_FLOOR,
   })
+  for (const name of shape.consenting ?? []) federation.node(name).policy = CONSENTING
+  return federation
 }
 
 /** The job of a plan, signed; whatever the researcher's own engine would say to it. */

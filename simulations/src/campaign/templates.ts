@@ -198,14 +198,41 @@ const selectiveSite = (draw: Draw): Plot => {
 const fewContributors = (draw: Draw): Plot =>
   plot(shape(draw.between(4, 5), 4, draw.between(1, 2)), [job({ age: 80 })], [])
 
-/** The hub names another committee for the dataset, and a job asks for the one before. */
+/** The hub names another committee for the dataset, before or while a job asks for the one before. */
 const succeeded = (draw: Draw): Plot => {
-  const members = names(1, 5)
+  const sites = draw.between(5, 6)
+  const members = names(sites - 4, sites)
+  const list = draw.chance(0.5) ? names(0, sites - 1) : null
+  const lost = at(FROM_0, { do: 'drop-request', match: { type: 'retirement' }, times: 300 })
   return plot(
-    shape(5),
-    [job({ atMs: 500, committee: 0 }), job({ atMs: draw.one([500, 4_000]), committee: 1 })],
-    [at({ on: 'time', atMs: 100 }, { do: 'name-committee', members, tell: [...names(0, 5), 'researcher'] })],
+    shape(sites),
+    [
+      job({ atMs: draw.one([0, 400, 500]), committee: 0 }),
+      job({ atMs: draw.one([500, 4_000]), committee: 1, sites: list }),
+    ],
+    [
+      ...(draw.chance(0.5) ? [lost] : []),
+      at(
+        draw.chance(0.5)
+          ? { on: 'time', atMs: 100 }
+          : onMessage(draw.one(['submit', 'have', 'consensus', 'partials']), draw.below(5)),
+        {
+          do: 'name-committee',
+          members,
+          tell: draw.chance(0.5) ? [...names(0, sites), 'researcher'] : [...draw.some(names(0, sites))],
+        },
+      ),
+    ],
   )
+}
+
+/** Some sites let their own aggregate become derivable; the others' must not. */
+const consents = (draw: Draw): Plot => {
+  const sites = draw.between(4, 5)
+  const consenting = [...draw.some(names(0, sites), 1, 2)]
+  const without = draw.one(draw.chance(0.7) ? consenting : names(0, sites))
+  const list = names(0, sites).filter((name) => name !== without)
+  return plot({ ...shape(sites), consenting }, [job(), job({ sites: list, atMs: 3_000 })], [])
 }
 
 const lyingProposer = (draw: Draw): Plot => {
@@ -269,6 +296,7 @@ export const TEMPLATES: readonly Template[] = [
   { name: 'a selective site', make: selectiveSite },
   { name: 'few contributors', make: fewContributors },
   { name: 'a committee that was succeeded', make: succeeded },
+  { name: 'consents', make: consents },
   { name: 'a lying proposer', make: lyingProposer },
   { name: 'an old backup', make: oldBackup },
   { name: 'revoked in mid-round', make: revoked },

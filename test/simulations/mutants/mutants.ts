@@ -203,7 +203,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    without: 'one committee a dataset',
+    without: 'one committee a dataset: the predecessor goes on',
     aims: ['a committee that was succeeded'],
     patches: [
       {
@@ -212,11 +212,26 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'if (committeeFor(roster, job.dataset) === undefined)',
       },
       {
-        file: 'identity/roster.ts',
-        from: 'if (found !== undefined) return { successor, at: found.at }',
-        to: 'void found',
+        file: 'secagg/member/retiring.ts',
+        from: 'if (!succession) return\n',
+        to: 'if (succession !== undefined) return\n',
       },
-      { file: 'engine/handover.ts', from: 'if (succession === undefined) return true', to: 'return true' },
+      {
+        file: SITE_ROUNDS,
+        from: "if (successionOf(context.roster, job.committee, job.dataset) !== undefined) return ignore('committee-superseded')",
+        to: 'void successionOf',
+      },
+    ],
+  },
+  {
+    without: 'one committee a dataset: the successor does not wait',
+    aims: ['a committee that was succeeded'],
+    patches: [
+      {
+        file: 'engine/handover.ts',
+        from: 'if (succession === undefined) return true\n',
+        to: 'if (succession !== null) return true\n',
+      },
     ],
   },
 ]

@@ -21,7 +21,6 @@ export function ownVotes(key: Hex, votes: readonly Signed[]): readonly Vote[] {
 export const oneCertificate: MakeInvariant = (scene) => {
   const precommits = new Map<string, Set<Hex>>()
   const certified = new Map<string, Map<Hex, string>>()
-  const { quorum } = rowFor(scene.one.shape.committee)
   const certify = (place: Place, id: Hex, how: string): void => {
     const name = placeName(place)
     const values = certified.get(name) ?? new Map<Hex, string>()
@@ -41,7 +40,8 @@ export const oneCertificate: MakeInvariant = (scene) => {
         const name = `${placeName(vote)}/${vote.view}/${vote.value}`
         const signers = (precommits.get(name) ?? new Set()).add(from.key)
         precommits.set(name, signers)
-        if (signers.size + scene.liars.length >= quorum)
+        const { members } = scene.committeeOf(vote.job)
+        if (signers.size + scene.liarsAmong(members) >= rowFor(members.length).quorum)
           certify(vote, vote.value, `view ${vote.view} ${vote.value.slice(0, 6)}`)
       }
     },

@@ -4,21 +4,17 @@ import { decode } from '@flamesh/protocol/encoding/canonical.js'
 import { openSigned, type Signed } from '@flamesh/protocol/encoding/signed.js'
 import { PREKEY, SPECIFICATION } from '@flamesh/protocol/secagg/messages.js'
 import type { AttemptRecord } from '@flamesh/protocol/wire.js'
-import { committeeNames, RESEARCHER } from '../case.js'
+import { RESEARCHER } from '../case.js'
 import type { MakeInvariant, Scene } from '../observer.js'
 
 const OVER: readonly string[] = ['refused', 'released', 'suppressed', 'failed', 'expired', 'cancelled']
 
 /** Whether every job has ended at the researcher and at every honest member that is up. */
 export function allEnded(scene: Scene): boolean {
-  const { federation, one } = scene
-  const researcher = federation.node(RESEARCHER)
+  const researcher = scene.federation.node(RESEARCHER)
   const jobs = researcher.peer?.jobs() ?? []
   if (researcher.peer === undefined || jobs.some((job) => !OVER.includes(job.status))) return false
-  return committeeNames(one.shape).every((name) => {
-    const node = federation.node(name)
-    return !scene.isHonest(node) || node.peer === undefined || openJobs(node.disk.entries).length === 0
-  })
+  return scene.honest.every((node) => node.peer === undefined || openJobs(node.disk.entries).length === 0)
 }
 
 /** Jobs of which a member's own disk says that they have not ended. */
@@ -33,22 +29,20 @@ function openJobs(entries: ReadonlyMap<string, Uint8Array>): readonly string[] {
 export const everyJobEnds: MakeInvariant = (scene) => ({
   name: '10 every job ends',
   ended: () => {
-    const { federation, one } = scene
-    const researcher = federation.node(RESEARCHER)
+    const researcher = scene.federation.node(RESEARCHER)
     for (const job of researcher.peer?.jobs() ?? [])
       scene.check(
         '10 every job ends',
         OVER.includes(job.status),
         () => `${job.job.slice(0, 6)} is still ${job.status} at the researcher`,
       )
-    for (const name of committeeNames(one.shape)) {
-      const node = federation.node(name)
-      if (!scene.isHonest(node) || node.peer === undefined) continue
+    for (const node of scene.honest) {
+      if (node.peer === undefined) continue
       const open = openJobs(node.disk.entries)
       scene.check(
         '10 every job ends',
         open.length === 0,
-        () => `${open.map((id) => id.slice(0, 6))} goes on at ${name}`,
+        () => `${open.map((id) => id.slice(0, 6))} goes on at ${node.name}`,
       )
     }
   },
@@ -58,9 +52,8 @@ export const everyJobEnds: MakeInvariant = (scene) => ({
 export const keysErased: MakeInvariant = (scene) => ({
   name: '4 keys erased',
   ended: () => {
-    for (const name of committeeNames(scene.one.shape)) {
-      const node = scene.federation.node(name)
-      if (!scene.isHonest(node) || node.peer === undefined) continue
+    for (const node of scene.honest) {
+      if (node.peer === undefined) continue
       const open = openJobs(node.disk.entries)
       const inUse = new Set(
         open.flatMap((id) => scene.read<{ keys: readonly string[] }>(node, `job/${id}/member/attempt`)?.keys ?? []),
@@ -76,7 +69,7 @@ export const keysErased: MakeInvariant = (scene) => ({
           scene.check(
             '4 keys erased',
             !node.disk.secrets.has(`prekey-${prekey.key}`),
-            () => `${name} keeps the key of a finished attempt`,
+            () => `${node.name} keeps the key of a finished attempt`,
           )
         }
       }

@@ -21,7 +21,7 @@ import {
 import { addInto, decodeVector, encodeVector } from '@flamesh/protocol/secagg/ring.js'
 import type { AttemptRecord, WireOf } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '../../federation.js'
-import { committeeNames, RESEARCHER } from '../case.js'
+import { RESEARCHER } from '../case.js'
 import { type MakeInvariant, placeName, rowFor, type Scene } from '../observer.js'
 import { certifiedSet, jobOf } from './differencing.js'
 
@@ -77,8 +77,6 @@ function subsetsOf(members: number, size: number, from = 0): readonly (readonly 
 export const holders: MakeInvariant = (scene) => {
   const haves = new Map<string, Map<Hex, Set<number>>>()
   const done = new Set<string>()
-  const names = committeeNames(scene.one.shape)
-  const row = rowFor(names.length)
   return {
     name: '5 holders',
     said: ({ from, honest, message }) => {
@@ -99,6 +97,8 @@ export const holders: MakeInvariant = (scene) => {
       const signed = scene.read<Signed>(node, `job/${job}/member/specification`)
       if (signed === undefined) return
       const { slices } = openSigned(signed, SPECIFICATION).body
+      const names = scene.committeeOf(job).members
+      const row = rowFor(names.length)
       for (const [at, hash] of decided.submissions.entries()) {
         const seats = [...(haves.get(decided.roundId)?.get(hash) ?? [])]
         const seeds = subsetsOf(names.length, row.colluding).every((subset) =>
@@ -163,7 +163,7 @@ function recompute(
   { body, roundId }: { readonly body: Specification; readonly roundId: Hex },
   survivors: Hex,
 ): ReadonlyMap<string, Hex> | undefined {
-  const names = committeeNames(scene.one.shape)
+  const names = scene.committeeOf(message.job).members
   const all = subsetsOf(names.length, rowFor(names.length).colluding)
   const member = names
     .map((name) => scene.federation.node(name))
@@ -199,7 +199,7 @@ function seedsOf(
   hash: Hex,
 ): ReadonlyMap<number, Uint8Array> {
   const found = new Map<number, Uint8Array>()
-  for (const [seat, name] of committeeNames(scene.one.shape).entries()) {
+  for (const [seat, name] of scene.committeeOf(job).members.entries()) {
     const node = scene.federation.node(name)
     const prekey = specification.committee.seats[seat]
     if (!scene.isHonest(node) || !prekey) continue

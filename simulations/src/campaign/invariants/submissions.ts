@@ -4,7 +4,6 @@ import { openSigned, payloadHash, type Signed, verifySignature } from '@flamesh/
 import { JOB } from '@flamesh/protocol/jobs/job.js'
 import { DECISION } from '@flamesh/protocol/jobs/messages.js'
 import { OPENED, SPECIFICATION, SUBMISSION } from '@flamesh/protocol/secagg/messages.js'
-import { committeeNames } from '../case.js'
 import { type MakeInvariant, placeName, rowFor } from '../observer.js'
 
 interface SiteRound {
@@ -33,8 +32,6 @@ export const oneSubmission: MakeInvariant = (scene) => {
 
 /** No unsigned or unapproved job runs: the job is its researcher's, this site approved it, q members signed the round. */
 export const approvedRounds: MakeInvariant = (scene) => {
-  const names = committeeNames(scene.one.shape)
-  const { quorum } = rowFor(names.length)
   const seen = new Set<string>()
   return {
     name: 'approved rounds',
@@ -44,6 +41,8 @@ export const approvedRounds: MakeInvariant = (scene) => {
       if (seen.has(name)) return
       seen.add(name)
       const prefix = `job/${message.job}`
+      const { members } = scene.committeeOf(message.job)
+      const { quorum } = rowFor(members.length)
       const job = scene.read<Signed>(from, `${prefix}/signed`)
       const decision = scene.read<Signed>(from, `${prefix}/site/decision`)
       const genuine = job !== undefined && openSigned(job, JOB).signers[0] === openSigned(job, JOB).body.researcher
@@ -56,9 +55,7 @@ export const approvedRounds: MakeInvariant = (scene) => {
       const signers = new Set(
         signatures.filter((one) => verifySignature(round.specification, one)).map((one) => one.signer),
       )
-      const committee =
-        job === undefined ? undefined : from.peer?.roster().committees.get(openSigned(job, JOB).body.committee)
-      const seats = [...signers].filter((key) => committee?.members.includes(key))
+      const seats = members.filter((name) => signers.has(scene.federation.node(name).key))
       scene.check(
         'approved rounds',
         seats.length >= quorum,
