@@ -1,3 +1,4 @@
+/** What the members say they have: their announced datasets, newest first known, signed by the site itself (docs/spec/jobs.md). */
 import { hashOf } from '../encoding/canonical.js'
 import { openSigned, type Signed, type Signer, signObject } from '../encoding/signed.js'
 import { activeMember, type Roster } from '../identity/roster.js'
