@@ -62,6 +62,14 @@ interface Known {
   first: Decision | undefined
 }
 
+function attemptIn(known: Map<string, Known>, { job, round, attempt }: Place): Known {
+  const name = `${job}/${round}.${attempt}`
+  const fresh: Known = { place: { job, round, attempt }, values: new Map(), cast: new Set(), first: undefined }
+  const it = known.get(name) ?? fresh
+  known.set(name, it)
+  return it
+}
+
 /** Notes the values that a message names; returns the highest view in it. */
 function learn(it: Known, { proposal, votes, value }: WireOf<'consensus'>['message']): number {
   let highest = 0
@@ -140,11 +148,7 @@ export function puppet(director: Director, deed: LieDeed): Liar {
   }
 
   const hear = (from: SimulatedNode, message: WireOf<'consensus'>): void => {
-    const { job, round, attempt } = message
-    const name = `${job}/${round}.${attempt}`
-    const fresh: Known = { place: { job, round, attempt }, values: new Map(), cast: new Set(), first: undefined }
-    const it = known.get(name) ?? fresh
-    known.set(name, it)
+    const it = attemptIn(known, message)
     const highest = learn(it, message.message)
     for (let view = Math.max(0, highest - 1); view <= highest; view++) answer(it, view, from)
     for (let view = highest; view <= highest + 2; view++) propose(it, view, from)
