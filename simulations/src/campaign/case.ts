@@ -156,6 +156,15 @@ export function dishonestOf(one: Case): ReadonlySet<string> {
   return new Set(names)
 }
 
+/**
+ * Nodes put back to a backup of which nobody may ever find a contradiction: where nothing else goes wrong every member is there to
+ * tell them that they said more than they know of.
+ */
+export function toldInTime(one: Case): ReadonlySet<string> {
+  const alone = one.operations.every(({ deed }) => deed.do === 'backup' || deed.do === 'restore')
+  return alone ? dishonestOf(one) : new Set()
+}
+
 export function readCase(path: string): Case {
   try {
     return caseSchema.parse(JSON.parse(readFileSync(path, 'utf8')))

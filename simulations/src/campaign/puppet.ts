@@ -20,7 +20,7 @@ import type { WireOf } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '../federation.js'
 import type { Director } from './director.js'
 import type { Liar, LieDeed } from './lies.js'
-import type { Place } from './observer.js'
+import type { Place, Scene } from './observer.js'
 
 type Phase = 'prevote' | 'precommit'
 /** undefined: no vote */
@@ -83,6 +83,11 @@ function learn(it: Known, { proposal, votes, value }: WireOf<'consensus'>['messa
   return votes.reduce((most, one) => Math.max(most, openSigned(one, VOTE).body.view), highest)
 }
 
+function areSeated(scene: Scene, job: Hex, ...nodes: readonly SimulatedNode[]): boolean {
+  const { members } = scene.committeeOf(job)
+  return nodes.every(({ name }) => members.includes(name))
+}
+
 export function puppet(director: Director, deed: LieDeed): Liar {
   const script = SCRIPTS[deed.script ?? 'random']
   const known = new Map<string, Known>()
@@ -142,11 +147,6 @@ export function puppet(director: Director, deed: LieDeed): Liar {
     })
   }
 
-  const isSeated = (job: Hex, node: SimulatedNode): boolean => {
-    const { members } = scene.committeeOf(job)
-    return members.includes(node.name) && members.includes(self.name)
-  }
-
   const hear = (from: SimulatedNode, message: WireOf<'consensus'>): void => {
     const it = attemptIn(known, message)
     const highest = learn(it, message.message)
@@ -157,7 +157,8 @@ export function puppet(director: Director, deed: LieDeed): Liar {
   return {
     says: (_from, _to, message) => (message.type === 'consensus' ? undefined : message),
     hears: (from, _to, message) => {
-      if (message.type === 'consensus' && from !== self && isSeated(message.job, from)) hear(from, message)
+      if (message.type === 'consensus' && from !== self && areSeated(scene, message.job, from, self))
+        hear(from, message)
     },
   }
 }

@@ -4,7 +4,7 @@ import { decode } from '@flamesh/protocol/encoding/canonical.js'
 import { openSigned, type Signed } from '@flamesh/protocol/encoding/signed.js'
 import { PREKEY, SPECIFICATION } from '@flamesh/protocol/secagg/messages.js'
 import type { AttemptRecord } from '@flamesh/protocol/wire.js'
-import { RESEARCHER } from '../case.js'
+import { RESEARCHER, toldInTime } from '../case.js'
 import type { MakeInvariant, Scene } from '../observer.js'
 
 const OVER: readonly string[] = ['refused', 'released', 'suppressed', 'failed', 'expired', 'cancelled']
@@ -77,15 +77,16 @@ export const keysErased: MakeInvariant = (scene) => ({
   },
 })
 
-/** 7. `Evidence` never names an honest node. */
+/** 7. `Evidence` never names an honest node, nor one that was put back to a backup and could be told. */
 export const honestNeverAccused: MakeInvariant = (scene) => ({
   name: '7 nobody honest accused',
   ended: () => {
+    const told = toldInTime(scene.one)
     for (const node of scene.honest)
       for (const { event, fields } of node.audit) {
         if (event !== 'evidence') continue
         const against = String(fields.against ?? '')
-        const known = against === '' || scene.dishonest.has(against)
+        const known = against === '' || (scene.dishonest.has(against) && !told.has(against))
         scene.check('7 nobody honest accused', known, () => `${node.name} accuses ${against} of ${fields.kind}`)
       }
   },

@@ -270,7 +270,7 @@ function inTheClear(
     for (const site of sites) {
       const decision = scene.read<Signed>(site, `job/${id}/site/decision`)
       const version = decision && openSigned(decision, DECISION).body.datasetVersion
-      const rows = site.versions.find((one) => one.version === version)?.rows
+      const rows = (site.versions.find((one) => one.version === version) ?? site.versions[0])?.rows
       if (rows === undefined) return undefined
       const values = analysis.contribute(selectRows(rows, job.where), job.parameters, state)
       contributors += (values[0] as number) > 0 ? 1 : 0
