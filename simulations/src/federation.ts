@@ -37,6 +37,8 @@ export interface SimulatedSite {
 
 export interface FederationOptions {
   readonly seed: number
+  /** of the nodes' and the hub's keys, where they are to be the same in several federations; the seed unless said otherwise */
+  readonly keySeed?: number
   readonly dataset: string
   readonly columns: DatasetDescription['columns']
   readonly sites: readonly SimulatedSite[]
@@ -88,7 +90,7 @@ export class Federation {
   constructor(readonly options: FederationOptions) {
     this.random = seededRandom(options.seed, 'network')
     this.costs = options.costs ?? FREE
-    const key = ed25519Key(seededRandom(options.seed, 'hub').bytes(32))
+    const key = ed25519Key(seededRandom(options.keySeed ?? options.seed, 'hub').bytes(32))
     this.hub = { publicKey: bytesToHex(key.publicKey), sign: (message) => key.sign(message) }
     this.hubKey = this.hub.publicKey
     this.network = this.connect()

@@ -51,7 +51,8 @@ export class SimulatedNode {
     private readonly federation: Federation,
     rows: Rows | undefined,
   ) {
-    const random = seededRandom(federation.options.seed, `keys/${name}`)
+    const { seed, keySeed = seed } = federation.options
+    const random = seededRandom(keySeed, `keys/${name}`)
     this.identitySeed = random.bytes(32)
     const key = ed25519Key(this.identitySeed)
     this.signer = { publicKey: bytesToHex(key.publicKey), sign: (message) => key.sign(message) }

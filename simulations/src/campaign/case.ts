@@ -113,6 +113,8 @@ export const jobPlanSchema = z.strictObject({
   minimum: z.int().min(3),
   /** how long it is open */
   minutes: z.int().min(1),
+  /** of an analysis that goes back to the sites: it gives up after so many */
+  rounds: z.int().min(2).max(32).optional(),
   /** which of the committees named so far: 0 the first */
   committee: count,
 })

@@ -38,6 +38,8 @@ export class Director {
   /** how often each kind of fault really happened */
   readonly fired: Record<string, number> = {}
   messages = 0
+  /** writes after which a job may have ended */
+  turns = 0
   /** while this does not hold, nothing more goes wrong */
   calm = false
   private readonly waiting: Waiting[]
@@ -129,6 +131,7 @@ export class Director {
   }
 
   private onWrite(node: SimulatedNode, key: string, value: Uint8Array | null): void {
+    if (key.endsWith('/request/status') || key.endsWith('/member/progress')) this.turns++
     if (this.scene.isHonest(node)) for (const one of this.invariants) one.wrote?.({ node, key, value })
     for (const one of this.waiting) {
       const { when, deed } = one.operation

@@ -93,6 +93,7 @@ function jobsOf(draw: Draw, shape: Shape): readonly JobPlan[] & Case['jobs'] {
       analysis: same ?? analysis(),
       sites: draw.chance(0.25) && shape.sites > 3 ? [...draw.some(siteNames(shape), 3, shape.sites)].sort() : null,
       age: draw.chance(0.15) ? draw.one([50, 80]) : null,
+      ...(draw.chance(0.8) ? { rounds: 3 } : {}),
     }),
   )
 }

@@ -15,7 +15,7 @@ import { allEnded, endings } from './invariants/endings.js'
 import { opening } from './invariants/opening.js'
 import { submissions } from './invariants/submissions.js'
 import { type MakeInvariant, Scene, type Violation } from './observer.js'
-import { announce, federationOf, signJob } from './scene.js'
+import { announce, federationOf, signJob, start } from './scene.js'
 
 export const INVARIANTS: readonly MakeInvariant[] = [
   ...agreement,
@@ -44,8 +44,11 @@ export interface CaseOutcome {
 
 /** After the last job's deadline for members that saw nothing of its end. */
 const LAST_MS = 60_000
-/** Sites and members hear of an end a little later than the researcher. */
+/** Members see to it that nobody missed the end: the same messages from everyone, so not after every case. */
 const AFTERMATH_MS = 8_000
+const LONG_EVERY = 4
+/** What is erased with the end is gone by then. */
+const SHORT_MS = 400
 
 /** For one who compares two runs: a site that has other patients, and who listens. */
 export interface Variant {
@@ -59,27 +62,41 @@ export async function runCase(one: Case, { altered, listener }: Variant = {}): P
   const invariants = [...INVARIANTS, ...(listener === undefined ? [] : [listener])].map((make) => make(scene))
   const director = new Director(scene, one, invariants)
   const { clock } = federation
+  const over = whenEnded(director)
   try {
-    await federation.startAll()
+    await start(federation, one)
     director.begin()
     for (const [at, plan] of one.jobs.entries()) clock.setTimer(clock.now() + plan.atMs, () => void say(director, at))
     const lastJobMs = Math.max(...one.jobs.map((plan) => plan.atMs))
     const startMs = clock.now()
-    await clock.run(
-      startMs + one.calmMs,
-      () => clock.now() > startMs + lastJobMs && operationsOver(director) && allEnded(scene),
-    )
+    await clock.run(startMs + one.calmMs, () => clock.now() > startMs + lastJobMs && operationsOver(director) && over())
     calm(director)
     await clock.run(clock.now() + 200)
     for (const at of one.jobs.keys()) if (!director.jobs.has(at)) await say(director, at)
     const latest = Math.max(...one.jobs.map((plan) => plan.atMs + plan.minutes * 60_000), 0)
     const untilMs = Math.max(startMs + latest, clock.now() + latest - lastJobMs) + OPEN_MARGIN_MS + LAST_MS
-    await clock.run(untilMs, () => allEnded(scene))
-    await clock.run(clock.now() + AFTERMATH_MS)
+    await clock.run(untilMs, over)
+    await clock.run(clock.now() + (one.seed % LONG_EVERY === 0 ? AFTERMATH_MS : SHORT_MS))
     for (const invariant of invariants) await invariant.ended?.()
     return outcomeOf(director)
   } finally {
     await federation.stop()
+  }
+}
+
+/** A node that comes or goes changes the answer as well, so now and then it is asked whatever was written. */
+const ASK_EVERY = 64
+
+function whenEnded(director: Director): () => boolean {
+  let [asked, atEvent, ended] = [-1, 0, false]
+  return () => {
+    const { events } = director.federation.clock
+    if (asked !== director.turns || events - atEvent >= ASK_EVERY) {
+      ended = allEnded(director.scene)
+      asked = director.turns
+      atEvent = events
+    }
+    return ended
   }
 }
 

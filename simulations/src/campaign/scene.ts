@@ -12,7 +12,7 @@ import { type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { encodeWire } from '@flamesh/protocol/wire.js'
 import { Federation, START_MS } from '../federation.js'
 import { seededRandom } from '../kernel/random.js'
-import { type Case, committeeNames, type JobPlan, RESEARCHER, siteNames } from './case.js'
+import { type Case, committeeNames, type JobPlan, RESEARCHER, type Shape, siteNames } from './case.js'
 
 const DATASET = 'cases'
 const COLUMNS = [
@@ -46,10 +46,44 @@ const CONSENTING: Policy = policySchema.parse({
   consents: [{ analyses: Object.keys(QUESTIONS), datasets: [DATASET] }],
 })
 
+/** Federations of one shape have one of so many sets of keys, and start from disks on which their nodes have met before. */
+const KEY_SEEDS = 16
+
+interface Met {
+  readonly entries: ReadonlyMap<string, Uint8Array>
+  readonly secrets: ReadonlyMap<string, Uint8Array>
+}
+
+const met = new Map<string, ReadonlyMap<string, Met>>()
+
+/** Every node up, with the log, the others' one-time keys and its own: made once for each shape and set of keys. */
+export async function start(federation: Federation, { seed, shape }: Case): Promise<void> {
+  const keySeed = seed % KEY_SEEDS
+  const { sites, committee } = shape
+  const name = `${sites}/${committee}/${keySeed}`
+  const disks = met.get(name) ?? (await meet({ sites, committee, latencyMs: 5, old: 0 }, keySeed))
+  met.set(name, disks)
+  for (const node of federation.nodes.values()) {
+    const disk = disks.get(node.name)
+    if (disk !== undefined) node.disk.replace(disk.entries, disk.secrets)
+  }
+  await federation.startAll()
+}
+
+async function meet(shape: Shape, seed: number): Promise<ReadonlyMap<string, Met>> {
+  const federation = federationOf({ version: 1, seed, name: 'calm', shape, jobs: [], operations: [], calmMs: 0 })
+  await federation.startAll()
+  await federation.stop()
+  return new Map(
+    [...federation.nodes].map(([name, { disk }]) => [name, { entries: disk.entries, secrets: disk.secrets }]),
+  )
+}
+
 /** `altered`: the index of a site that has other patients, as many of them. */
 export function federationOf({ seed, shape }: Case, altered?: number): Federation {
   const federation = new Federation({
     seed,
+    keySeed: seed % KEY_SEEDS,
     dataset: DATASET,
     columns: COLUMNS,
     sites: siteNames(shape).map((name, at) => ({ name, rows: rowsOf(at, at < shape.old, at === altered ? 1 : 0) })),
@@ -79,6 +113,7 @@ export function signJob(federation: Federation, seed: number, at: number, plan: 
       approveWithinMs: 3_000,
     },
     committee,
+    ...(plan.rounds === undefined || !analysis?.iterative ? {} : { maxRounds: plan.rounds }),
     submitWithinMs: 4_000,
     notBefore: now,
     notAfter: now + plan.minutes * 60_000,

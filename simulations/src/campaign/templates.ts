@@ -28,6 +28,7 @@ const job = (change: Partial<JobPlan> = {}): JobPlan => ({
   minimum: 3,
   minutes: 4,
   committee: 0,
+  rounds: 3,
   ...change,
 })
 const shape = (sites: number, committee: 3 | 4 | 7 = 4, old = sites): Shape => ({ sites, committee, latencyMs: 5, old })

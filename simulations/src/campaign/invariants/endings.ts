@@ -12,8 +12,9 @@ const OVER: readonly string[] = ['refused', 'released', 'suppressed', 'failed', 
 /** Whether every job has ended at the researcher and at every honest member that is up. */
 export function allEnded(scene: Scene): boolean {
   const researcher = scene.federation.node(RESEARCHER)
-  const jobs = researcher.peer?.jobs() ?? []
-  if (researcher.peer === undefined || jobs.some((job) => !OVER.includes(job.status))) return false
+  if (researcher.peer === undefined) return false
+  for (const [key, value] of researcher.disk.entries)
+    if (key.endsWith('/request/status') && !OVER.includes((decode(value) as { status: string }).status)) return false
   return scene.honest.every((node) => node.peer === undefined || openJobs(node.disk.entries).length === 0)
 }
 
