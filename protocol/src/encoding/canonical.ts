@@ -3,9 +3,10 @@
  * accepts misordered keys and short floats, so what was decoded is encoded again and compared. Implements
  * docs/spec/encoding.md.
  */
-import { decode as cborDecode, encode as cborEncode } from '@ipld/dag-cbor'
+import { decode as cborDecode } from '@ipld/dag-cbor'
 import { equalBytes, type Hex, sha256Hex } from '../crypto/hash.js'
 import { FlameshError } from '../errors.js'
+import { write } from './writer.js'
 
 export type Value =
   | null
@@ -20,7 +21,7 @@ export type Value =
 /** Canonical bytes of a plain value. Throws `internal` for anything that has no canonical form (undefined, NaN, a function). */
 export function encode(value: unknown): Uint8Array {
   try {
-    return cborEncode(value)
+    return write(value)
   } catch (cause) {
     throw new FlameshError('internal', 'a value has no canonical encoding', { cause })
   }
@@ -33,7 +34,7 @@ export function decode(bytes: Uint8Array): unknown {
   try {
     value = cborDecode(bytes)
     // deep nesting can be read and yet overflow the stack here
-    again = cborEncode(value)
+    again = write(value)
   } catch (cause) {
     throw new FlameshError('encoding', 'not DAG-CBOR', { cause })
   }
