@@ -55,17 +55,20 @@ export function fewerContributors(a: number | null, b: number | null): number | 
   return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }
 
-/** The same whatever came first, but for the job: minimum and count of an unproven set give way to those that others can check. */
+/** `known` itself if the entry adds nothing. The same whatever came first, but for the job: minimum and count of an unproven set give way to those that others can check. */
 export function mergeHistory(known: SurvivorHistory, entry: SurvivorHistory): SurvivorHistory {
   const ownVersion = known.ownVersion ?? entry.ownVersion
-  if (known.proven !== entry.proven) return { ...(known.proven ? known : entry), sites: known.sites, ownVersion }
-  return {
-    ...known,
-    ownVersion,
-    contributors: fewerContributors(known.contributors, entry.contributors),
-    minCohort: Math.max(known.minCohort, entry.minCohort),
-  }
+  if (!known.proven && entry.proven) return { ...entry, sites: known.sites, ownVersion }
+  const { contributors, minCohort } = known.proven === entry.proven ? bothFacts(known, entry) : known
+  const isNews =
+    ownVersion !== known.ownVersion || contributors !== known.contributors || minCohort !== known.minCohort
+  return isNews ? { ...known, ownVersion, contributors, minCohort } : known
 }
+
+const bothFacts = (a: SurvivorHistory, b: SurvivorHistory): Pick<SurvivorHistory, 'contributors' | 'minCohort'> => ({
+  contributors: fewerContributors(a.contributors, b.contributors),
+  minCohort: Math.max(a.minCohort, b.minCohort),
+})
 
 /** A memory with more entries of the same guard key. */
 export function withEntries(

@@ -137,6 +137,8 @@ export const wireSchema = z.discriminatedUnion('type', [
   }),
   /** who lacks an outcome: it stands at this attempt and asks for the records from there on, or what else is known */
   z.strictObject({ type: z.literal('behind'), ...attemptOf }),
+  /** a job ended at the sender, a member, with this attempt: who has not heard of it asks for the record */
+  z.strictObject({ type: z.literal('ended'), ...attemptOf }),
   z.strictObject({
     type: z.literal('round'),
     specification: signedSchema,

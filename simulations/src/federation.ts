@@ -243,13 +243,16 @@ export class Federation {
   finish(job: Hex, withinMs = 3_600_000): Promise<boolean> {
     const ended = ['released', 'suppressed', 'failed', 'expired', 'cancelled']
     const researcher = this.node('researcher')
-    let looked = ''
+    let [looked, told] = ['', 0]
     let over = false
     return this.clock.run(this.clock.now() + withinMs, () => {
-      // nothing changed there without a write or a new life
-      const now = `${researcher.disk.writes}/${researcher.lives}/${researcher.peer === undefined}`
-      if (now !== looked) over = ended.includes(researcher.peer?.job(job)?.status ?? '')
-      looked = now
+      // a view of a thousand sites takes a while: it is looked at when the status changed, or in a new life
+      const { events, lives, peer } = researcher
+      const news = events.slice(told).some((one) => one.event === 'job-status')
+      told = events.length
+      const life = `${lives}/${peer === undefined}`
+      if (news || life !== looked) over = ended.includes(peer?.job(job)?.status ?? '')
+      looked = life
       return over
     })
   }

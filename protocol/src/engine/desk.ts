@@ -6,7 +6,6 @@ import type { Hex } from '../crypto/hash.js'
 import { bytesToHex, hexToBytes } from '../crypto/hash.js'
 import { x25519PublicKey } from '../crypto/native/index.js'
 import { isSealable } from '../crypto/sealing.js'
-import { hashOf } from '../encoding/canonical.js'
 import { openSigned, payloadHash, type Signed, type Signer, signObject } from '../encoding/signed.js'
 import { fewerContributors, historyName, mergeHistory, type SurvivorHistory, survivorsHash } from '../history.js'
 import type { Roster } from '../identity/roster.js'
@@ -106,7 +105,7 @@ export function remember(desk: DeskState, entry: SurvivorHistory, proof?: SetPro
   const known = desk.history.get(name)
   const merged = known === undefined ? { ...entry, sites: [...entry.sites] } : mergeHistory(known, entry)
   const history =
-    known !== undefined && hashOf(known) === hashOf(merged) ? desk.history : withEntry(desk.history, name, merged)
+    known === merged ? desk.history : withEntry(desk.history, name, merged)
   const proofs = proof === undefined ? desk.proofs : keepProof(desk.proofs, name, proof, entry)
   return history === desk.history && proofs === desk.proofs ? desk : { ...desk, history, proofs }
 }

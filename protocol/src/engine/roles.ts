@@ -128,6 +128,7 @@ export function rolesFor(message: WireMessage): readonly Role[] {
     case 'round':
       return ['site', 'member']
     case 'standing':
+    case 'ended':
       return ['site', 'member']
     case 'outcome':
     case 'cancel':

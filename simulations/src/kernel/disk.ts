@@ -53,7 +53,7 @@ export class SimulatedDisk {
         this.arrive(life, () => {
           for (const { key, value } of writes) {
             if (value === null) this.entries.delete(key)
-            else this.entries.set(key, value.slice())
+            else this.entries.set(key, value) // encoded for this write, or a statement of the log: nobody changes it
             this.onWrite(key, value)
           }
         }),

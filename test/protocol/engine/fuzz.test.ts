@@ -116,6 +116,7 @@ describe('the engine and what peers send', () => {
       'consensus',
       'datasets',
       'decision',
+      'ended',
       'fetch',
       'have',
       'hello',

@@ -12,6 +12,7 @@ import type { ContributeOutcome } from '../../ports.js'
 import type { ComputeAnswer } from '../../secagg/compute.js'
 import { checkRecord, endingOf } from '../../secagg/record.js'
 import { proofOfRecord } from '../../secagg/set-proof.js'
+import { comparePlaces, type Place } from '../../secagg/standing.js'
 import type { WireMessage, WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { CANCEL, DECISION } from '../messages.js'
@@ -19,6 +20,7 @@ import { decideByPolicy, onOperator, sendDecision } from './deciding.js'
 import { ask, askMembers, onStanding } from './resolving.js'
 import { contribute, onComputed, onContributed, onGreeted, onRound } from './rounds.js'
 import {
+  attemptOf,
   audit,
   beginTurn,
   isOpen,
@@ -70,7 +72,7 @@ function take(turn: Turn, event: SiteEvent): Verdict {
     case 'operator':
       return onOperator(turn, event)
     case 'message':
-      return takeMessage(turn, event.message)
+      return takeMessage(turn, event.from, event.message)
     case 'contributed':
       return onContributed(turn, event.tag, event.outcome)
     case 'computed':
@@ -90,12 +92,14 @@ function take(turn: Turn, event: SiteEvent): Verdict {
   }
 }
 
-function takeMessage(turn: Turn, message: WireMessage): Verdict {
+function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
   switch (message.type) {
     case 'round':
-      return onRound(turn, message)
+      return onRound(turn, from, message)
     case 'outcome':
       return onOutcome(turn, message)
+    case 'ended':
+      return onEnded(turn, from, message)
     case 'standing':
       return onStanding(turn, message)
     case 'cancel':
@@ -157,6 +161,16 @@ function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
     setStatus(turn, ending.status, ending.code, included ? 'included in the sum' : 'not included in the sum')
     audit(turn, 'job-ended', { status: ending.status, code: ending.code, included })
   }
+  return accept
+}
+
+/** Gossip may have missed this site: it asks whoever says that the job has ended for what became of its rounds. */
+function onEnded(turn: Turn, from: Hex, { job, round, attempt }: WireOf<'ended'>): Verdict {
+  if (!turn.seats.includes(from)) return reject('not-a-member', 'no seat in this job')
+  const open = [...turn.state.rounds].flatMap(([name, one]) => (one.resolved ? [] : [attemptOf(name)]))
+  if (open.length === 0 && !isOpen(turn)) return ignore('known')
+  const [first] = [...open, { round, attempt }].sort(comparePlaces)
+  send(turn, `behind/${from}`, from, { type: 'behind', job, ...(first as Place) })
   return accept
 }
 

@@ -41,11 +41,11 @@ import {
   voice,
 } from './state.js'
 
-export function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
+export function onRound(turn: Turn, from: Hex, message: WireOf<'round'>): Verdict {
   const { body, hash } = openQuorumSpecification(message.specification, turn.seats)
   const name = `${body.round}.${body.attempt}`
   const known = turn.state.rounds.get(name)
-  if (known !== undefined) return onKnownRound(turn, name, known, hash)
+  if (known !== undefined) return onKnownRound(turn, from, name, known, hash)
   if (voice(turn) === 'waiting') return later('not-greeted')
   if (voice(turn) === 'restored') return withdrawRestored(turn, name, message.specification, body)
   if (turn.state.decision === undefined || openSigned(turn.state.decision, DECISION).body.decision !== 'approve')
@@ -58,10 +58,10 @@ export function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
   const round: SiteRound = {
     roundId: hash,
     status: 'preparing',
-    specification: message.specification,
     state: state as Uint8Array | null,
     resolved: false,
   }
+  keepSpecification(turn, name, message.specification)
   if (status === 'failed') return withdraw(turn, name, round, code, why) // it could not before, and nobody should wait for it
   // rows or policy may have changed since the approval
   const policy = decidePolicy(turn.job, turn.jobId, turn.context)
@@ -80,10 +80,10 @@ function withdrawRestored(turn: Turn, name: string, specification: Signed, body:
   const round: SiteRound = {
     roundId: payloadHash(specification),
     status: 'preparing',
-    specification,
     state: null,
     resolved: false,
   }
+  keepSpecification(turn, name, specification)
   return withdraw(turn, name, round, 'restored-from-backup', RESTORED)
 }
 
@@ -100,13 +100,18 @@ export function onGreeted(turn: Turn): void {
   }
 }
 
-function onKnownRound(turn: Turn, name: string, known: SiteRound, hash: Hex): Verdict {
+function keepSpecification(turn: Turn, name: string, specification: Signed): void {
+  turn.state = { ...turn.state, specifications: withEntry(turn.state.specifications, name, specification) }
+}
+
+/** Whoever says it again lacks the answer. */
+function onKnownRound(turn: Turn, from: Hex, name: string, known: SiteRound, hash: Hex): Verdict {
   if (known.roundId !== hash) {
     audit(turn, 'evidence', { kind: 'second-specification', first: known.roundId, second: hash })
     return reject('second-specification', 'this site already answered another specification of this attempt')
   }
-  for (const [key, sent] of turn.state.sent)
-    if (key.startsWith(`${name}/`)) send(turn, `answer/${name}`, key.slice(name.length + 1), sent)
+  const sent = turn.state.sent.get(`${name}/${from}`)
+  if (sent !== undefined) send(turn, `answer/${name}`, from, sent)
   return accept
 }
 
@@ -217,7 +222,7 @@ export function onContributed(turn: Turn, name: string, outcome: ContributeOutco
   const round = turn.state.rounds.get(name)
   if (round?.status !== 'preparing' || round.resolved) return ignore('past')
   if (!outcome.ok) return withdraw(turn, name, round, outcome.code, outcome.message)
-  const { body } = openSigned(round.specification, SPECIFICATION)
+  const { body } = openSigned(turn.state.specifications.get(name) as Signed, SPECIFICATION)
   const self = turn.context.roster.members.get(turn.context.self)
   const prekeys = openPrekeys(body, turn.committee)
   turn.effects.push({

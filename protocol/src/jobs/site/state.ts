@@ -15,7 +15,6 @@ import { JOB, type Job, type JobId } from '../job.js'
 export interface SiteRound {
   readonly roundId: Hex
   readonly status: 'preparing' | 'submitted' | 'withdrawn'
-  readonly specification: Signed
   /** canonical bytes of the state it starts from; null in round 1 */
   readonly state: Uint8Array | null
   readonly resolved: boolean
@@ -27,6 +26,8 @@ export interface SiteState {
   readonly decision: Signed | undefined
   /** by `round.attempt`: one specification each, for ever */
   readonly rounds: Table<SiteRound>
+  /** theirs, by the same name: long, and never changed */
+  readonly specifications: Table<Signed>
   /** by `round.attempt/member`: for a resend, byte for byte */
   readonly sent: Table<WireMessage>
   /** of a job that ended without an outcome: where members stand, by their keys */
@@ -39,6 +40,7 @@ export function newSite(job: Signed): SiteState {
     status: { status: 'announced', code: '', message: '' },
     decision: undefined,
     rounds: new Map(),
+    specifications: new Map(),
     sent: new Map(),
     standings: new Map(),
   }

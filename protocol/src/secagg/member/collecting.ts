@@ -31,6 +31,9 @@ import {
   updateAttempt,
 } from './state.js'
 
+/** What the primary's uplink and processor may take for one site before others think it silent: the round names all sites. */
+const ANNOUNCE_MS_PER_SITE = 20
+
 export function advanceCollecting(turn: Turn): void {
   const specification = specificationOf(turn)
   const { attempt, certificate } = turn.state
@@ -38,7 +41,8 @@ export function advanceCollecting(turn: Turn): void {
   const { context } = turn
   if (!turn.state.attempt.announced) {
     const primary = proposerSeat(electorate(turn), 0) === turn.seat
-    const dueMs = (turn.state.attempt.specifiedAtMs ?? context.nowMs) + (primary ? 0 : context.timings.graceMs)
+    const graceMs = context.timings.graceMs + specification.body.cohort.length * ANNOUNCE_MS_PER_SITE
+    const dueMs = (turn.state.attempt.specifiedAtMs ?? context.nowMs) + (primary ? 0 : graceMs)
     if (context.nowMs >= dueMs) announceRound(turn, specification.body)
     else setTimer(turn, 'announce', dueMs)
   }

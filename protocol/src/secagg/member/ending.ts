@@ -14,12 +14,13 @@ import { HAVE, OPENED, SPECIFICATION } from '../messages.js'
 import { checkRecord, endingOf } from '../record.js'
 import { proofOfRecord } from '../set-proof.js'
 import { impliedSurvivors } from './admissible.js'
-import { clearSuspicion, expire, isUnresolved } from './closing.js'
+import { clearSuspicion, expire, fellows, isUnresolved } from './closing.js'
 import { certifiedProof, guardRefusal, rememberSet } from './memory.js'
 import { keepOpening, quorumOpening } from './opening.js'
 import { bindKeys } from './specifying.js'
 import {
   attemptKey,
+  attemptName,
   audit,
   deadline,
   electorate,
@@ -99,28 +100,37 @@ function finish(turn: Turn, opened: Signed | null): void {
   else update(turn, { attempt: { ...turn.state.attempt, finished: true }, submissions: new Map(), partials: new Map() })
 }
 
-/** The primary tells everyone at once; when the job has ended the others see to it that nobody missed it. */
+/** The primary tells everyone at once; when the job has ended every member sees to it that nobody missed it. */
 function spread(turn: Turn, record: AttemptRecord, primary: boolean): void {
   if (primary) turn.effects.push({ type: 'publish', message: { type: 'outcome', record } })
   if (turn.state.progress.ended === null) return
-  if (primary) sendOutcome(turn)
-  else setTimer(turn, 'spread', turn.context.nowMs + turn.context.timings.graceMs * (1 + turn.seat))
+  if (primary) sendOutcome(turn, record)
+  setTimer(turn, 'spread', turn.context.nowMs + turn.context.timings.graceMs * (1 + turn.seat))
 }
 
-/** The last record, to the sites of its cohort, the other members and the researcher. */
-export function sendOutcome(turn: Turn): void {
-  const { progress, records } = turn.state
+/** To the other members and the researcher, who wait for it. */
+function sendOutcome(turn: Turn, record: AttemptRecord): void {
+  const message = { type: 'outcome' as const, record } // one object, encoded once
+  for (const key of new Set([...fellows(turn), turn.job.researcher]))
+    if (key !== turn.context.self) send(turn, 'outcome', key, message)
+}
+
+/**
+ * That the job has ended, to everyone who took part. The record of a thousand sites is long, and most have heard it by gossip:
+ * whoever has not asks for it.
+ */
+export function tellEnd(turn: Turn): void {
+  const { progress, records, decisions } = turn.state
   const record = records.get(attemptKey(progress))
   if (record === undefined) return
-  const cohort =
-    record.specification === null
-      ? []
-      : openSigned(record.specification, SPECIFICATION).body.cohort.map((one) => one.site)
-  const members = electorate(turn).seats.filter((key) => key !== null)
-  const message = { type: 'outcome' as const, record } // one object, encoded once
-  for (const key of new Set([...cohort, ...members, turn.job.researcher])) {
-    if (key !== turn.context.self) send(turn, 'outcome', key, message)
-  }
+  const cohort = record.specification === null ? [] : openSigned(record.specification, SPECIFICATION).body.cohort
+  const approved = [...decisions].flatMap(([site, one]) =>
+    openSigned(one, DECISION).body.decision === 'approve' ? [site] : [],
+  )
+  const message = { type: 'ended' as const, ...attemptName(turn) }
+  for (const key of new Set([...cohort.map((one) => one.site), ...approved, ...fellows(turn)]))
+    if (key !== turn.context.self) send(turn, 'ended', key, message)
+  sendOutcome(turn, record)
 }
 
 function afterAbandon(turn: Turn, abandoned: string): void {

@@ -20,7 +20,7 @@ import { openByCommittee, openQuorumSpecification } from '../specification.js'
 import { advanceClosed, ask, fellows, onStanding, tellStandings } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
 import { advanceDeciding, feed, onConsensus, tellAgreement } from './deciding.js'
-import { advanceEnding, onRecord, release, sendOutcome } from './ending.js'
+import { advanceEnding, onRecord, release, tellEnd } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onSums, tryOpen } from './opening.js'
@@ -130,7 +130,7 @@ function advance(turn: Turn): void {
 function repeat(turn: Turn): void {
   const { attempt, candidates, specification, haves, consensus, openings, progress } = turn.state
   if (progress.ended !== null) {
-    sendOutcome(turn)
+    tellEnd(turn)
     ask(turn, fellows(turn))
     return release(turn)
   }
@@ -158,7 +158,7 @@ function takeTimer(turn: Turn, name: string): void {
   // a job that has ended is not voted on any more
   if (what === 'vote' && turn.state.progress.ended === null && turn.state.consensus !== undefined)
     feed(turn, { type: 'timeout', view: Number(view), phase: phase as TimedPhase })
-  if (what === 'spread') sendOutcome(turn)
+  if (what === 'spread') tellEnd(turn)
   if (what === 'ask') ask(turn, fellows(turn))
 }
 
@@ -206,6 +206,14 @@ function askAhead(turn: Turn, from: Hex): Verdict {
   return later('ahead')
 }
 
+/** A fellow is through with the job: if this member is not, it asks for what led there. */
+function onEnded(turn: Turn, from: Hex, at: Place): Verdict {
+  if (!turn.seats.includes(from)) return reject('not-a-member', 'no seat in this job')
+  if (turn.state.progress.ended !== null || placeOf(turn, at) === 'past') return ignore('known')
+  send(turn, 'behind', from, { type: 'behind', ...attemptName(turn) })
+  return accept
+}
+
 function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
   switch (message.type) {
     case 'decision':
@@ -221,6 +229,8 @@ function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
       return takeWithdrawal(turn, message.withdrawal)
     case 'behind':
       return onBehind(turn, from, message)
+    case 'ended':
+      return onEnded(turn, from, message)
     case 'standing':
       return onStanding(turn, message)
     case 'submit':

@@ -49,12 +49,11 @@ export const approvedRounds: MakeInvariant = (scene) => {
       scene.check('approved rounds', genuine, () => `${name} answers a job that its researcher did not sign`)
       const approved = decision !== undefined && openSigned(decision, DECISION).body.decision === 'approve'
       scene.check('approved rounds', approved, () => `${name} answers a job it did not approve`)
-      const round = scene.read<SiteRound>(from, `${prefix}/site/rounds/${message.round}.${message.attempt}`)
-      if (round === undefined) return
-      const { signatures } = round.specification
-      const signers = new Set(
-        signatures.filter((one) => verifySignature(round.specification, one)).map((one) => one.signer),
-      )
+      const place = `${message.round}.${message.attempt}`
+      const specification = scene.read<Signed>(from, `${prefix}/site/specifications/${place}`)
+      if (specification === undefined) return
+      const valid = specification.signatures.filter((one) => verifySignature(specification, one))
+      const signers = new Set(valid.map((one) => one.signer))
       const seats = members.filter((name) => signers.has(scene.federation.node(name).key))
       scene.check(
         'approved rounds',
