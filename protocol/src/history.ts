@@ -60,8 +60,7 @@ export function mergeHistory(known: SurvivorHistory, entry: SurvivorHistory): Su
   const ownVersion = known.ownVersion ?? entry.ownVersion
   if (!known.proven && entry.proven) return { ...entry, sites: known.sites, ownVersion }
   const { contributors, minCohort } = known.proven === entry.proven ? bothFacts(known, entry) : known
-  const isNews =
-    ownVersion !== known.ownVersion || contributors !== known.contributors || minCohort !== known.minCohort
+  const isNews = ownVersion !== known.ownVersion || contributors !== known.contributors || minCohort !== known.minCohort
   return isNews ? { ...known, ownVersion, contributors, minCohort } : known
 }
 

@@ -1,6 +1,7 @@
 /** Nodes that go away, come back, refuse or fail, and a network that loses things: the exact sum, or the refusal by name. */
 import assert from 'node:assert/strict'
 import { APPROVE_ALL } from '@flamesh/simulations/federation.js'
+import { wireType } from '@flamesh/simulations/network/wire-type.js'
 import {
   assertExact,
   audited,
@@ -69,6 +70,18 @@ describe('a federation with dropouts', () => {
     await pass(federation, 30)
     assert.ok(heard)
     assert.equal(audited(federation, 'site-a', 'opened'), 1)
+  })
+
+  it('ends at every site though the announcement of its outcome is lost', async () => {
+    const one = await world()
+    const { federation, names } = one
+    federation.network.tamperGossip = (_from, bytes) => (wireType(bytes) === 'outcome' ? undefined : bytes)
+    const job = await submit(federation, describeJob(federation))
+    assert.ok(await federation.finish(job, MINUTE_MS))
+    const statusAt = (name: string) => federation.node(name).up().job(job)?.status
+    assert.ok(names.some((name) => statusAt(name) === 'submitted'))
+    await pass(federation, 30)
+    assert.deepEqual(new Set(names.map(statusAt)), new Set(['released']))
   })
 
   it('drops a site that is in the cohort and does not submit in time', async () => {

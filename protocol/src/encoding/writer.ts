@@ -153,7 +153,8 @@ function writeObject(value: object): void {
     return
   }
   const prototype = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) throw new TypeError('only plain objects have a canonical form')
+  if (prototype !== Object.prototype && prototype !== null)
+    throw new TypeError('only plain objects have a canonical form')
   const keys = Object.keys(value)
   if (keys.length > 1) sortKeys(keys)
   writeHead(MAP, keys.length)
@@ -173,7 +174,6 @@ function sortKeys(keys: string[]): void {
   keys.sort((a, b) => compareBytes(bytes.get(a) as Uint8Array, bytes.get(b) as Uint8Array))
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
 const ASCII = /^[\x00-\x7f]*$/
 const isAscii = (text: string): boolean => ASCII.test(text)
 

@@ -104,8 +104,7 @@ export function remember(desk: DeskState, entry: SurvivorHistory, proof?: SetPro
   const name = historyName(entry.key, survivorsHash(entry.sites))
   const known = desk.history.get(name)
   const merged = known === undefined ? { ...entry, sites: [...entry.sites] } : mergeHistory(known, entry)
-  const history =
-    known === merged ? desk.history : withEntry(desk.history, name, merged)
+  const history = known === merged ? desk.history : withEntry(desk.history, name, merged)
   const proofs = proof === undefined ? desk.proofs : keepProof(desk.proofs, name, proof, entry)
   return history === desk.history && proofs === desk.proofs ? desk : { ...desk, history, proofs }
 }

@@ -9,7 +9,18 @@ import type { Federation, SimulatedNode } from '../federation.js'
 import type { Byzantine } from '../scenarios/schema.js'
 
 /** What only members of a committee say. */
-const OF_MEMBERS = ['specification', 'have', 'consensus', 'fetch', 'supply', 'partials', 'opened', 'outcome', 'ended', 'release']
+const OF_MEMBERS = [
+  'specification',
+  'have',
+  'consensus',
+  'fetch',
+  'supply',
+  'partials',
+  'opened',
+  'outcome',
+  'ended',
+  'release',
+]
 
 /** From now on the member lies. Several members may, each in its way. */
 export function turnByzantine(federation: Federation, name: string, how: Byzantine): void {
