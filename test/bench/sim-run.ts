@@ -24,6 +24,8 @@ export interface SimRun {
 
 const WARM_UP_MS = 30_000
 const COMMITTEE = 7
+/** To approve and to submit: members greet a thousand sites first. */
+const PATIENCE_MS = 60_000
 const QUESTIONS = {
   describe: { columns: ['age'] },
   linear: { outcome: 'age', covariates: ['treated', 'event'] },
@@ -95,7 +97,13 @@ async function main(count: number): Promise<SimRun> {
       const levels = (column: string) => SYNTHETIC_COLUMNS.find((one) => one.name === column)?.levels
       const parameters = analysis?.parameters.parse(analysis.complete(question, levels)) as Value
       const submittedMs = clock.now()
-      const job = await federation.node('researcher').up().submit(federation.job(name, parameters))
+
+      const { cohort } = federation.job(name, parameters)
+      const change = { cohort: { ...cohort, approveWithinMs: PATIENCE_MS }, submitWithinMs: PATIENCE_MS }
+      const job = await federation
+        .node('researcher')
+        .up()
+        .submit(federation.job(name, parameters, change))
       await federation.finish(job)
       const view = federation.node('researcher').up().job(job)
       const included = Object.values(view?.sites ?? {}).filter((site) => site.included).length

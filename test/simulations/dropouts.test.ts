@@ -84,6 +84,26 @@ describe('a federation with dropouts', () => {
     assert.deepEqual(new Set(names.map(statusAt)), new Set(['released']))
   })
 
+  it('loses an attempt, and no more, to approvals that come after all', async () => {
+    const one = await world()
+    const { federation, watch } = one
+    const abandoned: unknown[] = []
+    const { audit } = federation.node('site-a')
+    const push = audit.push.bind(audit)
+    audit.push = (...entries) => {
+      abandoned.push(...entries.flatMap(({ event, fields }) => (event === 'attempt-abandoned' ? [fields['code']] : [])))
+      return push(...entries)
+    }
+    let overloaded = true
+    watch.meddle = (_from, _to, message) =>
+      overloaded && (message.type === 'decision' || message.type === 'consensus') ? undefined : message
+    const job = await submit(federation, describeJob(federation))
+    await pass(federation, 12)
+    overloaded = false
+    assert.deepEqual(await finished(one, job, 25_000), { status: 'released', code: 'released', included: 6 })
+    assert.deepEqual(abandoned, ['no-specification'])
+  })
+
   it('drops a site that is in the cohort and does not submit in time', async () => {
     const one = await world()
     one.watch.meddle = (from, _to, message) =>

@@ -60,16 +60,33 @@ function cachedPublicKey(crv: Curve, key: Uint8Array): KeyObject {
 }
 
 export function sha256(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts
-  const digest =
-    parts.length === 1 && only !== undefined ? hashOnce('sha256', only, 'buffer') : hashOfParts(parts).digest()
+  const whole = joined(parts)
+  const digest = whole === undefined ? hashOfParts(parts).digest() : hashOnce('sha256', whole, 'buffer')
   return new Uint8Array(digest.buffer, digest.byteOffset, digest.length)
 }
 
 /** As 64 lowercase hexadecimal characters. */
 export function sha256Hex(parts: readonly Uint8Array[]): string {
+  const whole = joined(parts)
+  return whole === undefined ? hashOfParts(parts).digest('hex') : hashOnce('sha256', whole)
+}
+
+/** Up to here joining parts costs less than an object of OpenSSL's that takes them one by one. */
+const JOINED_BYTES = 4096
+
+function joined(parts: readonly Uint8Array[]): Uint8Array | undefined {
   const [only] = parts
-  return parts.length === 1 && only !== undefined ? hashOnce('sha256', only) : hashOfParts(parts).digest('hex')
+  if (parts.length === 1) return only
+  let length = 0
+  for (const part of parts) length += part.length
+  if (length > JOINED_BYTES) return undefined
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
 }
 
 function hashOfParts(parts: readonly Uint8Array[]): ReturnType<typeof createHash> {

@@ -125,8 +125,14 @@ function judgeAbandon(turn: Turn, code: string, view: number, attachments: reado
   }
   const specification = specificationOf(turn)
   if (code === 'expired' && specification === undefined) return turn.context.nowMs >= turn.job.notAfter
-  if (code === 'no-specification')
-    return turn.state.attempt.abandon === code ? true : specification === undefined ? undefined : false
+  if (code === 'no-specification') {
+    const { abandon } = turn.state.attempt
+    return abandon === code || abandon === 'cohort-below-minimum'
+      ? true
+      : specification === undefined
+        ? undefined
+        : false
+  }
   if (specification === undefined) return undefined
   const haves = readHaves(turn, specification.roundId, attachments)
   if (haves !== undefined && haves.length >= turn.profile.quorum && knownHavesAttached(turn, haves)) {

@@ -20,6 +20,7 @@ import { type Decision, readMessage } from '../consensus-messages.js'
 import { HAVE } from '../messages.js'
 import { impliedSurvivors, judge, pinnedWithdrawals, survivorsObjection } from './admissible.js'
 import { maySign } from './speaking.js'
+import { approvals } from './specifying.js'
 import {
   accuse,
   attemptName,
@@ -149,6 +150,12 @@ function noteVote(turn: Turn, question: Question, reply: ConsensusEvent): void {
   if (!known) updateAttempt(turn, { voted: [...turn.state.attempt.voted, sites] })
 }
 
+/** Approvals that came after all make too small a cohort a cohort without a specification: the next attempt has them. */
+function reasonToAbandon(turn: Turn, code: string): string {
+  const isStale = code === 'cohort-below-minimum' && approvals(turn).length >= turn.job.cohort.minimum
+  return isStale ? 'no-specification' : code
+}
+
 /** What this member proposes now; undefined while it has to wait. */
 function offer(turn: Turn, question: Extract<Question, { type: 'need-value' }>): ConsensusEvent | undefined {
   const { view } = question
@@ -165,7 +172,7 @@ function offer(turn: Turn, question: Extract<Question, { type: 'need-value' }>):
   const closed = specification !== undefined && attempt.closedAtMs !== null && haves.length >= turn.profile.quorum
   const stuck = view >= 2 * turn.profile.members || (view >= turn.profile.members && !closed)
   if (stuck && attempt.abandon !== 'expired') return value(abandon('no-agreement'))
-  if (attempt.abandon !== null) return value(abandon(attempt.abandon))
+  if (attempt.abandon !== null) return value(abandon(reasonToAbandon(turn, attempt.abandon)))
   if (specification === undefined || attempt.closedAtMs === null) return undefined
   const present = electorate(turn).seats.filter((key) => key !== null).length
   const graceOver = turn.context.nowMs >= attempt.closedAtMs + turn.context.timings.graceMs
