@@ -80,14 +80,16 @@ export const oneState: MakeInvariant = (scene) => {
           opened.set(`${body.job}/${body.round}/${body.commitment}`, body.roundId)
       }
       if (!honest || message.type !== 'submit' || message.round === 1) return
-      const round = scene.read<SiteRound>(from, `job/${message.job}/site/rounds/${message.round}.${message.attempt}`)
-      if (round === undefined) return
+      const [prefix, place] = [`job/${message.job}/site`, `${message.round}.${message.attempt}`]
+      const round = scene.read<SiteRound>(from, `${prefix}/rounds/${place}`)
+      const specification = scene.read<Signed>(from, `${prefix}/specifications/${place}`)
+      if (round === undefined || specification === undefined) return
       const { roundId } = openSigned(message.submission, SUBMISSION).body
       const state = Buffer.from(round.state ?? new Uint8Array()).toString('base64')
       const before = states.get(roundId) ?? state
       states.set(roundId, before)
       scene.check('6 one state', before === state, () => `${from.name} starts ${placeName(message)} from another state`)
-      const { body } = openSigned(round.specification, SPECIFICATION)
+      const { body } = openSigned(specification, SPECIFICATION)
       const bound = body.state !== null && opened.has(`${message.job}/${message.round - 1}/${body.state}`)
       scene.check('6 one state', bound, () => `${placeName(message)} is not bound to the state that was opened`)
     },
