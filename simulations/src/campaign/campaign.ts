@@ -85,7 +85,9 @@ export async function runCampaign(options: CampaignOptions): Promise<Statistics>
 /** One worker process, fed range by range; a range under way when the time is over still counts as far as it came. */
 function work(take: () => Range | undefined, done: (some: Statistics) => void, { untilMs, signal }: CampaignOptions) {
   return new Promise<void>((resolve, fail) => {
-    const child = fork(fileURLToPath(import.meta.url), ['--as-worker'], { execArgv: [...process.execArgv] })
+    // a collector with threads of its own takes the processor from the other workers
+    const execArgv = [...process.execArgv, '--single-threaded-gc']
+    const child = fork(fileURLToPath(import.meta.url), ['--as-worker'], { execArgv })
     const feed = (): void => {
       const range = take()
       if (range === undefined) child.disconnect()

@@ -84,8 +84,9 @@ export const plan = (change: Partial<JobPlan> = {}): JobPlan => ({
 })
 
 function jobsOf(draw: Draw, shape: Shape): readonly JobPlan[] & Case['jobs'] {
-  const count = draw.chance(0.7) ? 1 : draw.between(2, 3)
-  const analysis = () => (draw.chance(0.6) ? 'describe' : draw.one(['table', 'linear', 'logistic'] as const))
+  // many small cases find more than few large ones in the same time
+  const count = draw.chance(0.8) ? 1 : draw.between(2, 3)
+  const analysis = () => (draw.chance(0.7) ? 'describe' : draw.one(['table', 'linear', 'logistic'] as const))
   const same = draw.chance(0.6) ? analysis() : undefined
   return Array.from({ length: count }, (_, at) =>
     plan({
@@ -93,7 +94,7 @@ function jobsOf(draw: Draw, shape: Shape): readonly JobPlan[] & Case['jobs'] {
       analysis: same ?? analysis(),
       sites: draw.chance(0.25) && shape.sites > 3 ? [...draw.some(siteNames(shape), 3, shape.sites)].sort() : null,
       age: draw.chance(0.15) ? draw.one([50, 80]) : null,
-      ...(draw.chance(0.8) ? { rounds: 3 } : {}),
+      ...(draw.chance(0.95) ? { rounds: draw.between(2, 3) } : {}),
     }),
   )
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { bytesToHex, hexToBytes, sha256Hex } from '@flamesh/protocol/crypto/hash.js'
 import { decode, encode, hashOf } from '@flamesh/protocol/encoding/canonical.js'
 import { errorCode } from '@flamesh/protocol/errors.js'
+import { encode as libraryEncode } from '@ipld/dag-cbor'
 import fc from 'fast-check'
 import { readVectors } from '../../vectors/read.js'
 
@@ -32,6 +33,9 @@ const value = fc.letrec((tie) => ({
   leaf: fc.oneof(
     fc.maxSafeInteger(),
     fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n - 1n }),
+    fc.bigInt({ min: -(2n ** 64n), max: -(2n ** 53n) }),
+    fc.integer({ min: -70_000, max: 70_000 }),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((one) => one + 0.5),
     fc.string({ unit: 'grapheme' }),
     fc.boolean(),
     fc.constant(null),
@@ -68,6 +72,39 @@ describe('canonical encoding', () => {
         assert.deepEqual(decode(encode(one)), one)
       }),
     )
+  })
+
+  it('writes what another implementation writes', () => {
+    fc.assert(
+      fc.property(value, (one) => {
+        assert.equal(bytesToHex(encode(one)), bytesToHex(libraryEncode(one)))
+      }),
+      { numRuns: 1000 },
+    )
+    // every length of a head, and keys whose order in bytes is not that of UTF-16
+    const long = [23, 24, 255, 256, 65_535, 65_536, 1_100_000]
+    const keys = { '\u{1f600}': 1, '\uffee\u0001': 2, '\uffee': 3, é: 4, zz: 5, z: 6 }
+    for (const one of [
+      ...long.flatMap((n) => ['a'.repeat(n), 'é'.repeat(n), new Uint8Array(n)]),
+      keys,
+      new Array(300).fill(0),
+    ])
+      assert.equal(bytesToHex(encode(one)), bytesToHex(libraryEncode(one)))
+  })
+
+  it('has no form for what is not plain', () => {
+    for (const one of [
+      new Map(),
+      new Date(0),
+      new Float64Array(1),
+      Object.create({ a: 1 }),
+      2n ** 64n,
+      -(2n ** 64n) - 1n,
+    ])
+      assert.equal(
+        outcome(() => encode(one)),
+        'internal',
+      )
   })
 
   it('does not depend on the order in which keys were set', () => {

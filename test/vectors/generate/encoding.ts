@@ -25,7 +25,7 @@ const wrongBody = encode({ text: 'hello' })
 const broken = { ...one, signature: one.signature.map((byte, i) => (i === 63 ? byte ^ 1 : byte)) }
 export const encodingVectors = {
   description:
-    'Canonical CBOR: RFC 8949 section 4.2 with shortest integers, keys by length and then bytes, doubles only as 64 bits, no tags but 42. In "value", $bytes and $integer stand for what JSON cannot write. Signed objects: Ed25519 over "flamesh/<kind>/<version>", a zero byte and the payload. The body of kind "greeting" is {text: string, count: integer}.',
+    'Canonical CBOR: RFC 8949 section 4.2 with shortest integers, keys by length and then bytes, doubles only as 64 bits, no tags. In "value", $bytes and $integer stand for what JSON cannot write. Signed objects: Ed25519 over "flamesh/<kind>/<version>", a zero byte and the payload. The body of kind "greeting" is {text: string, count: integer}.',
   canonical: [
     canonical(0),
     canonical(23),
@@ -72,7 +72,8 @@ export const encodingVectors = {
     refused('indefinite text', '7f6161ff'),
     refused('an indefinite array', '9f01ff'),
     refused('an indefinite map', 'bf616101ff'),
-    refused('a tag other than 42', 'c001'),
+    refused('a tag', 'c001'),
+    refused('a link', `d82a582500${'01711220'}${'ab'.repeat(32)}`),
     refused('a bignum', 'c2410a'),
     refused('invalid UTF-8', '61ff'),
     refused('trailing bytes', '0000'),
