@@ -73,7 +73,7 @@ export const encodingVectors = {
     refused('an indefinite array', '9f01ff'),
     refused('an indefinite map', 'bf616101ff'),
     refused('a tag', 'c001'),
-    refused('a link', `d82a582500${'01711220'}${'ab'.repeat(32)}`),
+    refused('a link', `d82a58250001711220${'ab'.repeat(32)}`),
     refused('a bignum', 'c2410a'),
     refused('invalid UTF-8', '61ff'),
     refused('trailing bytes', '0000'),
