@@ -27,20 +27,16 @@ const COLLUDING: ReadonlyMap<number, number> = new Map([
   [7, 2],
 ])
 
+const PROFILES: ReadonlyMap<number, Profile> = new Map(
+  [...COLLUDING].map(([c, t]) => {
+    const quorum = Math.floor((c + t) / 2) + 1
+    const haves = Math.max(quorum, 2 * t + 1)
+    return [c, { members: c, colluding: t, quorum, haves, replicas: c - quorum + t + 1, maxAbsent: c - quorum }]
+  }),
+)
+
 /** The profile of a committee with `c` seats, or undefined if there is none. */
-export function profileOf(c: number): Profile | undefined {
-  const t = COLLUDING.get(c)
-  if (t === undefined) return undefined
-  const quorum = Math.floor((c + t) / 2) + 1
-  return {
-    members: c,
-    colluding: t,
-    quorum,
-    haves: Math.max(quorum, 2 * t + 1),
-    replicas: c - quorum + t + 1,
-    maxAbsent: c - quorum,
-  }
-}
+export const profileOf = (c: number): Profile | undefined => PROFILES.get(c)
 
 function combinations(from: number, to: number, size: number): readonly (readonly number[])[] {
   if (size === 0) return [[]]
@@ -51,21 +47,40 @@ function combinations(from: number, to: number, size: number): readonly (readonl
   return all
 }
 
-/** Every t-subset A of the seats, in lexicographic order. A seed is known by the index of its subset in this list. */
-export function subsets(profile: Profile): readonly (readonly number[])[] {
-  return combinations(0, profile.members, profile.colluding)
+/** Who holds what under a profile, worked out once: asked for every seed of every site. */
+interface Shares {
+  readonly subsets: readonly (readonly number[])[]
+  /** by subset */
+  readonly holders: readonly (readonly number[])[]
+  /** by seat */
+  readonly seeds: readonly (readonly number[])[]
 }
+
+const shares = new WeakMap<Profile, Shares>()
+
+function sharesOf(profile: Profile): Shares {
+  let found = shares.get(profile)
+  if (found === undefined) {
+    const seats = seatsOf(profile)
+    const all = combinations(0, profile.members, profile.colluding)
+    found = {
+      subsets: all,
+      holders: all.map((subset) => seats.filter((seat) => !subset.includes(seat))),
+      seeds: seats.map((seat) => all.flatMap((subset, index) => (subset.includes(seat) ? [] : [index]))),
+    }
+    shares.set(profile, found)
+  }
+  return found
+}
+
+/** Every t-subset A of the seats, in lexicographic order. A seed is known by the index of its subset in this list. */
+export const subsets = (profile: Profile): readonly (readonly number[])[] => sharesOf(profile).subsets
 
 /** The seats that hold the seed of subset `index`: all that are not in it. An index without a subset has no holders. */
-export function holdersOf(profile: Profile, index: number): readonly number[] {
-  const subset = subsets(profile)[index]
-  return subset === undefined ? [] : seatsOf(profile).filter((seat) => !subset.includes(seat))
-}
+export const holdersOf = (profile: Profile, index: number): readonly number[] => sharesOf(profile).holders[index] ?? []
 
 /** Indices of the seeds a seat holds, ascending. */
-export function seedsOf(profile: Profile, seat: number): readonly number[] {
-  return subsets(profile).flatMap((subset, index) => (subset.includes(seat) ? [] : [index]))
-}
+export const seedsOf = (profile: Profile, seat: number): readonly number[] => sharesOf(profile).seeds[seat] ?? []
 
 /** The seats that keep slice `slice` of every masked update: `replicas` of them in ring order from slice mod c. */
 export function replicasOf(profile: Profile, slice: number): readonly number[] {

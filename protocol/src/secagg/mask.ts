@@ -21,6 +21,7 @@ export function deriveSeed(master: Uint8Array, roundId: Hex, site: Hex, subset: 
 
 /** The counter block `blocks` after `iv`: a big-endian 128-bit number that wraps (NIST SP 800-38A, appendix B.1). */
 function advance(iv: Uint8Array, blocks: number): Uint8Array {
+  if (blocks === 0) return iv
   const counter = BigInt.asUintN(128, BigInt(`0x${bytesToHex(iv)}`) + BigInt(blocks))
   return hexToBytes(counter.toString(16).padStart(2 * BLOCK_BYTES, '0'))
 }

@@ -11,7 +11,7 @@ import { holdersOf, replicasOf, sliceRange, subsets } from './committee.js'
 import { partialMac, partialMacKey, resultSalt, SEED_BYTES, sumMasks } from './mask.js'
 import type { Partial, Specification } from './messages.js'
 import { addInto, decodeVector, subtractInto } from './ring.js'
-import { type Holdings, roundProfile } from './submission.js'
+import { type Holdings, roundProfile, sliceOf } from './submission.js'
 
 /** `part` of a partial that is the sum of masked vectors rather than of masks. */
 export const MASKED = -1
@@ -54,9 +54,9 @@ export function partialSums(
     if (!holdings.every((one) => one.seeds.has(subset))) continue
     const seeds = holdings.map((one) => one.seeds.get(subset) as Uint8Array)
     const macKey = partialMacKey(seeds, roundId, subset)
+    const masks = sumMasks(seeds, ring, 0, dimension) // one key stream a seed, however many slices
     for (let slice = 0; slice < slices; slice++) {
-      const { from, to } = sliceRange(dimension, slices, slice)
-      const data = sumMasks(seeds, ring, from, to)
+      const data = sliceOf(specification, masks, slice)
       sums.push({
         part: subset,
         slice,
