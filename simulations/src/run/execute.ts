@@ -11,6 +11,7 @@ import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { OPEN_MARGIN_MS } from '@flamesh/protocol/limits.js'
 import type { Federation } from '../federation.js'
 import { seededRandom } from '../kernel/random.js'
+import { DEFAULT_NEIGHBOURS } from '../network/links.js'
 import { jobDocument } from '../scenarios/job-document.js'
 import { RESEARCHER } from '../scenarios/names.js'
 import type { Scenario } from '../scenarios/schema.js'
@@ -42,8 +43,10 @@ export interface Execution {
   readonly interrupted: boolean
 }
 
-/** For members to meet and hear of each other's datasets. */
+/** For members to meet and hear of their neighbours' datasets: until the researcher has, and at the most. */
 const MEET_MS = 60_000
+/** For routers to find their mesh: some heartbeats. */
+const WARM_UP_MS = 10_000
 /** After the last job has ended: what is under way arrives. */
 const SETTLE_MS = 5_000
 const EVENTS_A_LOOK = 64
@@ -130,9 +133,10 @@ class Run {
       })
     }
     const sites = nodes.filter(({ rows }) => rows !== undefined).length
-    const met = (): boolean => federation.node(RESEARCHER).up().catalogue().size >= sites
+    const neighbours = Math.min(sites, federation.options.network?.neighbours ?? DEFAULT_NEIGHBOURS)
+    const met = (): boolean => federation.node(RESEARCHER).up().catalogue().size >= neighbours
     await this.advance(federation.clock.now() + MEET_MS, met, 0)
-    await this.advance(federation.clock.now() + 1000, undefined, 0)
+    await this.advance(federation.clock.now() + (sites > neighbours ? WARM_UP_MS : 1000), undefined, 0)
   }
 
   private async advance(untilMs: number, over: () => boolean = () => false, fromMs?: number): Promise<void> {
