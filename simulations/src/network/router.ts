@@ -5,6 +5,7 @@
 import type { GossipSub, Message } from '@chainsafe/libp2p-gossipsub'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { bytesToHex } from '@flamesh/protocol/crypto/hash.js'
+import { MAX_FLOODED_BYTES } from '@flamesh/protocol/limits.js'
 import type { PeerId, PublicKey } from '@libp2p/interface'
 import type { Broadcast, BroadcastPorts } from './broadcast.js'
 import { ANNOUNCE_TOPIC, ROUTER_PARAMETERS } from './router-parameters.js'
@@ -24,6 +25,11 @@ interface Topology {
 interface Router extends GossipSub {
   start(): Promise<void>
   stop(): Promise<void>
+  publish(
+    topic: string,
+    data: Uint8Array,
+    options?: { readonly floodPublish?: boolean },
+  ): ReturnType<GossipSub['publish']>
   readonly mesh: ReadonlyMap<string, ReadonlySet<string>>
   readonly score: { duplicateMessage(...parameters: unknown[]): void }
 }
@@ -184,7 +190,8 @@ export class RouterBroadcast implements Broadcast {
     const up = (): boolean => this.stations.get(key)?.router === router
     for (let message = queue[0]; message !== undefined && up(); message = queue[0]) {
       if (router.getSubscribers(ANNOUNCE_TOPIC).length === 0) return
-      const { recipients } = await router.publish(ANNOUNCE_TOPIC, message)
+      const floodPublish = message.length <= MAX_FLOODED_BYTES
+      const { recipients } = await router.publish(ANNOUNCE_TOPIC, message, { floodPublish })
       if (recipients.length === 0) return
       if (queue[0] === message) queue.shift()
     }
