@@ -9,13 +9,13 @@ import type { MakeInvariant, Scene } from '../observer.js'
 
 const OVER: readonly string[] = ['refused', 'released', 'suppressed', 'failed', 'expired', 'cancelled']
 
-/** Whether every job has ended at the researcher and at every honest member that is up. */
+/** Whether every job has ended at the researcher and at every honest member; one that is down has yet to hear of it. */
 export function allEnded(scene: Scene): boolean {
   const researcher = scene.federation.node(RESEARCHER)
   if (researcher.peer === undefined) return false
   for (const [key, value] of researcher.disk.entries)
     if (key.endsWith('/request/status') && !OVER.includes((decode(value) as { status: string }).status)) return false
-  return scene.honest.every((node) => node.peer === undefined || openJobs(node.disk.entries).length === 0)
+  return scene.honest.every(({ disk }) => openJobs(disk.entries).length === 0)
 }
 
 /** Jobs of which a member's own disk says that they have not ended. */
