@@ -211,6 +211,10 @@ class Engine implements Peer {
     return catalogueOf(this.kernel.desk, this.kernel.log.roster, this.kernel.now())
   }
 
+  restoredAt() {
+    return this.kernel.desk.restoredAtMs ?? undefined
+  }
+
   setPolicy(policy: Policy): Promise<void> {
     return this.kernel.turn(async () => {
       this.kernel.policy = policy

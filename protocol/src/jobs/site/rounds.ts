@@ -27,6 +27,7 @@ import type { WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { DECISION, givesConsent } from '../messages.js'
 import { decidePolicy } from './deciding.js'
+import { askMembers } from './resolving.js'
 import {
   attemptOf,
   audit,
@@ -34,6 +35,7 @@ import {
   needed,
   presentMembers,
   progress,
+  RESTORED,
   type SiteRound,
   send,
   setStatus,
@@ -46,12 +48,12 @@ export function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
   const name = `${body.round}.${body.attempt}`
   const known = turn.state.rounds.get(name)
   if (known !== undefined) return onKnownRound(turn, name, known, hash)
+  const { status, code, message: why } = turn.state.status
+  if (turn.state.settled || (!isOpen(turn) && status !== 'failed')) return ignore('closed')
   if (voice(turn) === 'waiting') return later('not-greeted')
   if (voice(turn) === 'restored') return withdrawRestored(turn, name, message.specification, body)
   if (turn.state.decision === undefined || openSigned(turn.state.decision, DECISION).body.decision !== 'approve')
     return ignore('not-approved')
-  const { status, code, message: why } = turn.state.status
-  if (!isOpen(turn) && status !== 'failed') return ignore('closed')
   const state = readState(turn, message, body)
   const objection = state instanceof Uint8Array || state === null ? judge(turn, body, state) : state
   if (objection !== undefined) return objection
@@ -72,7 +74,7 @@ export function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
   return accept
 }
 
-const RESTORED = 'this site was restored from a backup and may have answered before'
+const MAY_HAVE_ANSWERED = 'this site was restored from a backup and may have answered before'
 
 /** What it may have said is not known, and nobody should wait for it. */
 function withdrawRestored(turn: Turn, name: string, specification: Signed, body: Specification): Verdict {
@@ -84,7 +86,7 @@ function withdrawRestored(turn: Turn, name: string, specification: Signed, body:
     state: null,
     resolved: false,
   }
-  return withdraw(turn, name, round, 'restored-from-backup', RESTORED)
+  return withdraw(turn, name, round, RESTORED, MAY_HAVE_ANSWERED)
 }
 
 /** What was begun before this node knew which life it leads. */
@@ -92,12 +94,22 @@ export function onGreeted(turn: Turn): void {
   const begun = [...turn.state.rounds].filter(([, one]) => one.status === 'preparing' && !one.resolved)
   const now = voice(turn)
   if (now === 'restored') {
-    for (const [name, round] of begun) withdraw(turn, name, round, 'restored-from-backup', RESTORED)
-    if (turn.state.decision === undefined && isOpen(turn)) setStatus(turn, 'failed', 'restored-from-backup', RESTORED)
+    for (const [name, round] of begun) withdraw(turn, name, round, RESTORED, MAY_HAVE_ANSWERED)
+    sitOut(turn)
   } else if (now === 'free' && isOpen(turn) && greetings(turn.seats, turn.context) === needed(turn)) {
     // the greeting that was missing
     for (const [name, round] of begun) contribute(turn, name, round)
   }
+}
+
+/** Nothing new is said in this job; how it ended, or will end, is still to be learnt. */
+function sitOut(turn: Turn): void {
+  const { status, settled } = turn.state
+  if (settled) return
+  if (status.status === 'announced' || status.status === 'waiting' || status.status === 'approved')
+    setStatus(turn, 'failed', RESTORED, MAY_HAVE_ANSWERED)
+  else if (status.status === 'expired') setStatus(turn, 'expired', RESTORED, MAY_HAVE_ANSWERED)
+  askMembers(turn)
 }
 
 function onKnownRound(turn: Turn, name: string, known: SiteRound, hash: Hex): Verdict {
