@@ -15,7 +15,21 @@ export function allEnded(scene: Scene): boolean {
   if (researcher.peer === undefined) return false
   for (const [key, value] of researcher.disk.entries)
     if (key.endsWith('/request/status') && !OVER.includes((decode(value) as { status: string }).status)) return false
-  return scene.honest.every(({ disk }) => openJobs(disk.entries).length === 0)
+  const ended = scene.honest.every(({ disk }) => openJobs(disk.entries).length === 0)
+  return ended && toldNodes(scene).every(({ disk }) => untoldJobs(disk.entries).length === 0)
+}
+
+/** Nodes put back to a backup that everybody is there to tell what they missed. */
+const toldNodes = (scene: Scene) => [...toldInTime(scene.one)].map((name) => scene.federation.node(name))
+
+/** Jobs of which a site's own disk does not say how they ended: it sits them out, but hears. */
+function untoldJobs(entries: ReadonlyMap<string, Uint8Array>): readonly string[] {
+  return [...entries].flatMap(([key, value]) => {
+    const id = /^job\/([0-9a-f]+)\/site\/status$/.exec(key)?.[1]
+    if (id === undefined) return []
+    const { status, code } = decode(value) as { status: string; code: string }
+    return !OVER.includes(status) || code === 'restored-from-backup' ? [id] : []
+  })
 }
 
 /** Jobs of which a member's own disk says that they have not ended. */
@@ -44,6 +58,14 @@ export const everyJobEnds: MakeInvariant = (scene) => ({
         '10 every job ends',
         open.length === 0,
         () => `${open.map((id) => id.slice(0, 6))} goes on at ${node.name}`,
+      )
+    }
+    for (const { name, disk } of toldNodes(scene)) {
+      const open = untoldJobs(disk.entries)
+      scene.check(
+        '10 every job ends',
+        open.length === 0,
+        () => `${open.map((id) => id.slice(0, 6))} never ends at ${name}, which was put back to a backup`,
       )
     }
   },
