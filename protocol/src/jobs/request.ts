@@ -4,7 +4,7 @@
  */
 
 import type { Hex } from '../crypto/hash.js'
-import { openSealed } from '../crypto/sealing.js'
+import { type Box, openSealed } from '../crypto/sealing.js'
 import { decode } from '../encoding/canonical.js'
 import { openSigned, type Signed, signObject } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
@@ -207,11 +207,12 @@ function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
   const { facts } = last
   const ending = endingOf(turn.job, last.record.attempt, facts)
   if (ending === undefined) return reject('release', 'the last record does not end the job')
-  const result =
-    ending.status === 'released'
-      ? openResult(turn, message, facts.roundId ?? '', facts.opened?.commitment ?? '')
-      : undefined
-  if (ending.status === 'released' && result === undefined && turn.job.recipients.includes(turn.context.self))
+  const wanted = ending.status === 'released' && turn.job.recipients.includes(turn.context.self)
+  // sealed by one whose log says otherwise of this recipient: that it left, or has another key
+  const plain = message.box === null ? undefined : openBox(turn, message.box)
+  if (wanted && plain === undefined) return ignore('not-for-this-node')
+  const result = wanted && plain ? fittingResult(plain, facts.roundId ?? '', facts.opened?.commitment ?? '') : undefined
+  if (wanted && result === undefined)
     return reject('release', 'the numbers do not fit the commitment that a quorum signed')
   if (!isComplete(checked, message.decisions, message.consents)) return ignore('release-incomplete')
   turn.state = {
@@ -276,10 +277,10 @@ function isComplete(
   return true
 }
 
-function openResult(turn: Turn, message: WireOf<'release'>, roundId: Hex, commitment: Hex): RequestState['result'] {
-  if (message.box === null) return undefined
-  const plain = openSealed(message.box, turn.context.self, turn.context.sealingSecret, releaseContext(turn.jobId))
-  if (plain === undefined) return undefined
+const openBox = (turn: Turn, box: Box): Uint8Array | undefined =>
+  openSealed(box, turn.context.self, turn.context.sealingSecret, releaseContext(turn.jobId))
+
+function fittingResult(plain: Uint8Array, roundId: Hex, commitment: Hex): RequestState['result'] {
   const { released, salt } = decode(plain) as { released?: unknown; salt?: unknown }
   if (!(released instanceof Uint8Array) || !(salt instanceof Uint8Array)) return undefined
   return commitResult(salt, released, roundId) === commitment ? { released, salt } : undefined

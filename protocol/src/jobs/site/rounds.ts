@@ -18,6 +18,7 @@ import { openState } from '../../secagg/member/collecting.js'
 import { OPENED, SPECIFICATION, type Specification, SUBMISSION, WITHDRAWAL } from '../../secagg/messages.js'
 import {
   checkSpecification,
+  knowsCohort,
   openByCommittee,
   openPrekeys,
   openQuorumSpecification,
@@ -147,6 +148,7 @@ function judge(turn: Turn, specification: Specification, state: Uint8Array | nul
   const { context, job } = turn
   if (successionOf(context.roster, job.committee, job.dataset) !== undefined) return ignore('committee-superseded')
   const decision = turn.state.decision as Signed
+  if (!knowsCohort(specification, context.roster)) return later('site-unknown')
   checkSpecification(
     specification,
     {
@@ -165,9 +167,8 @@ function judge(turn: Turn, specification: Specification, state: Uint8Array | nul
   if (mine?.decision !== openSigned(decision, DECISION).hash) return ignore('not-in-cohort')
   if (specification.round > 1 && !specification.pinned?.includes(context.self))
     return reject('pinned', 'a later round must keep its survivor set')
-  const { policy } = context
-  if (specification.minCohort < Math.max(policy.minimumCohort, specification.maxColluding + 2))
-    return reject('minimum-cohort', "below this site's floor")
+  if (specification.minCohort < specification.maxColluding + 2)
+    return reject('minimum-cohort', 'below what is safe against colluding sites')
   if (context.log.checkpointAgeMs > MAX_CHECKPOINT_AGE_MS) return later('checkpoint-stale')
   if (specification.closesAt + MAX_CLOCK_SKEW_MS < context.nowMs) return ignore('round-closed')
   const memory = judgeMemory(turn, specification)
@@ -176,8 +177,14 @@ function judge(turn: Turn, specification: Specification, state: Uint8Array | nul
   const seats = specification.committee.seats.entries()
   for (const [seat, prekey] of seats) {
     const member = turn.committee.members[seat] as Hex
-    if (prekey !== null && activeMember(context.roster, member, context.nowMs) === undefined)
-      return reject('seat-revoked', 'a seat whose member is not in good standing')
+    if (prekey === null || activeMember(context.roster, member, context.nowMs) !== undefined) continue
+    // whoever asks may not have heard of it
+    audit(turn, 'round-unanswered', {
+      round: specification.round,
+      attempt: specification.attempt,
+      code: 'seat-revoked',
+    })
+    return ignore('seat-revoked')
   }
   return undefined
 }
@@ -187,8 +194,7 @@ function judgeMemory(turn: Turn, specification: Specification): Verdict | undefi
   const { context, job } = turn
   const key = guardKey(job)
   const claimed = specification.consents.find((one) => one.site === context.self)
-  if (claimed !== undefined && !consentsOfOwn(turn).includes(claimed.decision))
-    return reject('consent', 'names a consent that this site did not give')
+  if (claimed !== undefined && !consentsOfOwn(turn).includes(claimed.decision)) return ignore('consent') // its key signed it, or a life of this site that it does not remember did
   const own = namedSets(context.history(key))
   const missing = beyond(own, specification.history)
   if (missing.length === 0) return undefined

@@ -9,6 +9,7 @@ import { namedSets } from '../../history.js'
 import { activeMember, type Member, type Roster } from '../../identity/roster.js'
 import { absentSeats, guardKey } from '../../jobs/check.js'
 import { consentsFit, DECISION } from '../../jobs/messages.js'
+import { MAX_CLOCK_SKEW_MS } from '../../limits.js'
 import { withEntry } from '../../machine.js'
 import { proposerSeat } from '../consensus-messages.js'
 import { PREKEY, SPECIFICATION, type Specification } from '../messages.js'
@@ -18,6 +19,7 @@ import {
   checkSpecification,
   closingIsFresh,
   closingTime,
+  knowsCohort,
   openByCommittee,
 } from '../specification.js'
 import { judgeMemory, learnConsents, namedConsents, ownHistory } from './memory.js'
@@ -167,6 +169,7 @@ export function onSpecification(turn: Turn, signed: Signed, decisions: readonly 
   const { body, hash, signers } = openByCommittee(signed, SPECIFICATION, turn.seats)
   if (!signers.includes(proposerOfAttempt(turn))) return later('not-proposed')
   if (!stateKnown(turn)) return later('state-unknown')
+  if (!knowsCohort(body, turn.context.roster)) return later('site-unknown')
   checkSpecification(body, basis(turn), turn.context.roster)
   const known = turn.state.candidates.get(hash)
   if (known === undefined && turn.state.candidates.size >= 4) return ignore('too-many-specifications')
@@ -224,6 +227,8 @@ function signIfValid(turn: Turn, body: Specification, hash: Hex, merged: Signed)
 /** What only this member can check: its own prekey, the absent seats, the approvals, the history, the times. */
 function judgeSpecification(turn: Turn, body: Specification): Verdict | undefined {
   const { context, job, committee } = turn
+  // told again by one that was away, or to one that was
+  if (body.closesAt <= context.nowMs - MAX_CLOCK_SKEW_MS) return ignore('round-closed')
   if (!closingIsFresh(body, job, context.nowMs))
     return reject('times', 'the closing time is not what the job allows from now')
   if (!context.mayServe(job.committee, job.dataset)) return later('handover-open')
