@@ -115,6 +115,24 @@ export const honestNeverAccused: MakeInvariant = (scene) => ({
   },
 })
 
+/** A reject costs its sender: an honest one is never told that, whatever it has not heard yet. */
+export const honestNeverRejected: MakeInvariant = (scene) => ({
+  name: '7 nobody honest rejected',
+  ended: () => {
+    for (const node of scene.honest)
+      for (const { event, fields } of node.audit) {
+        if (event !== 'message-rejected') continue
+        const from = scene.byKey.get(String(fields.from))
+        const fair = from === undefined || !scene.isHonest(from)
+        scene.check(
+          '7 nobody honest rejected',
+          fair,
+          () => `${node.name} rejects ${fields.type} of ${from?.name} as ${fields.code}`,
+        )
+      }
+  },
+})
+
 /** Nothing that a peer sends makes an engine fail, or two certificates meet. */
 export const noFault: MakeInvariant = (scene) => ({
   name: 'no fault',
@@ -128,4 +146,10 @@ export const noFault: MakeInvariant = (scene) => ({
   },
 })
 
-export const endings: readonly MakeInvariant[] = [everyJobEnds, keysErased, honestNeverAccused, noFault]
+export const endings: readonly MakeInvariant[] = [
+  everyJobEnds,
+  keysErased,
+  honestNeverAccused,
+  honestNeverRejected,
+  noFault,
+]
