@@ -161,6 +161,19 @@ describe('a node put back to a copy of its disk', function () {
     assert.deepEqual([view?.status, view?.message], ['released', 'included in the sum'])
   })
 
+  it('gets the result again that it had taken as the researcher', async () => {
+    const one = await world()
+    const { federation, names } = one
+    const job = await submit(federation, describeJob(federation))
+    const copy = copyDisk(one, 'researcher')
+    await federation.finish(job)
+    await pass(federation, 3_600)
+    putBack(one, 'researcher', copy)
+    await federation.node('researcher').start()
+    await pass(federation, 20)
+    await assertExact(federation, job, names)
+  })
+
   it('is not one that was merely restarted', async () => {
     const one = await world()
     const { federation } = one

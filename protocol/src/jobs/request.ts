@@ -84,6 +84,8 @@ interface Turn {
 
 /** A job that nobody has answered is announced again this often (milliseconds). */
 const ANNOUNCE_EVERY_MS = 5_000
+/** A question after the job is worth no more than this (milliseconds). */
+const ASK_MS = 60_000
 
 /** Throws FlameshError for a message that breaks a rule of form or signature; nothing has changed then. */
 export function stepRequest(state: RequestState, event: RequestEvent, context: Context): RequestStep {
@@ -100,6 +102,7 @@ function take(turn: Turn, event: RequestEvent): Verdict {
     case 'resume':
       announce(turn)
       awaitRetired(turn)
+      if (event.restarted) askForRelease(turn)
       turn.effects.push({ type: 'timer', name: 'expire', atMs: turn.job.notAfter + OPEN_MARGIN_MS })
       return accept
     case 'timer':
@@ -134,9 +137,7 @@ function cancel(turn: Turn): Verdict {
   turn.state = { ...turn.state, cancelled: signed }
   const message = { type: 'cancel' as const, cancel: signed }
   turn.effects.push({ type: 'publish', message })
-  const committee = context.roster.committees.get(turn.job.committee)
-  const seats = committee === undefined ? [] : seatsOf(turn.job, committee, context.roster)
-  for (const key of seats) if (key !== null) send(turn, 'cancel', key, message)
+  for (const key of seatsIn(turn)) if (key !== null) send(turn, 'cancel', key, message)
   turn.effects.push({ type: 'audit', event: 'job-cancelled', fields: { job: turn.jobId } })
   return accept
 }
@@ -235,6 +236,19 @@ function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
   return accept
 }
 
+function seatsIn({ job, context: { roster } }: Turn): readonly (Hex | null)[] {
+  const committee = roster.committees.get(job.committee)
+  return committee === undefined ? [] : seatsOf(job, committee, roster)
+}
+
+/** Members think that it has what it took in a life that it does not remember: after a restart they are asked for it. */
+function askForRelease(turn: Turn): void {
+  if (turn.state.release !== undefined || !(isOpen(turn) || turn.state.status.status === 'expired')) return
+  const behind = { type: 'behind' as const, job: turn.jobId, round: 1, attempt: 0 }
+  for (const key of seatsIn(turn))
+    if (key !== null) send(turn, 'behind', key, behind, Math.max(deadline(turn), turn.context.nowMs + ASK_MS))
+}
+
 /** Its committee is succeeded: what is certified may still be opened, but not for long. */
 function awaitRetired(turn: Turn): void {
   const { roster } = turn.context
@@ -247,8 +261,7 @@ function awaitRetired(turn: Turn): void {
 function onRetired(turn: Turn, from: Hex): Verdict {
   const { roster } = turn.context
   if (successionOf(roster, turn.job.committee, turn.job.dataset) === undefined) return later('committee-serves')
-  const committee = roster.committees.get(turn.job.committee)
-  const seats = committee === undefined ? [] : seatsOf(turn.job, committee, roster)
+  const seats = seatsIn(turn)
   if (!seats.includes(from)) return reject('not-a-member', 'no seat in this job')
   turn.state = { ...turn.state, retired: withEntry(turn.state.retired, from, true) }
   const quorum = profileOf(seats.length)?.quorum ?? Number.POSITIVE_INFINITY
@@ -297,12 +310,8 @@ function notify(turn: Turn, event: string, fields: Readonly<Record<string, strin
   turn.effects.push({ type: 'notify', event, fields })
 }
 
-function send(turn: Turn, id: string, to: Hex, message: WireMessage): void {
-  turn.effects.push({
-    type: 'send',
-    id: `${turn.jobId}/${id}/${to}`,
-    to,
-    message,
-    untilMs: turn.job.notAfter + OPEN_MARGIN_MS,
-  })
+const deadline = (turn: Turn): number => turn.job.notAfter + OPEN_MARGIN_MS
+
+function send(turn: Turn, id: string, to: Hex, message: WireMessage, untilMs = deadline(turn)): void {
+  turn.effects.push({ type: 'send', id: `${turn.jobId}/${id}/${to}`, to, message, untilMs })
 }

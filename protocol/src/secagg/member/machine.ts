@@ -20,7 +20,7 @@ import { openByCommittee, openQuorumSpecification } from '../specification.js'
 import { advanceClosed, ask, fellows, onStanding, tellStandings } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
 import { advanceDeciding, feed, onConsensus, tellAgreement } from './deciding.js'
-import { advanceEnding, onRecord, release, sendOutcome } from './ending.js'
+import { advanceEnding, onRecord, release, releaseAgain, sendOutcome } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onSums, tryOpen } from './opening.js'
@@ -190,6 +190,7 @@ function onBehind(turn: Turn, from: Hex, since: Place): Verdict {
   }
   sendRecords(turn, from, since)
   tellStandings(turn, from)
+  releaseAgain(turn, from)
   return accept
 }
 
