@@ -113,7 +113,7 @@ describe('a round', () => {
     const told = watch.seen.find(({ from, message }) => from === 'site-b' && message.type === 'specification')?.message
     assert.ok(told !== undefined)
     const verdict = await away.up().receive(federation.node('site-b').key, encode(told), 'direct')
-    assert.ok(verdict.verdict === 'ignore' && verdict.code === 'round-closed', JSON.stringify(verdict))
+    assert.ok(verdict.verdict === 'ignore' && verdict.code === 'times', JSON.stringify(verdict))
     watch.check()
   })
 
