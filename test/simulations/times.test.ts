@@ -117,6 +117,20 @@ describe('a round', () => {
     watch.check()
   })
 
+  it('waits for a node whose clock says that nobody’s certificate is valid yet', async () => {
+    const { federation, watch, names } = await world()
+    const late = federation.node('site-e')
+    const job = await submit(federation, describeJob(federation))
+    await until(federation, 'approved', () => audited(federation, 'site-e', 'job-approved') > 0)
+    late.skewMs = -2 * 24 * 3_600_000
+    await pass(federation, 0.5)
+    assert.equal(audited(federation, 'site-e', 'submitted'), 0)
+    late.skewMs = 0
+    assert.ok(await federation.finish(job))
+    await assertExact(federation, job, names)
+    watch.check()
+  })
+
   it('is not opened after openBy, but tried again for the same sites', async () => {
     const { federation, watch, names } = await world()
     watch.meddle = (_from, _to, message) => (message.type === 'partials' ? undefined : message)

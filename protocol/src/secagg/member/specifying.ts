@@ -122,6 +122,8 @@ function propose(turn: Turn): void {
   const seats = committee.members.map((key, seat) =>
     absent.includes(seat) ? null : (pick(context.prekeys(committee.index, key), turn.jobId) ?? null),
   )
+  // it would not be valid; keys of members that come back may still arrive
+  if (seats.filter((one) => one === null).length > turn.profile.maxAbsent) return
   const pinned = turn.state.progress.pinned !== null
   const body = buildSpecification(basis(turn), {
     cohort,
