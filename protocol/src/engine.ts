@@ -24,7 +24,7 @@ import {
 } from './engine/roles.js'
 import { previewOf, viewOf } from './engine/views.js'
 import { errorCode, FlameshError } from './errors.js'
-import { activeMember } from './identity/roster.js'
+import { activeMember, startsLater } from './identity/roster.js'
 import { checkJob } from './jobs/check.js'
 import type { DatasetDescription } from './jobs/dataset.js'
 import { JOB, type Job, type JobId } from './jobs/job.js'
@@ -108,7 +108,7 @@ class Engine implements Peer {
   private async take(from: Hex, message: WireMessage): Promise<Verdict> {
     const { kernel } = this
     if (from !== this.key && activeMember(kernel.log.roster, from, kernel.now()) === undefined)
-      return ignore('not-a-member')
+      return startsLater(kernel.log.roster, from, kernel.now()) ? later('not-a-member') : ignore('not-a-member')
     if (message.type === 'job') return this.takeJob(message.job)
     const id = jobIdOf(message)
     if (id === undefined) return takeDeskMessage(kernel.desk, from, message, this.floor())
@@ -209,6 +209,10 @@ class Engine implements Peer {
 
   catalogue() {
     return catalogueOf(this.kernel.desk, this.kernel.log.roster, this.kernel.now())
+  }
+
+  restoredAt() {
+    return this.kernel.desk.restoredAtMs ?? undefined
   }
 
   setPolicy(policy: Policy): Promise<void> {

@@ -22,6 +22,11 @@ export const MAX_DIMENSION = 1 << 20
 export const MAX_ROUNDS = 64
 /** Attempts of one round: at least t + 1 so that every proposer can be the faulty one, with room for pauses. */
 export const MAX_ATTEMPTS = 32
+/**
+ * Finished attempts of one job, in a release and in a receipt: every attempt of every round (2048), and one that was certified
+ * and not opened in time for every ten minutes of thirty days (4320), which counts against no limit.
+ */
+export const MAX_RECORDS = 8192
 /** Jobs a node keeps open at once; more are ignored until some end. */
 export const MAX_OPEN_JOBS = 1000
 /** Of these, jobs of one researcher: nobody keeps the others' out. */

@@ -128,6 +128,8 @@ export interface Peer {
   roster(): Roster
   /** the newest checkpoint this node verified, which covers the roster; undefined before the first */
   checkpoint(): Checkpoint | undefined
+  /** when the life began that last found its disk put back to an older copy (milliseconds); undefined if none ever did */
+  restoredAt(): number | undefined
   setPolicy(policy: Policy): Promise<void>
   /** What this node's policy would say to a job now, rule by rule; decides nothing. */
   evaluate(job: Job): PolicyDecision

@@ -13,6 +13,7 @@ import {
   MAX_MESSAGE_BYTES,
   MAX_OPEN_JOBS,
   MAX_PROOFS_PER_MESSAGE,
+  MAX_RECORDS,
   MAX_SETS_PER_HELLO,
   MAX_STATEMENTS_PER_REQUEST,
 } from './limits.js'
@@ -194,7 +195,7 @@ export const wireSchema = z.discriminatedUnion('type', [
     /** {released, salt} sealed to the recipients; null when suppressed */
     box: boxSchema.nullable(),
     decisions: z.array(signedSchema).max(MAX_COHORT),
-    records: z.array(recordSchema).max(4096),
+    records: z.array(recordSchema).max(MAX_RECORDS),
     /** approvals of earlier jobs whose consents the rounds relied on */
     consents: z.array(signedSchema).max(MAX_COHORT),
     /** if the guard ended the job: over which sites it would have been, and the earlier sets that spoke against it */

@@ -28,6 +28,7 @@ import { RouterBroadcast } from './network/router.js'
 import { APPROVE_ALL, SimulatedNode } from './node.js'
 
 export const START_MS = Date.UTC(2026, 0, 1)
+const DAY_MS = 24 * 3_600_000
 const YEAR_MS = 365 * 24 * 3_600_000
 
 export interface SimulatedSite {
@@ -148,7 +149,8 @@ export class Federation {
       roles: [...node.roles],
       key: node.key,
       sealingKey: bytesToHex(x25519PublicKey(node.sealingSecret)),
-      notBefore: START_MS - 1000,
+      // long enough ago for a clock that is behind
+      notBefore: START_MS - DAY_MS,
       notAfter: START_MS + YEAR_MS,
     }
     this.append({ type: 'enrol', certificate })

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { Federation } from './federation.js'
 import { absences } from './scenarios/absences.js'
+import { backups } from './scenarios/backups.js'
 import { clocks } from './scenarios/clocks.js'
 import { membersThatDie } from './scenarios/members.js'
 import { receipts } from './scenarios/receipts.js'
@@ -42,6 +43,7 @@ describe('the main job, end to end', function () {
   refusals(federation)
   receipts(federation)
   clocks(federation)
+  backups(federation)
   revocations(federation)
 
   it('nobody ever said the same twice, and no daemon met an error of its own', async () => {

@@ -84,6 +84,9 @@ function everyPhase(title: string, setting: Setting, step: number): void {
         const { status, code } = await ending(federation, job)
         // with four seats the others do without it; with three it takes all, and the job comes to its end without a result
         if (setting.seats === 4) assert.equal(status, 'released', `${what}: ${status} ${code}`)
+        // what it sits out ends at it as well
+        const view = federation.node(setting.node).up().job(job)
+        assert.equal(view?.status, status, `${what}: ${view?.status} ${view?.code} at ${setting.node}`)
         found += audited(federation, setting.node, 'restored-from-backup')
       }
     }
@@ -124,12 +127,51 @@ describe('a node put back to a copy of its disk', function () {
     await pass(federation, 11 * 60)
     watch.check()
     assert.equal(audited(federation, 'site-b', 'restored-from-backup'), 1)
+    assert.equal(federation.node('site-b').up().restoredAt() !== undefined, true)
     assert.equal((await ending(federation, job)).status, 'expired')
     const said = watch.seen
       .slice(before)
       .filter(({ from, message }) => from === 'site-b' && 'job' in message && message.job === job)
     // it asks how that ended, and that is all
     assert.deepEqual([...new Set(said.map(({ message }) => message.type))], ['behind'])
+  })
+
+  it('learns of a job that was over before it came back how it ended', async () => {
+    const one = await world()
+    const { federation, names } = one
+    const submitting = await submit(
+      federation,
+      describeJob(federation, { notAfter: federation.clock.now() + MINUTE_MS }),
+    )
+    const site = federation.node('site-e')
+    await federation.clock.run(
+      federation.clock.now() + MINUTE_MS,
+      () => site.up().job(submitting)?.status === 'approved',
+    )
+    const copy = copyDisk(one, 'site-e')
+    await federation.finish(submitting)
+    await assertExact(federation, submitting, names)
+    site.kill()
+    // an hour after the end nobody tells it of its own accord
+    await pass(federation, 3_600)
+    putBack(one, 'site-e', copy)
+    await site.start()
+    await pass(federation, 20)
+    const view = site.up().job(submitting)
+    assert.deepEqual([view?.status, view?.message], ['released', 'included in the sum'])
+  })
+
+  it('gets the result again that it had taken as the researcher', async () => {
+    const one = await world()
+    const { federation, names } = one
+    const job = await submit(federation, describeJob(federation))
+    const copy = copyDisk(one, 'researcher')
+    await federation.finish(job)
+    await pass(federation, 3_600)
+    putBack(one, 'researcher', copy)
+    await federation.node('researcher').start()
+    await pass(federation, 20)
+    await assertExact(federation, job, names)
   })
 
   it('is not one that was merely restarted', async () => {
@@ -143,7 +185,10 @@ describe('a node put back to a copy of its disk', function () {
       }
       await pass(federation, 1)
     }
-    for (const name of one.names) assert.equal(audited(federation, name, 'restored-from-backup'), 0)
+    for (const name of one.names) {
+      assert.equal(audited(federation, name, 'restored-from-backup'), 0)
+      assert.equal(federation.node(name).up().restoredAt(), undefined)
+    }
     const job = await submit(federation, describeJob(federation))
     assert.ok(await federation.finish(job))
     await assertExact(federation, job, one.names)

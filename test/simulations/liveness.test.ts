@@ -160,6 +160,8 @@ describe('every round and every job ends', function () {
     await until(federation, 'refused', () =>
       one.names.some((name) => federation.node(name).audit.some(({ fields }) => fields.code === 'seat-revoked')),
     )
+    // who has not heard of it yet is no liar
+    for (const name of one.names) assert.equal(audited(federation, name, 'message-rejected'), 0, name)
     await pass(federation, 5)
     await federation.tell('researcher', ...one.names)
     watch.meddle = (_from, _to, message) => message

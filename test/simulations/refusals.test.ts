@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { signObject } from '@flamesh/protocol/encoding/signed.js'
 import { JOB } from '@flamesh/protocol/jobs/job.js'
 import { encodeWire } from '@flamesh/protocol/wire.js'
-import { describeJob, world } from './world.js'
+import { assertExact, audited, describeJob, submit, world } from './world.js'
 
 describe('refusals', () => {
   it('refuses aloud a job whose analysis is another one here', async () => {
@@ -17,6 +17,22 @@ describe('refusals', () => {
     assert.equal(verdict.verdict, 'accept')
     const [view] = site.jobs()
     assert.deepEqual([view?.status, view?.code], ['refused', 'analysis-differs'])
+  })
+
+  it('says nothing against a member whose release is sealed to somebody else, and takes another copy', async () => {
+    const { federation, watch, names } = await world()
+    const other = federation.node('site-e').key
+    watch.meddle = (from, _to, message) => {
+      if (message.type !== 'release' || message.box === null || from.name === 'site-d') return message
+      return {
+        ...message,
+        box: { ...message.box, keys: message.box.keys.map((one) => ({ ...one, recipient: other })) },
+      }
+    }
+    const job = await submit(federation, describeJob(federation))
+    assert.ok(await federation.finish(job))
+    await assertExact(federation, job, names)
+    assert.equal(audited(federation, 'researcher', 'message-rejected'), 0)
   })
 
   it('takes no more than so many open jobs of one researcher, and none that is too large', async () => {

@@ -8,6 +8,7 @@ import {
   type Signed,
   signObject,
 } from '@flamesh/protocol/encoding/signed.js'
+import { policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { PREKEY, SPECIFICATION, type Specification } from '@flamesh/protocol/secagg/messages.js'
 import type { Federation } from '@flamesh/simulations/federation.js'
 import { assertExact, audited, describeJob, pass, submit, until, world } from './world.js'
@@ -67,14 +68,67 @@ describe('a round', () => {
       const specification = signedByQuorum(federation, round.specification, change)
       const bytes = encode({ ...round, specification })
       const verdict = await federation.node('site-e').up().receive(federation.node('site-a').key, bytes, 'direct')
-      return verdict.verdict === 'accept' ? 'accept' : verdict.code
+      return verdict.verdict === 'accept' ? 'accept' : `${verdict.verdict} ${verdict.code}`
     }
-    assert.equal(await answer((body) => ({ ...body, history: [] })), 'shortened-history')
-    assert.equal(await answer((body) => ({ ...body, minCohort: 4 })), 'not-the-job')
-    assert.equal(await answer((body) => ({ ...body, cohort: body.cohort.slice(0, 4) })), 'minimum-cohort')
-    assert.equal(await answer((body) => ({ ...body, openBy: body.openBy + 1 })), 'times')
+    assert.equal(await answer((body) => ({ ...body, history: [] })), 'ignore shortened-history')
+    assert.equal(await answer((body) => ({ ...body, minCohort: 4 })), 'reject not-the-job')
+    assert.equal(await answer((body) => ({ ...body, cohort: body.cohort.slice(0, 4) })), 'reject minimum-cohort')
+    assert.equal(await answer((body) => ({ ...body, openBy: body.openBy + 1 })), 'reject times')
+    // the log here may lack a statement, this site may have forgotten: whoever asks need not be a liar
+    const [first] = openSigned(round.specification, SPECIFICATION).body.cohort
+    assert.ok(first)
+    const enrolledLately = { ...first, site: 'ff'.repeat(32) }
+    assert.equal(await answer((body) => ({ ...body, cohort: [...body.cohort, enrolledLately] })), 'later site-unknown')
+    const consent = { site: federation.node('site-e').key, decision: first.decision }
+    assert.equal(await answer((body) => ({ ...body, consents: [consent] })), 'ignore consent')
     watch.meddle = (_from, _to, message) => message
     assert.ok(await federation.finish(job))
+    watch.check()
+  })
+
+  it('is withdrawn from by a site whose floor rose after it approved the job', async () => {
+    const { federation, watch } = await world()
+    watch.meddle = (_from, to, message) => (message.type === 'round' && to.name === 'site-e' ? undefined : message)
+    const job = await submit(federation, describeJob(federation))
+    await pass(federation, 2)
+    const strict = policySchema.parse({ version: 1, minimumCohort: 50, approve: [{ analyses: 'builtin' }] })
+    await federation.node('site-e').up().setPolicy(strict)
+    watch.meddle = (_from, _to, message) => message
+    assert.ok(await federation.finish(job))
+    assert.equal(audited(federation, 'site-e', 'withdrew'), 1)
+    assert.equal(audited(federation, 'site-e', 'message-rejected'), 0)
+    watch.check()
+  })
+
+  it('of which a member hears after its closing is nobody’s fault', async () => {
+    const { federation, watch } = await world()
+    const away = federation.node('site-d')
+    watch.meddle = (_from, to, message) =>
+      to === away && ['specification', 'round'].includes(message.type) ? undefined : message
+    const job = await submit(federation, describeJob(federation, { notAfter: federation.clock.now() + 60 * 60_000 }))
+    await until(federation, 'specified', () => audited(federation, 'site-b', 'specification-signed') > 0)
+    federation.network.links.partition([[away.key]])
+    await federation.finish(job)
+    await pass(federation, 10 * 60)
+    const told = watch.seen.find(({ from, message }) => from === 'site-b' && message.type === 'specification')?.message
+    assert.ok(told !== undefined)
+    const verdict = await away.up().receive(federation.node('site-b').key, encode(told), 'direct')
+    assert.ok(verdict.verdict === 'ignore' && verdict.code === 'times', JSON.stringify(verdict))
+    watch.check()
+  })
+
+  it('waits for a node whose clock says that nobody’s certificate is valid yet', async () => {
+    const { federation, watch, names } = await world()
+    const late = federation.node('site-e')
+    const job = await submit(federation, describeJob(federation))
+    await until(federation, 'approved', () => audited(federation, 'site-e', 'job-approved') > 0)
+    late.skewMs = -2 * 24 * 3_600_000
+    // for longer than others take to repeat what a site missed
+    await pass(federation, 8)
+    assert.equal(audited(federation, 'site-e', 'submitted'), 0)
+    late.skewMs = 0
+    assert.ok(await federation.finish(job))
+    await assertExact(federation, job, names)
     watch.check()
   })
 

@@ -23,6 +23,8 @@ export interface StatusDocument {
   readonly datasets: readonly string[]
   readonly policy: Hex
   readonly jobs: Readonly<Partial<Record<JobStatus, number>>>
+  /** when it was last started on an older copy of its own disk; null if it never was */
+  readonly restoredMs: number | null
 }
 
 export interface HubStatus {

@@ -111,6 +111,7 @@ function statusDocument({ config, peer, host, follower }: FaceParts, upSinceMs: 
     datasets: (peer.catalogue().get(self?.name ?? config.name) ?? []).map(({ name }) => name),
     policy,
     jobs,
+    restoredMs: peer.restoredAt() ?? null,
   }
 }
 

@@ -9,7 +9,7 @@ import { JOB, type Job, type JobId } from '../jobs/job.js'
 import { DECISION, givesConsent } from '../jobs/messages.js'
 import { newRequest, type RequestEvent, type RequestState, stepRequest } from '../jobs/request.js'
 import { type SiteEvent, stepSite } from '../jobs/site/machine.js'
-import { unresolvedRounds } from '../jobs/site/resolving.js'
+import { asks as siteAsks } from '../jobs/site/resolving.js'
 import { newSite, type SiteState } from '../jobs/site/state.js'
 import { type Context, difference, type Effect, restore } from '../machine.js'
 import type { Write } from '../ports.js'
@@ -208,7 +208,7 @@ export function rolesWaitingFor({ signed, site, member }: JobRoles, peer: Hex): 
     const asks = member.progress.ended.status === 'expired' && !member.resolved
     if (asks || (wanted && !member.delivered.get(peer))) roles.push('member')
   }
-  if (site !== undefined && unresolvedRounds(site).length > 0) roles.push('site')
+  if (site !== undefined && siteAsks(site)) roles.push('site')
   return roles
 }
 

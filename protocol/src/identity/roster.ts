@@ -84,6 +84,12 @@ export function activeMember(roster: Roster, key: Hex, nowMs: number): Member | 
   return member.notBefore <= nowMs && nowMs < member.notAfter ? member : undefined
 }
 
+/** Whether a member's certificate is not valid yet by this clock: it may be the clock that is behind. */
+export function startsLater(roster: Roster, key: Hex, nowMs: number): boolean {
+  const member = roster.members.get(key)
+  return member !== undefined && member.revokedAt === undefined && nowMs < member.notBefore
+}
+
 /** The committee that serves a dataset now: the latest statement that names it (one committee a dataset). */
 export function committeeFor(roster: Roster, dataset: string): CommitteeRecord | undefined {
   let found: CommitteeRecord | undefined

@@ -12,7 +12,7 @@ import { decodeBase64, encodeBase64 } from '../identity/base.js'
 import { openCheckpoint } from '../identity/checkpoint.js'
 import { inclusionProof } from '../identity/merkle.js'
 import { attestationOf, type Roster } from '../identity/roster.js'
-import { MAX_COHORT } from '../limits.js'
+import { MAX_COHORT, MAX_RECORDS } from '../limits.js'
 import type { AttemptRecord } from '../wire.js'
 import { JOB, type Job } from './job.js'
 import { DECISION } from './messages.js'
@@ -43,7 +43,7 @@ export const receiptSchema = z.strictObject({
         opened: base64.nullable(),
       }),
     )
-    .max(4096),
+    .max(MAX_RECORDS),
   log: z.strictObject({
     /** the hub's signed checkpoint that every proof leads to */
     checkpoint: base64,

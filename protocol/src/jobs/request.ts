@@ -4,7 +4,7 @@
  */
 
 import type { Hex } from '../crypto/hash.js'
-import { openSealed } from '../crypto/sealing.js'
+import { type Box, openSealed } from '../crypto/sealing.js'
 import { decode } from '../encoding/canonical.js'
 import { openSigned, type Signed, signObject } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
@@ -84,6 +84,8 @@ interface Turn {
 
 /** A job that nobody has answered is announced again this often (milliseconds). */
 const ANNOUNCE_EVERY_MS = 5_000
+/** A question after the job is worth no more than this (milliseconds). */
+const ASK_MS = 60_000
 
 /** Throws FlameshError for a message that breaks a rule of form or signature; nothing has changed then. */
 export function stepRequest(state: RequestState, event: RequestEvent, context: Context): RequestStep {
@@ -100,6 +102,7 @@ function take(turn: Turn, event: RequestEvent): Verdict {
     case 'resume':
       announce(turn)
       awaitRetired(turn)
+      if (event.restarted) askForRelease(turn)
       turn.effects.push({ type: 'timer', name: 'expire', atMs: turn.job.notAfter + OPEN_MARGIN_MS })
       return accept
     case 'timer':
@@ -134,9 +137,7 @@ function cancel(turn: Turn): Verdict {
   turn.state = { ...turn.state, cancelled: signed }
   const message = { type: 'cancel' as const, cancel: signed }
   turn.effects.push({ type: 'publish', message })
-  const committee = context.roster.committees.get(turn.job.committee)
-  const seats = committee === undefined ? [] : seatsOf(turn.job, committee, context.roster)
-  for (const key of seats) if (key !== null) send(turn, 'cancel', key, message)
+  for (const key of seatsIn(turn)) if (key !== null) send(turn, 'cancel', key, message)
   turn.effects.push({ type: 'audit', event: 'job-cancelled', fields: { job: turn.jobId } })
   return accept
 }
@@ -207,11 +208,12 @@ function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
   const { facts } = last
   const ending = endingOf(turn.job, last.record.attempt, facts)
   if (ending === undefined) return reject('release', 'the last record does not end the job')
-  const result =
-    ending.status === 'released'
-      ? openResult(turn, message, facts.roundId ?? '', facts.opened?.commitment ?? '')
-      : undefined
-  if (ending.status === 'released' && result === undefined && turn.job.recipients.includes(turn.context.self))
+  const wanted = ending.status === 'released' && turn.job.recipients.includes(turn.context.self)
+  // sealed by one whose log says otherwise of this recipient: that it left, or has another key
+  const plain = message.box === null ? undefined : openBox(turn, message.box)
+  if (wanted && plain === undefined) return ignore('not-for-this-node')
+  const result = wanted && plain ? fittingResult(plain, facts.roundId ?? '', facts.opened?.commitment ?? '') : undefined
+  if (wanted && result === undefined)
     return reject('release', 'the numbers do not fit the commitment that a quorum signed')
   if (!isComplete(checked, message.decisions, message.consents)) return ignore('release-incomplete')
   turn.state = {
@@ -234,6 +236,19 @@ function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
   return accept
 }
 
+function seatsIn({ job, context: { roster } }: Turn): readonly (Hex | null)[] {
+  const committee = roster.committees.get(job.committee)
+  return committee === undefined ? [] : seatsOf(job, committee, roster)
+}
+
+/** Members think that it has what it took in a life that it does not remember: after a restart they are asked for it. */
+function askForRelease(turn: Turn): void {
+  if (turn.state.release !== undefined || !(isOpen(turn) || turn.state.status.status === 'expired')) return
+  const behind = { type: 'behind' as const, job: turn.jobId, round: 1, attempt: 0 }
+  for (const key of seatsIn(turn))
+    if (key !== null) send(turn, 'behind', key, behind, Math.max(deadline(turn), turn.context.nowMs + ASK_MS))
+}
+
 /** Its committee is succeeded: what is certified may still be opened, but not for long. */
 function awaitRetired(turn: Turn): void {
   const { roster } = turn.context
@@ -246,8 +261,7 @@ function awaitRetired(turn: Turn): void {
 function onRetired(turn: Turn, from: Hex): Verdict {
   const { roster } = turn.context
   if (successionOf(roster, turn.job.committee, turn.job.dataset) === undefined) return later('committee-serves')
-  const committee = roster.committees.get(turn.job.committee)
-  const seats = committee === undefined ? [] : seatsOf(turn.job, committee, roster)
+  const seats = seatsIn(turn)
   if (!seats.includes(from)) return reject('not-a-member', 'no seat in this job')
   turn.state = { ...turn.state, retired: withEntry(turn.state.retired, from, true) }
   const quorum = profileOf(seats.length)?.quorum ?? Number.POSITIVE_INFINITY
@@ -276,10 +290,10 @@ function isComplete(
   return true
 }
 
-function openResult(turn: Turn, message: WireOf<'release'>, roundId: Hex, commitment: Hex): RequestState['result'] {
-  if (message.box === null) return undefined
-  const plain = openSealed(message.box, turn.context.self, turn.context.sealingSecret, releaseContext(turn.jobId))
-  if (plain === undefined) return undefined
+const openBox = (turn: Turn, box: Box): Uint8Array | undefined =>
+  openSealed(box, turn.context.self, turn.context.sealingSecret, releaseContext(turn.jobId))
+
+function fittingResult(plain: Uint8Array, roundId: Hex, commitment: Hex): RequestState['result'] {
   const { released, salt } = decode(plain) as { released?: unknown; salt?: unknown }
   if (!(released instanceof Uint8Array) || !(salt instanceof Uint8Array)) return undefined
   return commitResult(salt, released, roundId) === commitment ? { released, salt } : undefined
@@ -296,12 +310,8 @@ function notify(turn: Turn, event: string, fields: Readonly<Record<string, strin
   turn.effects.push({ type: 'notify', event, fields })
 }
 
-function send(turn: Turn, id: string, to: Hex, message: WireMessage): void {
-  turn.effects.push({
-    type: 'send',
-    id: `${turn.jobId}/${id}/${to}`,
-    to,
-    message,
-    untilMs: turn.job.notAfter + OPEN_MARGIN_MS,
-  })
+const deadline = (turn: Turn): number => turn.job.notAfter + OPEN_MARGIN_MS
+
+function send(turn: Turn, id: string, to: Hex, message: WireMessage, untilMs = deadline(turn)): void {
+  turn.effects.push({ type: 'send', id: `${turn.jobId}/${id}/${to}`, to, message, untilMs })
 }

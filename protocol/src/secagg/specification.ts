@@ -134,6 +134,10 @@ const refuse = (code: string, message: string): never => {
   throw new FlameshError(code, message)
 }
 
+/** Whether the log here has every site that is named: one that enrolled lately is no lie of whoever has read of it. */
+export const knowsCohort = ({ cohort }: Specification, roster: Roster): boolean =>
+  cohort.every(({ site }) => roster.members.has(site))
+
 /**
  * Checks everything about a specification that does not depend on who looks: form, the job's terms, the cohort, the
  * seats, the bound over the whole cohort, the times. Throws FlameshError with the rule that is broken.

@@ -107,6 +107,7 @@ function restore(director: Director, name: string, restartMs: number): void {
   if (backup === undefined) return
   node.kill()
   node.disk.replace(backup.entries, backup.secrets)
+  director.turns++
   director.restartLater(name, restartMs)
 }
 

@@ -131,7 +131,8 @@ export class Director {
   }
 
   private onWrite(node: SimulatedNode, key: string, value: Uint8Array | null): void {
-    if (key.endsWith('/request/status') || key.endsWith('/member/progress')) this.turns++
+    if (key.endsWith('/request/status') || key.endsWith('/member/progress') || key.endsWith('/site/status'))
+      this.turns++
     if (this.scene.isHonest(node)) for (const one of this.invariants) one.wrote?.({ node, key, value })
     for (const one of this.waiting) {
       const { when, deed } = one.operation

@@ -42,8 +42,8 @@ export interface CaseOutcome {
   readonly hash: Hex
 }
 
-/** After the last job's deadline for members that saw nothing of its end. */
-const LAST_MS = 60_000
+/** After the last job's deadline for members that saw nothing of its end: a clock may have been five minutes behind. */
+const LAST_MS = 6 * 60_000
 /** Members see to it that nobody missed the end: the same messages from everyone, so not after every case. */
 const AFTERMATH_MS = 8_000
 const LONG_EVERY = 4

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { renderStatus } from '@flamesh/node/cli/commands/status.js'
 import { createProgress } from '@flamesh/node/cli/progress.js'
 import { numberText, renderOutcome, renderResult } from '@flamesh/node/cli/render-result.js'
 import { renderTable } from '@flamesh/node/cli/table.js'
@@ -179,5 +180,31 @@ describe('results on a terminal', () => {
       ),
       'a     n\nx\ufffdy   7\nz    10\n',
     )
+  })
+})
+
+describe('how the daemon is', () => {
+  const status = {
+    version: '0.1.0',
+    pid: 1,
+    upSinceMs: 0,
+    name: 'site-a',
+    organisation: 'A',
+    roles: ['site' as const],
+    key: JOB,
+    member: true,
+    listen: [],
+    hub: { url: 'http://hub', reachable: true, lastAnswerMs: 0, problem: null },
+    log: { size: 1, checkpointMs: null },
+    peers: { connected: 0, members: 0 },
+    datasets: [],
+    policy: JOB,
+    jobs: {},
+    restoredMs: null,
+  }
+
+  it('says that the node was put back to an older copy of its disk, and nothing of it otherwise', () => {
+    assert.doesNotMatch(renderStatus(status, 0), /restored/)
+    assert.match(renderStatus({ ...status, restoredMs: 0 }, 180_000), /^restored +started 3 min ago on an older copy/m)
   })
 })

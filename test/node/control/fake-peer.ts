@@ -77,6 +77,7 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
     learnLog: unused,
     roster: unused,
     checkpoint: () => undefined,
+    restoredAt: () => undefined,
     setPolicy: () => call('setPolicy'),
     evaluate: () => ({ decision: 'ask', rules: [], code: 'outside-policy', message: 'no rule', consents: false }),
     setDatasets: () => call('setDatasets'),

@@ -9,7 +9,7 @@ export async function status(context: CommandContext): Promise<undefined> {
 }
 
 export function renderStatus(status: StatusDocument, nowMs: number): string {
-  const { hub, log, jobs } = status
+  const { hub, log, jobs, restoredMs } = status
   const ago = (ms: number): string => `${durationText(nowMs - ms)} ago`
   const counts = Object.entries(jobs).map(([name, count]) => `${count} ${name}`)
   return renderFields([
@@ -24,5 +24,10 @@ export function renderStatus(status: StatusDocument, nowMs: number): string {
     ['datasets', status.datasets.join(', ') || 'none'],
     ['policy', status.policy.slice(0, 12)],
     ['jobs', counts.join(', ') || 'none'],
+    ...(restoredMs === null ? [] : [['restored', restoredText(ago(restoredMs))] as const]),
   ])
 }
+
+/** For good: whoever looks at older jobs of this node has to know. */
+const restoredText = (ago: string): string =>
+  `started ${ago} on an older copy of its disk; it says nothing new in jobs from before`

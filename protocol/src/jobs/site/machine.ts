@@ -10,7 +10,7 @@ import { OPEN_MARGIN_MS } from '../../limits.js'
 import type { Context, Effect } from '../../machine.js'
 import type { ContributeOutcome } from '../../ports.js'
 import type { ComputeAnswer } from '../../secagg/compute.js'
-import { checkRecord, endingOf } from '../../secagg/record.js'
+import { checkRecord, type Ending, endingOf } from '../../secagg/record.js'
 import { proofOfRecord } from '../../secagg/set-proof.js'
 import { comparePlaces, type Place } from '../../secagg/standing.js'
 import type { WireMessage, WireOf } from '../../wire.js'
@@ -23,9 +23,11 @@ import {
   attemptOf,
   audit,
   beginTurn,
+  endedUntold,
   isOpen,
   isWaitingForOpening,
   markResolved,
+  RESTORED,
   type SiteState,
   send,
   setStatus,
@@ -78,8 +80,7 @@ function take(turn: Turn, event: SiteEvent): Verdict {
     case 'computed':
       return onComputed(turn, event.tag, event.answer)
     case 'timer':
-      if (turn.context.nowMs >= turn.job.notAfter && isOpen(turn) && !isWaitingForOpening(turn))
-        setStatus(turn, 'expired', 'expired', 'the job expired')
+      if (isDue(turn)) setStatus(turn, 'expired', voice(turn) === 'restored' ? RESTORED : 'expired', 'the job expired')
       if (event.name !== 'expire') askMembers(turn)
       return accept
     case 'greeted':
@@ -90,6 +91,14 @@ function take(turn: Turn, event: SiteEvent): Verdict {
       if (turn.seats.includes(event.peer)) ask(turn, [event.peer])
       return accept
   }
+}
+
+/** Whoever submitted, and whoever may have in a life that it does not remember, waits for the opening. */
+function isDue(turn: Turn): boolean {
+  const { nowMs } = turn.context
+  const { status, code } = turn.state.status
+  if (status === 'failed' && code === RESTORED) return nowMs >= turn.job.notAfter + OPEN_MARGIN_MS
+  return nowMs >= turn.job.notAfter && isOpen(turn) && !isWaitingForOpening(turn)
 }
 
 function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
@@ -156,11 +165,7 @@ function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
   }
   markResolved(turn, name)
   const ending = endingOf(turn.job, record.attempt, facts)
-  if (ending !== undefined && isOpen(turn) && turn.state.status.status !== 'refused') {
-    const included = facts.survivors?.includes(turn.context.self) ?? false
-    setStatus(turn, ending.status, ending.code, included ? 'included in the sum' : 'not included in the sum')
-    audit(turn, 'job-ended', { status: ending.status, code: ending.code, included })
-  }
+  if (ending !== undefined) learnEnding(turn, ending, facts.survivors?.includes(turn.context.self) ?? false)
   return accept
 }
 
@@ -168,10 +173,21 @@ function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
 function onEnded(turn: Turn, from: Hex, { job, round, attempt }: WireOf<'ended'>): Verdict {
   if (!turn.seats.includes(from)) return reject('not-a-member', 'no seat in this job')
   const open = [...turn.state.rounds].flatMap(([name, one]) => (one.resolved ? [] : [attemptOf(name)]))
-  if (open.length === 0 && !isOpen(turn)) return ignore('known')
+  const waits = !turn.state.settled && (isOpen(turn) || endedUntold(turn.state))
+  if (open.length === 0 && !waits) return ignore('known')
   const [first] = [...open, { round, attempt }].sort(comparePlaces)
   send(turn, `behind/${from}`, from, { type: 'behind', job, ...(first as Place) })
   return accept
+}
+
+/** How the job ended, also for a site that has closed it without knowing, or sits it out. Its own refusal or failure stays. */
+function learnEnding(turn: Turn, { status, code }: Ending, included: boolean): void {
+  const before = turn.state.status
+  turn.state = { ...turn.state, settled: true }
+  if (before.status === 'refused' || !(isOpen(turn) || endedUntold(turn.state))) return
+  if (before.status === status && before.code === code) return
+  setStatus(turn, status, code, included ? 'included in the sum' : 'not included in the sum')
+  audit(turn, 'job-ended', { status, code, included })
 }
 
 function onCancel(turn: Turn, signed: Signed): Verdict {

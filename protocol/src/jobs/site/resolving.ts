@@ -1,6 +1,7 @@
 /**
  * A round that a site answered and never learnt the outcome of: it asks the members, and takes q members' standings for an
- * answer. Implements docs/spec/secure-aggregation.md, "Rounds without an outcome".
+ * answer. A site that was put back to a backup does not know what it answered, and asks about all rounds. Implements
+ * docs/spec/secure-aggregation.md, "Rounds without an outcome".
  */
 import type { Hex } from '../../crypto/hash.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
@@ -8,23 +9,40 @@ import { ASK_AGAIN_MS, ASK_UNTIL_MS } from '../../limits.js'
 import { withEntry } from '../../machine.js'
 import { type Profile, profileOf } from '../../secagg/committee.js'
 import { proofOfStanding } from '../../secagg/set-proof.js'
-import { checkStanding, comparePlaces, resolve } from '../../secagg/standing.js'
+import { checkStanding, comparePlaces, type Place, resolve } from '../../secagg/standing.js'
 import type { SetProof, WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
-import { attemptOf, audit, isOpen, markResolved, presentMembers, type SiteState, type Turn } from './state.js'
+import {
+  attemptOf,
+  audit,
+  endedUntold,
+  isOpen,
+  markResolved,
+  presentMembers,
+  RESTORED,
+  type SiteState,
+  setStatus,
+  type Turn,
+} from './state.js'
 
 /** Whoever connects is asked again; so a try is worth no more than this (milliseconds). */
 const ASK_MS = 60_000
 
 /** Rounds of a job that is over here, without an outcome. */
-export function unresolvedRounds({ status, rounds }: SiteState): readonly string[] {
-  if (status.status !== 'expired' && status.code !== 'committee-retired') return []
-  return [...rounds].flatMap(([name, one]) => (one.resolved ? [] : [name]))
+function unresolvedRounds(state: SiteState): readonly string[] {
+  return endedUntold(state) ? [...state.rounds].flatMap(([name, one]) => (one.resolved ? [] : [name])) : []
 }
 
+/** Where what this site has to ask for begins; undefined if it lacks nothing. */
+function asksFrom(state: SiteState): Place | undefined {
+  if (state.status.code === RESTORED && !state.settled) return { round: 1, attempt: 0 }
+  return unresolvedRounds(state).map(attemptOf).sort(comparePlaces)[0]
+}
+
+export const asks = (state: SiteState): boolean => asksFrom(state) !== undefined
+
 export function ask(turn: Turn, whom: readonly Hex[]): void {
-  const places = unresolvedRounds(turn.state).map(attemptOf).sort(comparePlaces)
-  const [first] = places
+  const first = asksFrom(turn.state)
   if (first === undefined) return
   const { nowMs } = turn.context
   const untilMs = nowMs + ASK_MS
@@ -40,8 +58,7 @@ export const askMembers = (turn: Turn): void => ask(turn, presentMembers(turn))
 
 export function onStanding(turn: Turn, message: WireOf<'standing'>): Verdict {
   if (isOpen(turn)) return later('not-closed')
-  const { status, code } = turn.state.status
-  if (status !== 'expired' && code !== 'committee-retired') return ignore('past')
+  if (!endedUntold(turn.state)) return ignore('past')
   const { jobId, job, context } = turn
   const [signer, ...more] = checkStanding(message, jobId, job, context.roster).signers as [Hex]
   if (more.length > 0) return reject('signature', 'standings are passed on one by one')
@@ -80,4 +97,6 @@ function settle(turn: Turn): void {
     markResolved(turn, name)
     audit(turn, 'attempt-resolved', { ...attemptOf(name), sets: found.sets.length })
   }
+  if (turn.state.status.code === RESTORED) setStatus(turn, 'expired', 'expired', 'the job ended without an outcome')
+  turn.state = { ...turn.state, settled: true }
 }

@@ -18,6 +18,7 @@ import { openState } from '../../secagg/member/collecting.js'
 import { OPENED, SPECIFICATION, type Specification, SUBMISSION, WITHDRAWAL } from '../../secagg/messages.js'
 import {
   checkSpecification,
+  knowsCohort,
   openByCommittee,
   openPrekeys,
   openQuorumSpecification,
@@ -27,6 +28,7 @@ import type { WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { DECISION, givesConsent } from '../messages.js'
 import { decidePolicy } from './deciding.js'
+import { askMembers } from './resolving.js'
 import {
   attemptOf,
   audit,
@@ -34,6 +36,7 @@ import {
   needed,
   presentMembers,
   progress,
+  RESTORED,
   type SiteRound,
   send,
   setStatus,
@@ -46,12 +49,12 @@ export function onRound(turn: Turn, from: Hex, message: WireOf<'round'>): Verdic
   const name = `${body.round}.${body.attempt}`
   const known = turn.state.rounds.get(name)
   if (known !== undefined) return onKnownRound(turn, from, name, known, hash)
+  const { status, code, message: why } = turn.state.status
+  if (turn.state.settled || (!isOpen(turn) && status !== 'failed')) return ignore('closed')
   if (voice(turn) === 'waiting') return later('not-greeted')
   if (voice(turn) === 'restored') return withdrawRestored(turn, name, message.specification, body)
   if (turn.state.decision === undefined || openSigned(turn.state.decision, DECISION).body.decision !== 'approve')
     return ignore('not-approved')
-  const { status, code, message: why } = turn.state.status
-  if (!isOpen(turn) && status !== 'failed') return ignore('closed')
   const state = readState(turn, message, body)
   const objection = state instanceof Uint8Array || state === null ? judge(turn, body, state) : state
   if (objection !== undefined) return objection
@@ -72,7 +75,7 @@ export function onRound(turn: Turn, from: Hex, message: WireOf<'round'>): Verdic
   return accept
 }
 
-const RESTORED = 'this site was restored from a backup and may have answered before'
+const MAY_HAVE_ANSWERED = 'this site was restored from a backup and may have answered before'
 
 /** What it may have said is not known, and nobody should wait for it. */
 function withdrawRestored(turn: Turn, name: string, specification: Signed, body: Specification): Verdict {
@@ -84,7 +87,7 @@ function withdrawRestored(turn: Turn, name: string, specification: Signed, body:
     resolved: false,
   }
   keepSpecification(turn, name, specification)
-  return withdraw(turn, name, round, 'restored-from-backup', RESTORED)
+  return withdraw(turn, name, round, RESTORED, MAY_HAVE_ANSWERED)
 }
 
 /** What was begun before this node knew which life it leads. */
@@ -92,12 +95,22 @@ export function onGreeted(turn: Turn): void {
   const begun = [...turn.state.rounds].filter(([, one]) => one.status === 'preparing' && !one.resolved)
   const now = voice(turn)
   if (now === 'restored') {
-    for (const [name, round] of begun) withdraw(turn, name, round, 'restored-from-backup', RESTORED)
-    if (turn.state.decision === undefined && isOpen(turn)) setStatus(turn, 'failed', 'restored-from-backup', RESTORED)
+    for (const [name, round] of begun) withdraw(turn, name, round, RESTORED, MAY_HAVE_ANSWERED)
+    sitOut(turn)
   } else if (now === 'free' && isOpen(turn) && greetings(turn.seats, turn.context) === needed(turn)) {
     // the greeting that was missing
     for (const [name, round] of begun) contribute(turn, name, round)
   }
+}
+
+/** Nothing new is said in this job; how it ended, or will end, is still to be learnt. */
+function sitOut(turn: Turn): void {
+  const { status, settled } = turn.state
+  if (settled) return
+  if (status.status === 'announced' || status.status === 'waiting' || status.status === 'approved')
+    setStatus(turn, 'failed', RESTORED, MAY_HAVE_ANSWERED)
+  else if (status.status === 'expired') setStatus(turn, 'expired', RESTORED, MAY_HAVE_ANSWERED)
+  askMembers(turn)
 }
 
 function keepSpecification(turn: Turn, name: string, specification: Signed): void {
@@ -140,6 +153,7 @@ function judge(turn: Turn, specification: Specification, state: Uint8Array | nul
   const { context, job } = turn
   if (successionOf(context.roster, job.committee, job.dataset) !== undefined) return ignore('committee-superseded')
   const decision = turn.state.decision as Signed
+  if (!knowsCohort(specification, context.roster)) return later('site-unknown')
   checkSpecification(
     specification,
     {
@@ -158,9 +172,8 @@ function judge(turn: Turn, specification: Specification, state: Uint8Array | nul
   if (mine?.decision !== openSigned(decision, DECISION).hash) return ignore('not-in-cohort')
   if (specification.round > 1 && !specification.pinned?.includes(context.self))
     return reject('pinned', 'a later round must keep its survivor set')
-  const { policy } = context
-  if (specification.minCohort < Math.max(policy.minimumCohort, specification.maxColluding + 2))
-    return reject('minimum-cohort', "below this site's floor")
+  if (specification.minCohort < specification.maxColluding + 2)
+    return reject('minimum-cohort', 'below what is safe against colluding sites')
   if (context.log.checkpointAgeMs > MAX_CHECKPOINT_AGE_MS) return later('checkpoint-stale')
   if (specification.closesAt + MAX_CLOCK_SKEW_MS < context.nowMs) return ignore('round-closed')
   const memory = judgeMemory(turn, specification)
@@ -169,8 +182,14 @@ function judge(turn: Turn, specification: Specification, state: Uint8Array | nul
   const seats = specification.committee.seats.entries()
   for (const [seat, prekey] of seats) {
     const member = turn.committee.members[seat] as Hex
-    if (prekey !== null && activeMember(context.roster, member, context.nowMs) === undefined)
-      return reject('seat-revoked', 'a seat whose member is not in good standing')
+    if (prekey === null || activeMember(context.roster, member, context.nowMs) !== undefined) continue
+    // whoever asks may not have heard of it
+    audit(turn, 'round-unanswered', {
+      round: specification.round,
+      attempt: specification.attempt,
+      code: 'seat-revoked',
+    })
+    return ignore('seat-revoked')
   }
   return undefined
 }
@@ -180,8 +199,7 @@ function judgeMemory(turn: Turn, specification: Specification): Verdict | undefi
   const { context, job } = turn
   const key = guardKey(job)
   const claimed = specification.consents.find((one) => one.site === context.self)
-  if (claimed !== undefined && !consentsOfOwn(turn).includes(claimed.decision))
-    return reject('consent', 'names a consent that this site did not give')
+  if (claimed !== undefined && !consentsOfOwn(turn).includes(claimed.decision)) return ignore('consent') // its key signed it, or a life of this site that it does not remember did
   const own = namedSets(context.history(key))
   const missing = beyond(own, specification.history)
   if (missing.length === 0) return undefined

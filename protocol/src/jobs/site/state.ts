@@ -32,7 +32,12 @@ export interface SiteState {
   readonly sent: Table<WireMessage>
   /** of a job that ended without an outcome: where members stand, by their keys */
   readonly standings: Table<WireOf<'standing'>>
+  /** how the job ended is known: a record says so, or a quorum of members that know of no end */
+  readonly settled: boolean
 }
+
+/** Code of a job that this node sits out, and whose end it may have heard in a life that it does not remember. */
+export const RESTORED = 'restored-from-backup'
 
 export function newSite(job: Signed): SiteState {
   return {
@@ -43,6 +48,7 @@ export function newSite(job: Signed): SiteState {
     specifications: new Map(),
     sent: new Map(),
     standings: new Map(),
+    settled: false,
   }
 }
 
@@ -72,6 +78,10 @@ export const voice = (turn: Turn): Voice => voiceIn(turn.jobId, turn.job, turn.s
 
 export const isOpen = (turn: Turn): boolean =>
   ['announced', 'waiting', 'approved', 'preparing', 'submitted', 'refused'].includes(turn.state.status.status)
+
+/** Over here, and nobody has said how it ended. */
+export const endedUntold = ({ status: { status, code } }: SiteState): boolean =>
+  status === 'expired' || code === 'committee-retired' || code === RESTORED
 
 export const isWaitingForOpening = (turn: Turn): boolean =>
   turn.state.status.status === 'submitted' && turn.context.nowMs < turn.job.notAfter + OPEN_MARGIN_MS

@@ -7,7 +7,7 @@ import { hexToBytes } from '../../crypto/hash.js'
 import { isSealable, openSealed, sealFor } from '../../crypto/sealing.js'
 import { decode, encode } from '../../encoding/canonical.js'
 import { openSigned, payloadHash, type Signed, signObject } from '../../encoding/signed.js'
-import { accept, later, reject, type Verdict } from '../../encoding/verdict.js'
+import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { activeMember } from '../../identity/roster.js'
 import { withEntry } from '../../machine.js'
 import type { WireOf } from '../../wire.js'
@@ -151,8 +151,9 @@ export function onSubmit(turn: Turn, from: Hex, message: WireOf<'submit'>): Verd
     return reject('not-in-cohort', 'a submission from outside the cohort')
   // whoever passed it on could have spoilt what is not signed, and the site would be left out for it
   if (from !== body.site) return reject('not-the-site', 'a submission that its site did not send')
-  if (member === undefined || member.index !== body.enrolment)
-    return reject('certificate', 'the site is not in good standing')
+  // either end may not have read yet that the site was enrolled anew
+  if (member?.index !== body.enrolment)
+    return body.enrolment < turn.context.log.size ? ignore('certificate') : later('certificate')
   if (body.roundId !== specification.roundId) return reject('another-round', 'a submission for another specification')
   const known = turn.state.submissions.get(String(index))
   if (known?.submit) {

@@ -206,6 +206,13 @@ export function release(turn: Turn, only?: Hex): void {
   for (const key of missing) send(turn, 'release', key, message)
 }
 
+/** A recipient that asks does not have what it acknowledged: it was put back to an older copy of its disk. */
+export function releaseAgain(turn: Turn, to: Hex): void {
+  if (to !== turn.job.researcher && !turn.job.recipients.includes(to)) return
+  update(turn, { delivered: withEntry(turn.state.delivered, to, false) })
+  release(turn, to)
+}
+
 /** Approvals of earlier jobs that specifications may have named; a member that caught up by records knows them from elsewhere. */
 function earlierConsents({ state, context, job, jobId }: Turn): Signed[] {
   const all = [...state.consents.values(), ...context.consents(guardKey(job)).values()]

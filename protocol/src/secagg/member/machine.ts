@@ -17,10 +17,10 @@ import type { ComputeAnswer } from '../compute.js'
 import type { TimedPhase } from '../consensus.js'
 import { OPENED, SPECIFICATION, WITHDRAWAL } from '../messages.js'
 import { openByCommittee, openQuorumSpecification } from '../specification.js'
-import { advanceClosed, ask, fellows, onStanding, tellStandings } from './closing.js'
+import { advanceClosed, ask, fellows, isUnresolved, onStanding, tellStandings } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
 import { advanceDeciding, feed, onConsensus, tellAgreement } from './deciding.js'
-import { advanceEnding, onRecord, release, tellEnd } from './ending.js'
+import { advanceEnding, onRecord, release, releaseAgain, tellEnd } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onSums, tryOpen } from './opening.js'
@@ -190,6 +190,7 @@ function onBehind(turn: Turn, from: Hex, since: Place): Verdict {
   }
   sendRecords(turn, from, since)
   tellStandings(turn, from)
+  releaseAgain(turn, from)
   return accept
 }
 
@@ -206,10 +207,10 @@ function askAhead(turn: Turn, from: Hex): Verdict {
   return later('ahead')
 }
 
-/** A fellow is through with the job: if this member is not, it asks for what led there. */
+/** A fellow knows how the job ended: if this member does not, it asks for what led there. */
 function onEnded(turn: Turn, from: Hex, at: Place): Verdict {
   if (!turn.seats.includes(from)) return reject('not-a-member', 'no seat in this job')
-  if (turn.state.progress.ended !== null || placeOf(turn, at) === 'past') return ignore('known')
+  if (placeOf(turn, at) === 'past' && !isUnresolved(turn)) return ignore('known')
   send(turn, 'behind', from, { type: 'behind', ...attemptName(turn) })
   return accept
 }

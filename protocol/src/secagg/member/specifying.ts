@@ -18,6 +18,7 @@ import {
   checkSpecification,
   closingIsFresh,
   closingTime,
+  knowsCohort,
   openByCommittee,
 } from '../specification.js'
 import { judgeMemory, learnConsents, namedConsents, ownHistory } from './memory.js'
@@ -121,6 +122,8 @@ function propose(turn: Turn): void {
   const seats = committee.members.map((key, seat) =>
     absent.includes(seat) ? null : (pick(context.prekeys(committee.index, key), turn.jobId) ?? null),
   )
+  // it would not be valid; keys of members that come back may still arrive
+  if (seats.filter((one) => one === null).length > turn.profile.maxAbsent) return
   const pinned = turn.state.progress.pinned !== null
   const body = buildSpecification(basis(turn), {
     cohort,
@@ -167,6 +170,7 @@ export function onSpecification(turn: Turn, signed: Signed, decisions: readonly 
   const { body, hash, signers } = openByCommittee(signed, SPECIFICATION, turn.seats)
   if (!signers.includes(proposerOfAttempt(turn))) return later('not-proposed')
   if (!stateKnown(turn)) return later('state-unknown')
+  if (!knowsCohort(body, turn.context.roster)) return later('site-unknown')
   checkSpecification(body, basis(turn), turn.context.roster)
   const known = turn.state.candidates.get(hash)
   if (known === undefined && turn.state.candidates.size >= 4) return ignore('too-many-specifications')
@@ -224,8 +228,8 @@ function signIfValid(turn: Turn, body: Specification, hash: Hex, merged: Signed)
 /** What only this member can check: its own prekey, the absent seats, the approvals, the history, the times. */
 function judgeSpecification(turn: Turn, body: Specification): Verdict | undefined {
   const { context, job, committee } = turn
-  if (!closingIsFresh(body, job, context.nowMs))
-    return reject('times', 'the closing time is not what the job allows from now')
+  // told again by one that was away, or to one that was; or a clock is wrong
+  if (!closingIsFresh(body, job, context.nowMs)) return ignore('times')
   if (!context.mayServe(job.committee, job.dataset)) return later('handover-open')
   const absent = emptySeats(turn)
   for (const [seat, prekey] of body.committee.seats.entries()) {

@@ -9,13 +9,27 @@ import type { MakeInvariant, Scene } from '../observer.js'
 
 const OVER: readonly string[] = ['refused', 'released', 'suppressed', 'failed', 'expired', 'cancelled']
 
-/** Whether every job has ended at the researcher and at every honest member that is up. */
+/** Whether every job has ended at the researcher and at every honest member; one that is down has yet to hear of it. */
 export function allEnded(scene: Scene): boolean {
   const researcher = scene.federation.node(RESEARCHER)
   if (researcher.peer === undefined) return false
   for (const [key, value] of researcher.disk.entries)
     if (key.endsWith('/request/status') && !OVER.includes((decode(value) as { status: string }).status)) return false
-  return scene.honest.every((node) => node.peer === undefined || openJobs(node.disk.entries).length === 0)
+  const ended = scene.honest.every(({ disk }) => openJobs(disk.entries).length === 0)
+  return ended && toldNodes(scene).every(({ disk }) => untoldJobs(disk.entries).length === 0)
+}
+
+/** Nodes put back to a backup that everybody is there to tell what they missed. */
+const toldNodes = (scene: Scene) => [...toldInTime(scene.one)].map((name) => scene.federation.node(name))
+
+/** Jobs of which a site's own disk does not say how they ended: it sits them out, but hears. */
+function untoldJobs(entries: ReadonlyMap<string, Uint8Array>): readonly string[] {
+  return [...entries].flatMap(([key, value]) => {
+    const id = /^job\/([0-9a-f]+)\/site\/status$/.exec(key)?.[1]
+    if (id === undefined) return []
+    const { status, code } = decode(value) as { status: string; code: string }
+    return !OVER.includes(status) || code === 'restored-from-backup' ? [id] : []
+  })
 }
 
 /** Jobs of which a member's own disk says that they have not ended. */
@@ -44,6 +58,14 @@ export const everyJobEnds: MakeInvariant = (scene) => ({
         '10 every job ends',
         open.length === 0,
         () => `${open.map((id) => id.slice(0, 6))} goes on at ${node.name}`,
+      )
+    }
+    for (const { name, disk } of toldNodes(scene)) {
+      const open = untoldJobs(disk.entries)
+      scene.check(
+        '10 every job ends',
+        open.length === 0,
+        () => `${open.map((id) => id.slice(0, 6))} never ends at ${name}, which was put back to a backup`,
       )
     }
   },
@@ -93,6 +115,24 @@ export const honestNeverAccused: MakeInvariant = (scene) => ({
   },
 })
 
+/** A reject costs its sender: an honest one is never told that, whatever it has not heard yet. */
+export const honestNeverRejected: MakeInvariant = (scene) => ({
+  name: '7 nobody honest rejected',
+  ended: () => {
+    for (const node of scene.honest)
+      for (const { event, fields } of node.audit) {
+        if (event !== 'message-rejected') continue
+        const from = scene.byKey.get(String(fields.from))
+        const fair = from === undefined || !scene.isHonest(from)
+        scene.check(
+          '7 nobody honest rejected',
+          fair,
+          () => `${node.name} rejects ${fields.type} of ${from?.name} as ${fields.code}`,
+        )
+      }
+  },
+})
+
 /** Nothing that a peer sends makes an engine fail, or two certificates meet. */
 export const noFault: MakeInvariant = (scene) => ({
   name: 'no fault',
@@ -106,4 +146,10 @@ export const noFault: MakeInvariant = (scene) => ({
   },
 })
 
-export const endings: readonly MakeInvariant[] = [everyJobEnds, keysErased, honestNeverAccused, noFault]
+export const endings: readonly MakeInvariant[] = [
+  everyJobEnds,
+  keysErased,
+  honestNeverAccused,
+  honestNeverRejected,
+  noFault,
+]

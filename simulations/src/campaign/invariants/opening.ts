@@ -219,6 +219,11 @@ function seedsOf(
   return found
 }
 
+interface Release {
+  readonly records: readonly AttemptRecord[]
+  readonly decisions: readonly Signed[]
+}
+
 /** 8. What the researcher reads is the analysis of Σ over U, added in the clear; and enough of these sites had rows. */
 export const plainSum: MakeInvariant = (scene) => ({
   name: '8 plain sum',
@@ -227,17 +232,20 @@ export const plainSum: MakeInvariant = (scene) => ({
     if (id === undefined || value === null || node.name !== RESEARCHER) return
     const { released } = decode(value) as unknown as { released: Uint8Array }
     const job = jobOf(scene, node, id)
-    const release = scene.read<{ records: readonly AttemptRecord[] }>(node, `job/${id}/request/release`)
+    const release = scene.read<Release>(node, `job/${id}/request/release`)
     if (job === undefined || release === undefined) return
     const last = release.records.find(
       (one) => one.opened !== null && openSigned(one.opened, OPENED).body.outcome === 'result',
     )
     if (!last?.specification || last.certificate.value.kind !== 'survivors') return
     const { cohort } = openSigned(last.specification, SPECIFICATION).body
-    const sites = last.certificate.value.survivors.map(
-      (at) => scene.byKey.get(cohort[at]?.site as Hex) as SimulatedNode,
-    )
-    const plain = inTheClear(scene, id, job, sites)
+    const approvals = new Map(release.decisions.map((one) => [payloadHash(one), openSigned(one, DECISION).body]))
+    const added = last.certificate.value.survivors.map((at) => {
+      const { site, decision } = cohort[at] as (typeof cohort)[number]
+      return { site: scene.byKey.get(site) as SimulatedNode, version: approvals.get(decision)?.datasetVersion }
+    })
+    const sites = added.map(({ site }) => site)
+    const plain = inTheClear(job, added)
     const same = plain !== undefined && bytesToHex(encode(plain.released as never)) === bytesToHex(released)
     scene.check(
       '8 plain sum',
@@ -252,12 +260,13 @@ export const plainSum: MakeInvariant = (scene) => ({
   },
 })
 
-/** The same analysis on unmasked vectors, round by round; the rows that each site approved the job on. */
+/**
+ * The same analysis on unmasked vectors, round by round; the rows that each site approved the job on, by the approval that the
+ * cohort names. A site that told several things, or was put back to a backup, may hold another or none.
+ */
 function inTheClear(
-  scene: Scene,
-  id: Hex,
   job: Job,
-  sites: readonly SimulatedNode[],
+  added: readonly { readonly site: SimulatedNode; readonly version: string | null | undefined }[],
 ): { readonly released: unknown; readonly contributors: number } | undefined {
   const analysis = findAnalysis(job.analysis.name, job.analysis.version)
   if (analysis === undefined) return undefined
@@ -267,10 +276,8 @@ function inTheClear(
     const { slots, fractionBits, bound } = analysis.plan(job.parameters, state)
     const total = new Uint8Array(slots.length * 16)
     contributors = 0
-    for (const site of sites) {
-      const decision = scene.read<Signed>(site, `job/${id}/site/decision`)
-      const version = decision && openSigned(decision, DECISION).body.datasetVersion
-      const rows = (site.versions.find((one) => one.version === version) ?? site.versions[0])?.rows
+    for (const { site, version } of added) {
+      const rows = site.versions.find((one) => one.version === version)?.rows
       if (rows === undefined) return undefined
       const values = analysis.contribute(selectRows(rows, job.where), job.parameters, state)
       contributors += (values[0] as number) > 0 ? 1 : 0
@@ -278,7 +285,7 @@ function inTheClear(
     }
     const rules = { minimumCell: job.minimumCell, minimumContributors: job.cohort.minimum }
     const sum = decodeVector(total, 128, fractionBits)
-    const outcome = analysis.combine(sum, { parameters: job.parameters, rules, survivors: sites.length }, state)
+    const outcome = analysis.combine(sum, { parameters: job.parameters, rules, survivors: added.length }, state)
     if (outcome.kind === 'result') return { released: outcome.released, contributors }
     if (outcome.kind === 'suppressed') return { released: null, contributors }
     state = outcome.state

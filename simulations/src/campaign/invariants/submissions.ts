@@ -76,7 +76,9 @@ export const oneState: MakeInvariant = (scene) => {
     said: ({ from, honest, message }) => {
       if (message.type === 'opened' && honest) {
         const { body } = openSigned(message.opened, OPENED)
-        if (body.outcome === 'state' && body.commitment !== null && message.opened.signatures[0]?.signer === from.key)
+        // signatures are merged in the order in which they came: a liar's that fits may stand first
+        const signed = message.opened.signatures.some((one) => one.signer === from.key)
+        if (body.outcome === 'state' && body.commitment !== null && signed)
           opened.set(`${body.job}/${body.round}/${body.commitment}`, body.roundId)
       }
       if (!honest || message.type !== 'submit' || message.round === 1) return
