@@ -2,7 +2,7 @@
  * At-least-once delivery: what a machine sends is tried until the peer gives a verdict or its time is over. Held in memory
  * alone, since machines say everything again after a restart. Bounded: a full queue drops the entry that ends soonest.
  */
-import type { Hex } from '../crypto/hash.js'
+import { equalBytes, type Hex } from '../crypto/hash.js'
 import type { Verdict } from '../encoding/verdict.js'
 import type { Clock, Timer } from '../ports.js'
 import type { WireMessage } from '../wire.js'
@@ -16,6 +16,7 @@ export interface Entry {
 
 interface Waiting extends Entry {
   readonly bytes: Uint8Array
+  untilMs: number
   tries: number
   nextAtMs: number
   flying: boolean
@@ -51,7 +52,14 @@ export class Outbox {
       const soonest = [...queue.values()].reduce((a, b) => (a.untilMs <= b.untilMs ? a : b))
       queue.delete(soonest.id)
     }
-    queue.set(entry.id, { ...entry, bytes: this.encode(entry.message), tries: 0, nextAtMs: 0, flying: false })
+    const bytes = this.encode(entry.message)
+    const before = queue.get(entry.id)
+    if (before?.flying && (before.bytes === bytes || equalBytes(before.bytes, bytes))) {
+      // on its way already; if it is lost it is sent again
+      before.untilMs = Math.max(before.untilMs, entry.untilMs)
+      return
+    }
+    queue.set(entry.id, { ...entry, bytes, tries: 0, nextAtMs: 0, flying: false })
     this.pump(entry.to)
   }
 
