@@ -4,8 +4,8 @@
 export const MAX_SIGNATURES = 16
 /** Gossip is for announcements; above this the pubsub link of older peers would be closed for good. */
 export const MAX_GOSSIP_BYTES = 256 * 1024
-/** Up to here an announcement goes to every peer at once; a longer one takes the mesh, which spares its author's uplink. */
-export const MAX_FLOODED_BYTES = 16 * 1024
+/** A record up to here is announced by gossip, where everyone gets it several times; of a longer one members tell that it is there. */
+export const MAX_GOSSIPED_RECORD_BYTES = 16 * 1024
 /** One direct message: a million 128-bit words and their envelope fit. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 /** A job is a page of YAML. */

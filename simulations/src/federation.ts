@@ -199,8 +199,8 @@ export class Federation {
 
   /** Ends a federation for good: nothing of it happens any more. */
   async stop(): Promise<void> {
-    for (const node of this.nodes.values()) node.kill()
     await this.network.broadcast.stop()
+    for (const node of this.nodes.values()) node.kill()
   }
 
   async startAll(except: readonly string[] = []): Promise<void> {

@@ -84,6 +84,29 @@ describe('a federation with dropouts', () => {
     assert.deepEqual(new Set(names.map(statusAt)), new Set(['released']))
   })
 
+  for (const down of [undefined, 'site-b']) {
+    it(`tells a long record to whoever asks for it${down === undefined ? '' : `, with ${down} down in the end`}`, async () => {
+      const one = await world({ sites: 70 })
+      const { federation, names, watch } = one
+      const gossiped = new Set<string | undefined>()
+      federation.network.tamperGossip = (_from, bytes) => {
+        gossiped.add(wireType(bytes))
+        return bytes
+      }
+      if (down !== undefined) killAfter(one, down, 'job-ended')
+      const job = await submit(federation, describeJob(federation))
+      assert.ok(await federation.finish(job, MINUTE_MS))
+      await pass(federation, 30)
+      watch.check()
+      const up = names.filter((name) => name !== down)
+      assert.deepEqual(new Set(up.map((name) => viewAt(federation, name, job)?.status)), new Set(['released']))
+      assert.ok(gossiped.has('job') && !gossiped.has('outcome'))
+      // those of its share ask a second time, nobody else does
+      const asked = watch.seen.filter(({ message }) => message.type === 'behind').length
+      assert.ok(asked < 2 * names.length, `${asked} times`)
+    })
+  }
+
   it('loses an attempt, and no more, to approvals that come after all', async () => {
     const one = await world()
     const { federation, watch } = one

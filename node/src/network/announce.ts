@@ -7,7 +7,7 @@ import { type GossipSub, gossipsub, type Message, TopicValidatorResult } from '@
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { Verdict } from '@flamesh/protocol/encoding/verdict.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
-import { MAX_FLOODED_BYTES, MAX_GOSSIP_BYTES } from '@flamesh/protocol/limits.js'
+import { MAX_GOSSIP_BYTES } from '@flamesh/protocol/limits.js'
 import type { PeerId } from '@libp2p/interface'
 import {
   MAX_GOSSIP_BUFFER_BYTES,
@@ -28,11 +28,8 @@ const REJECT_WEIGHT = -4
 /** Per second; a fault is forgotten in about ten minutes. */
 const REJECT_DECAY = 0.9923
 
-type PublishOptions = { readonly floodPublish?: boolean }
-
 /** What the router has beside the interface it declares. */
 interface Router extends GossipSub {
-  publish(topic: string, data: Uint8Array, options?: PublishOptions): ReturnType<GossipSub['publish']>
   getMeshPeers(topic: string): string[]
   readonly score: { score(peer: string): number }
 }
@@ -173,8 +170,7 @@ export class Announcer {
   async #drain(): Promise<void> {
     for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
       if (this.#router.getSubscribers(ANNOUNCE_TOPIC).length > 0) {
-        const floodPublish = message.length <= MAX_FLOODED_BYTES
-        const { recipients } = await this.#router.publish(ANNOUNCE_TOPIC, message, { floodPublish })
+        const { recipients } = await this.#router.publish(ANNOUNCE_TOPIC, message)
         if (recipients.length > 0) continue
       }
       if (!this.#closed) this.#queue.unshift(message)

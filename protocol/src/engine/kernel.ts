@@ -14,7 +14,6 @@ import { isSeated } from '../identity/roster.js'
 import type { DatasetDescription } from '../jobs/dataset.js'
 import { JOB, type JobId } from '../jobs/job.js'
 import type { Policy } from '../jobs/policy.js'
-import { MAX_GOSSIP_BYTES } from '../limits.js'
 import { type Context, difference, type Effect, restore, type Timings } from '../machine.js'
 import type { PeerOptions } from '../peer.js'
 import type { Timer, Write } from '../ports.js'
@@ -208,7 +207,7 @@ export class Kernel {
       case 'send':
         return this.outbox.add({ ...effect, message: this.marks.stamp(effect.message, this.desk.counter) })
       case 'publish':
-        return this.publish(effect.message)
+        return ports.transport.publish(encodeWire(effect.message))
       case 'timer':
         return this.setTimer(`${id}/${role}/${effect.name}`, effect.atMs, () =>
           again({ type: 'timer', name: effect.name }),
@@ -236,12 +235,6 @@ export class Kernel {
       case 'spend-prekeys':
         return // part of the batch that was written before
     }
-  }
-
-  /** The outcome of a very large cohort is too long for gossip: whoever is told of the end asks for it. */
-  private publish(message: WireMessage): void {
-    const bytes = encodeWire(message)
-    if (bytes.length <= MAX_GOSSIP_BYTES) this.options.ports.transport.publish(bytes)
   }
 
   /** Machines ask for the same timer with every step; one that is set for that time stays. */

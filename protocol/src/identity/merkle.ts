@@ -54,6 +54,20 @@ export function frontierRoot(frontier: Frontier): Hex {
   return frontier.size === 0 ? EMPTY_ROOT : frontier.subtrees.reduceRight((right, left) => nodeHash(left, right))
 }
 
+/** Roots of parts of a list of leaves that only grows: a receipt of a thousand sites has a thousand audit paths. */
+const partRoots = new WeakMap<readonly Hex[], Map<string, Hex>>()
+
+function rootOfPart(leaves: readonly Hex[], from: number, to: number): Hex {
+  if (to - from === 1) return leaves[from] as Hex
+  const known = partRoots.get(leaves) ?? new Map<string, Hex>()
+  partRoots.set(leaves, known)
+  const name = `${from}/${to}`
+  const middle = from + split(to - from)
+  const root = known.get(name) ?? nodeHash(rootOfPart(leaves, from, middle), rootOfPart(leaves, middle, to))
+  known.set(name, root)
+  return root
+}
+
 /** Audit path of leaf `index` in the tree of the first `size` leaves (RFC 6962, section 2.1.1), leaf to root. */
 export function inclusionProof(leaves: readonly Hex[], index: number, size: number): readonly Hex[] {
   assert(index >= 0 && index < size && size <= leaves.length, 'no such leaf')
@@ -61,8 +75,8 @@ export function inclusionProof(leaves: readonly Hex[], index: number, size: numb
     if (to - from === 1) return []
     const middle = from + split(to - from)
     return index < middle
-      ? [...path(from, middle), merkleRoot(leaves, middle, to)]
-      : [...path(middle, to), merkleRoot(leaves, from, middle)]
+      ? [...path(from, middle), rootOfPart(leaves, middle, to)]
+      : [...path(middle, to), rootOfPart(leaves, from, middle)]
   }
   return path(0, size)
 }

@@ -21,8 +21,8 @@ export type ComputeTask =
       readonly survivors: Hex
       readonly seat: number
       readonly secret: Uint8Array | undefined
-      /** the survivors' deliveries, in cohort order; null where this member has nothing of one */
-      readonly deliveries: readonly (Delivery | null)[]
+      /** the survivors' deliveries, opened already or not, in cohort order; null where this member has nothing of one */
+      readonly deliveries: readonly (Delivery | Holdings | null)[]
     }
 
 export type ComputeAnswer =
@@ -37,9 +37,10 @@ export function compute(task: ComputeTask): ComputeAnswer {
   try {
     if (task.kind === 'prepare') return { kind: 'prepared', submission: prepareSubmission(task.input) }
     const { specification, roundId, survivors, seat, secret, deliveries } = task
-    const holdings = deliveries.map((one) =>
-      one === null ? NOTHING : holdingsOf(specification, roundId, seat, secret, one),
-    )
+    const holdings = deliveries.map((one) => {
+      if (one === null) return NOTHING
+      return 'whole' in one ? one : holdingsOf(specification, roundId, seat, secret, one)
+    })
     return { kind: 'partials', sums: partialSums(specification, roundId, survivors, holdings), holdings }
   } catch (error) {
     return { kind: 'failed', code: errorCode(error) }

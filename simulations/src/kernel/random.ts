@@ -1,5 +1,5 @@
 /** One random stream for each name, all from one seed: SHA-256 in counter mode. Not secret, and not meant to be. */
-import { concatBytes, sha256, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
+import { sha256, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
 import type { Random } from '@flamesh/protocol/ports.js'
 
 export interface SeededRandom extends Random {
@@ -12,17 +12,20 @@ export interface SeededRandom extends Random {
 export function seededRandom(seed: number, stream: string): SeededRandom {
   const prefix = utf8ToBytes(`flamesh-sim/${seed}/${stream}/`)
   let block = 0
-  let left = new Uint8Array()
+  let drawn: Uint8Array = new Uint8Array()
+  let at = 0
+  const byte = (): number => {
+    if (at === drawn.length) {
+      drawn = sha256(prefix, utf8ToBytes(String(block++)))
+      at = 0
+    }
+    return drawn[at++] as number
+  }
   const bytes = (length: number): Uint8Array => {
-    while (left.length < length)
-      left = concatBytes(left, sha256(prefix, utf8ToBytes(String(block++)))) as Uint8Array<ArrayBuffer>
-    const out = left.slice(0, length)
-    left = left.slice(length)
+    const out = new Uint8Array(length)
+    for (let index = 0; index < length; index++) out[index] = byte()
     return out
   }
-  const fraction = (): number => {
-    const [a, b, c, d] = bytes(4) as unknown as [number, number, number, number]
-    return (a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) / 2 ** 32
-  }
+  const fraction = (): number => (byte() * 2 ** 24 + byte() * 2 ** 16 + byte() * 2 ** 8 + byte()) / 2 ** 32
   return { bytes, fraction, integer: (below) => Math.floor(fraction() * below) }
 }

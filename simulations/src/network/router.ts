@@ -5,7 +5,6 @@
 import type { GossipSub, Message } from '@chainsafe/libp2p-gossipsub'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { bytesToHex } from '@flamesh/protocol/crypto/hash.js'
-import { MAX_FLOODED_BYTES } from '@flamesh/protocol/limits.js'
 import type { PeerId, PublicKey } from '@libp2p/interface'
 import type { Broadcast, BroadcastPorts } from './broadcast.js'
 import { ANNOUNCE_TOPIC, ROUTER_PARAMETERS } from './router-parameters.js'
@@ -25,11 +24,6 @@ interface Topology {
 interface Router extends GossipSub {
   start(): Promise<void>
   stop(): Promise<void>
-  publish(
-    topic: string,
-    data: Uint8Array,
-    options?: { readonly floodPublish?: boolean },
-  ): ReturnType<GossipSub['publish']>
   readonly mesh: ReadonlyMap<string, ReadonlySet<string>>
   readonly score: { duplicateMessage(...parameters: unknown[]): void }
 }
@@ -190,8 +184,7 @@ export class RouterBroadcast implements Broadcast {
     const up = (): boolean => this.stations.get(key)?.router === router
     for (let message = queue[0]; message !== undefined && up(); message = queue[0]) {
       if (router.getSubscribers(ANNOUNCE_TOPIC).length === 0) return
-      const floodPublish = message.length <= MAX_FLOODED_BYTES
-      const { recipients } = await router.publish(ANNOUNCE_TOPIC, message, { floodPublish })
+      const { recipients } = await router.publish(ANNOUNCE_TOPIC, message)
       if (recipients.length === 0) return
       if (queue[0] === message) queue.shift()
     }
@@ -223,8 +216,11 @@ export class RouterBroadcast implements Broadcast {
     return new Map([...this.stations].map(([key, { router }]) => [key, router.mesh.get(ANNOUNCE_TOPIC)?.size ?? 0]))
   }
 
+  /** Nobody is left to be told who leaves. */
   async stop(): Promise<void> {
-    for (const key of [...this.stations.keys()]) this.leave(key)
+    const stations = [...this.stations.values()]
+    this.stations.clear()
+    for (const { router } of stations) router.stop().catch(() => undefined)
     this.restoreVerify()
     this.restoreGlobals()
   }

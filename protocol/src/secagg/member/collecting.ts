@@ -31,8 +31,8 @@ import {
   updateAttempt,
 } from './state.js'
 
-/** What the primary's uplink and processor may take for one site before others think it silent: the round names all sites. */
-const ANNOUNCE_MS_PER_SITE = 20
+/** What a member's uplink and processor may take for one site before others think it silent: rounds and records name all sites. */
+export const ANNOUNCE_MS_PER_SITE = 20
 
 export function advanceCollecting(turn: Turn): void {
   const specification = specificationOf(turn)
@@ -162,8 +162,10 @@ export function onSubmit(turn: Turn, from: Hex, message: WireOf<'submit'>): Verd
     return reject('second-submission', 'this site already submitted something else')
   }
   const stored: Stored = { submit: message, supplies: known?.supplies ?? {}, whole: false }
-  const { whole } = holdings(turn, specification.body, stored, hash)
-  if (!whole) audit(turn, 'bad-submission', { site: nameOf(turn, body.site) })
+  const held = holdings(turn, specification.body, stored, hash)
+  const { whole } = held
+  if (whole) update(turn, { _held: withEntry(turn.state._held, hash, held) })
+  else audit(turn, 'bad-submission', { site: nameOf(turn, body.site) })
   update(turn, { submissions: withEntry(turn.state.submissions, String(index), { ...stored, whole }) })
   audit(turn, 'submission-received', { site: nameOf(turn, body.site), whole })
   return accept

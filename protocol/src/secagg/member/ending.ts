@@ -7,14 +7,16 @@ import { openSigned, payloadHash, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, type Verdict } from '../../encoding/verdict.js'
 import { guardKey } from '../../jobs/check.js'
 import { DECISION } from '../../jobs/messages.js'
+import { MAX_GOSSIPED_RECORD_BYTES } from '../../limits.js'
 import { withEntry } from '../../machine.js'
-import type { AttemptRecord, GuardRefusal } from '../../wire.js'
+import { type AttemptRecord, encodeWire, type GuardRefusal } from '../../wire.js'
 import { proposerSeat, valueId } from '../consensus-messages.js'
 import { HAVE, OPENED, SPECIFICATION } from '../messages.js'
 import { checkRecord, endingOf } from '../record.js'
 import { proofOfRecord } from '../set-proof.js'
 import { impliedSurvivors } from './admissible.js'
 import { clearSuspicion, expire, fellows, isUnresolved } from './closing.js'
+import { ANNOUNCE_MS_PER_SITE } from './collecting.js'
 import { certifiedProof, guardRefusal, rememberSet } from './memory.js'
 import { keepOpening, quorumOpening } from './opening.js'
 import { bindKeys } from './specifying.js'
@@ -97,15 +99,29 @@ function finish(turn: Turn, opened: Signed | null): void {
   }
   spread(turn, record, primary)
   if (ended === null) update(turn, freshAttempt())
-  else update(turn, { attempt: { ...turn.state.attempt, finished: true }, submissions: new Map(), partials: new Map() })
+  else
+    update(turn, {
+      attempt: { ...turn.state.attempt, finished: true },
+      submissions: new Map(),
+      partials: new Map(),
+      _held: new Map(),
+      _sums: undefined,
+    })
 }
 
-/** The primary tells everyone at once; when the job has ended every member sees to it that nobody missed it. */
+/**
+ * The primary announces a record that is short enough for gossip. When the job has ended every member tells its share of the
+ * sites, and later, in case one of them is down, everybody.
+ */
 function spread(turn: Turn, record: AttemptRecord, primary: boolean): void {
-  if (primary) turn.effects.push({ type: 'publish', message: { type: 'outcome', record } })
+  const message = { type: 'outcome' as const, record }
+  const isShort = encodeWire(message).length <= MAX_GOSSIPED_RECORD_BYTES
+  if (primary && isShort) turn.effects.push({ type: 'publish', message })
   if (turn.state.progress.ended === null) return
   if (primary) sendOutcome(turn, record)
-  setTimer(turn, 'spread', turn.context.nowMs + turn.context.timings.graceMs * (1 + turn.seat))
+  const { nowMs, timings } = turn.context
+  if (isShort) setTimer(turn, 'spread/all', nowMs + timings.graceMs * (1 + turn.seat))
+  else tellEnd(turn, 'share')
 }
 
 /** To the other members and the researcher, who wait for it. */
@@ -116,10 +132,10 @@ function sendOutcome(turn: Turn, record: AttemptRecord): void {
 }
 
 /**
- * That the job has ended, to everyone who took part. The record of a thousand sites is long, and most have heard it by gossip:
- * whoever has not asks for it.
+ * That the job has ended, to those who took part: a share of the sites, so that not all ask the same member for a record that
+ * names a thousand of them, or everybody. Who has heard of the end already does not ask.
  */
-export function tellEnd(turn: Turn): void {
+export function tellEnd(turn: Turn, whom: 'share' | 'all'): void {
   const { progress, records, decisions } = turn.state
   const record = records.get(attemptKey(progress))
   if (record === undefined) return
@@ -127,10 +143,15 @@ export function tellEnd(turn: Turn): void {
   const approved = [...decisions].flatMap(([site, one]) =>
     openSigned(one, DECISION).body.decision === 'approve' ? [site] : [],
   )
+  const sites = [...new Set([...cohort.map((one) => one.site), ...approved])]
   const message = { type: 'ended' as const, ...attemptName(turn) }
-  for (const key of new Set([...cohort.map((one) => one.site), ...approved, ...fellows(turn)]))
-    if (key !== turn.context.self) send(turn, 'ended', key, message)
-  sendOutcome(turn, record)
+  const present = electorate(turn).seats.filter((key) => key !== null)
+  const mine = present.indexOf(turn.context.self)
+  const share = whom === 'all' ? [...sites, ...present] : sites.filter((_, at) => at % present.length === mine)
+  for (const key of new Set(share)) if (key !== turn.context.self) send(turn, 'ended', key, message)
+  if (whom === 'all') return sendOutcome(turn, record)
+  const { nowMs, timings } = turn.context
+  setTimer(turn, 'spread/all', nowMs + timings.graceMs * (1 + turn.seat) + sites.length * ANNOUNCE_MS_PER_SITE)
 }
 
 function afterAbandon(turn: Turn, abandoned: string): void {

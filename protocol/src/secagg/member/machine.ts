@@ -130,7 +130,7 @@ function advance(turn: Turn): void {
 function repeat(turn: Turn): void {
   const { attempt, candidates, specification, haves, consensus, openings, progress } = turn.state
   if (progress.ended !== null) {
-    tellEnd(turn)
+    tellEnd(turn, 'all')
     ask(turn, fellows(turn))
     return release(turn)
   }
@@ -158,7 +158,7 @@ function takeTimer(turn: Turn, name: string): void {
   // a job that has ended is not voted on any more
   if (what === 'vote' && turn.state.progress.ended === null && turn.state.consensus !== undefined)
     feed(turn, { type: 'timeout', view: Number(view), phase: phase as TimedPhase })
-  if (what === 'spread') tellEnd(turn)
+  if (what === 'spread') tellEnd(turn, 'all')
   if (what === 'ask') ask(turn, fellows(turn))
 }
 

@@ -57,9 +57,11 @@ export function advanceOpening(turn: Turn): void {
       seat: turn.seat,
       secret: roundSecret(turn, specification.body),
       deliveries: survivors.indices.map((index, at) => {
+        const submission = survivors.submissions[at] as Hex
+        const held = turn.state._held.get(submission)
+        if (held !== undefined) return held
         const stored = turn.state.submissions.get(String(index))
-        if (stored === undefined) return null
-        return deliveryOf(turn, specification.body, stored, survivors.submissions[at] as Hex) ?? null
+        return stored === undefined ? null : (deliveryOf(turn, specification.body, stored, submission) ?? null)
       }),
     },
   })

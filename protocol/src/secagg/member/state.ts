@@ -19,6 +19,7 @@ import { PREKEY, SPECIFICATION, type Specification } from '../messages.js'
 import type { PartialSum } from '../opening.js'
 import { type Ending, seatsOf } from '../record.js'
 import type { CohortEntry, RoundBasis } from '../specification.js'
+import type { Holdings } from '../submission.js'
 
 /** Where the job stands. */
 export interface Progress {
@@ -126,6 +127,8 @@ export interface MemberState {
   readonly resolved: boolean
   /** recipients that acknowledged the release */
   readonly delivered: Table<boolean>
+  /** what was opened of whole submissions, by hash: opened again from what is stored after a restart, and never written */
+  readonly _held: Table<Holdings>
   /** this member's partial sums: derived from seeds, which are never written */
   readonly _sums: readonly PartialSum[] | undefined
 }
@@ -159,6 +162,7 @@ export function freshAttempt() {
     openings: new Map<string, Signed>(),
     result: undefined,
     sealed: undefined,
+    _held: new Map<string, Holdings>(),
     _sums: undefined,
   }
 }
