@@ -192,7 +192,7 @@ export function onHave(turn: Turn, signed: Signed): Verdict {
   if (known !== undefined) {
     if (openSigned(known, HAVE).hash === hash) return accept
     accuse(turn, 'second-have', signers[0] as Hex)
-    return reject('second-have', 'this member already signed another Have')
+    return ignore('second-have') // whoever passes it on may know of no other
   }
   update(turn, { haves: withEntry(turn.state.haves, String(body.seat), signed) })
   return accept
