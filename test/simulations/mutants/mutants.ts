@@ -163,7 +163,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SITE_ROUNDS,
-        from: 'if (known !== undefined) return onKnownRound(turn, name, known, hash)',
+        from: 'if (known !== undefined) return onKnownRound(turn, from, name, known, hash)',
         to: 'void known; void onKnownRound',
       },
     ],
@@ -182,7 +182,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     without: 'the extra Haves',
     aims: ['a selective site'],
-    patches: [{ file: 'secagg/committee.ts', from: 'haves: Math.max(quorum, 2 * t + 1),', to: 'haves: t + 1,' }],
+    patches: [
+      { file: 'secagg/committee.ts', from: 'const haves = Math.max(quorum, 2 * t + 1)', to: 'const haves = t + 1' },
+    ],
   },
   {
     without: 'the extra replicas',
