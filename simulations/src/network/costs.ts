@@ -1,6 +1,6 @@
 /**
  * What a site's processor takes for what it does, in milliseconds. The constants come from the production node, by
- * `npm run bench -- costs` (test/bench/costs.ts): Node.js 20, two shared cores of a busy machine, medians. Take them anew for
+ * `npm run bench -- costs` (test/bench/costs.ts): Node.js 20, two shared cores, medians. Take them anew for
  * a machine of your own; what is measured in one process leaves signatures out, which are added here one by one.
  */
 import { wireType } from './wire-type.js'
@@ -31,37 +31,40 @@ export const FREE: Costs = {
 }
 
 /** Ed25519, in OpenSSL: one signature made, one verified. */
-const SIGN_MS = 0.05
-const VERIFY_MS = 0.11
+const SIGN_MS = 0.045
+const VERIFY_MS = 0.14
 /** A message of 500 bytes between two hosts: Noise, multiplexer, stream and digest, at either end. */
 const STREAM_MS = 0.5
 const STREAM_MS_PER_KIB = 0.01
 /** A gossip frame: Noise and multiplexer, and what the router does with a message it knows. */
 const FRAME_MS = 0.15
 /** An announcement in the router, beside its signature. */
-const ROUTER_MS = 0.4
+const ROUTER_MS = 0.6
 const HANDSHAKE_MS = 7
 /** One synced write of a store; an engine writes before it answers. */
-const WRITE_MS = 0.17
+const WRITE_MS = 0.2
 const DECODE_MS_PER_KIB = 0.03
 
 /** The engine: a message with what follows from it at once, and the signatures it carries. */
 const ENGINE: Readonly<Record<string, { readonly ms: number; readonly signatures: number }>> = {
-  job: { ms: 1.26, signatures: 1 },
-  decision: { ms: 0.11, signatures: 1 },
-  hello: { ms: 0.08, signatures: 1 },
-  datasets: { ms: 0.05, signatures: 1 },
+  job: { ms: 0.68, signatures: 1 },
+  decision: { ms: 0.09, signatures: 1 },
+  hello: { ms: 0.04, signatures: 1 },
+  datasets: { ms: 0.03, signatures: 1 },
   prekeys: { ms: 0.5, signatures: 16 },
-  specification: { ms: 0.3, signatures: 5 },
-  round: { ms: 21.9, signatures: 12 },
-  submit: { ms: 0.76, signatures: 1 },
-  progress: { ms: 0.07, signatures: 0 },
-  have: { ms: 0.07, signatures: 1 },
-  consensus: { ms: 0.34, signatures: 5 },
-  partials: { ms: 6.65, signatures: 2 },
+  specification: { ms: 0.17, signatures: 5 },
+  round: { ms: 3.2, signatures: 12 },
+  submit: { ms: 0.48, signatures: 1 },
+  progress: { ms: 0.05, signatures: 0 },
+  have: { ms: 0.09, signatures: 1 },
+  consensus: { ms: 0.25, signatures: 5 },
+  partials: { ms: 1.8, signatures: 2 },
   opened: { ms: 0.19, signatures: 1 },
-  outcome: { ms: 0.3, signatures: 10 },
-  release: { ms: 0.1, signatures: 10 },
+  outcome: { ms: 0.16, signatures: 10 },
+  release: { ms: 0.06, signatures: 10 },
+  seen: { ms: 0.08, signatures: 1 },
+  ended: { ms: 0.08, signatures: 0 },
+  behind: { ms: 0.1, signatures: 0 },
 }
 const OTHER = { ms: 0.1, signatures: 1 }
 
