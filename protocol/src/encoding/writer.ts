@@ -24,14 +24,19 @@ const KEPT_BYTES = 1 << 20
 let buffer = new Uint8Array(FIRST_BYTES)
 let view = new DataView(buffer.buffer)
 let at = 0
+/** all of them share one buffer */
+let busy = false
 
 /** Throws TypeError for anything without a canonical form, RangeError if it is nested too deep for the stack. */
 export function write(value: unknown): Uint8Array {
+  if (busy) throw new TypeError('a value that encodes something while it is encoded')
+  busy = true
   at = 0
   try {
     writeValue(value)
     return buffer.slice(0, at)
   } finally {
+    busy = false
     // seeds and keys are written too, before they are sealed
     if (buffer.length > KEPT_BYTES) grow(FIRST_BYTES, 0)
     else buffer.fill(0, 0, at)
@@ -40,8 +45,10 @@ export function write(value: unknown): Uint8Array {
 
 function grow(length: number, kept: number): void {
   const before = buffer
-  buffer = new Uint8Array(length)
-  view = new DataView(buffer.buffer)
+  const larger = new Uint8Array(length)
+  const viewOfIt = new DataView(larger.buffer)
+  buffer = larger
+  view = viewOfIt
   buffer.set(before.subarray(0, kept))
   before.fill(0)
 }

@@ -12,6 +12,7 @@ import type { JobId } from '../jobs/job.js'
 import { MAX_OPEN_JOBS, MAX_STATEMENTS_PER_REQUEST } from '../limits.js'
 import type { LogOutcome } from '../peer.js'
 import { attemptKey } from '../secagg/member/state.js'
+import { isGossiped, outcomeOf } from '../secagg/record.js'
 import { PROTOCOL_VERSIONS, type WireMessage, type WireOf } from '../wire.js'
 import { learnDatasets } from './catalogue.js'
 import { type DeskState, learnPrekeys, ownAmong, prekeysOf } from './desk.js'
@@ -162,7 +163,9 @@ async function onHello(desk: DeskState, from: Hex, message: WireOf<'hello'>, flo
       member === undefined || member.progress.ended === null
         ? undefined
         : member.records.get(attemptKey(member.progress))
-    if (last !== undefined) floor.send(from, `outcome/${id}`, { type: 'outcome', record: last })
+    if (last === undefined) continue
+    const { job, round, attempt } = last
+    floor.send(from, `outcome/${id}`, isGossiped(last) ? outcomeOf(last) : { type: 'ended', job, round, attempt })
   }
   return accept
 }

@@ -294,13 +294,16 @@ const openBox = (turn: Turn, box: Box): Uint8Array | undefined =>
   openSealed(box, turn.context.self, turn.context.sealingSecret, releaseContext(turn.jobId))
 
 function fittingResult(plain: Uint8Array, roundId: Hex, commitment: Hex): RequestState['result'] {
-  const { released, salt } = decode(plain) as { released?: unknown; salt?: unknown }
-  if (!(released instanceof Uint8Array) || !(salt instanceof Uint8Array)) return undefined
-  return commitResult(salt, released, roundId) === commitment ? { released, salt } : undefined
+  try {
+    const { released, salt } = decode(plain) as { released?: unknown; salt?: unknown }
+    const isPair = released instanceof Uint8Array && salt instanceof Uint8Array
+    return isPair && commitResult(salt, released, roundId) === commitment ? { released, salt } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 const nameOf = (turn: Turn, key: Hex): string => turn.context.roster.members.get(key)?.name ?? key.slice(0, 12)
-
 function setStatus(turn: Turn, status: JobStatus, code: string): void {
   turn.state = { ...turn.state, status: { status, code } }
   notify(turn, 'job-status', { status, code })

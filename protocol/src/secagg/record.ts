@@ -10,7 +10,8 @@ import { survivorsHash } from '../history.js'
 import type { CommitteeRecord, Roster } from '../identity/roster.js'
 import { absentSeats } from '../jobs/check.js'
 import type { Job, JobId } from '../jobs/job.js'
-import type { AttemptRecord } from '../wire.js'
+import { MAX_GOSSIPED_RECORD_BYTES } from '../limits.js'
+import { type AttemptRecord, encodeWire, type WireOf } from '../wire.js'
 import { type Profile, profileOf } from './committee.js'
 import { type Electorate, type Instance, verifyCertificate } from './consensus-messages.js'
 import { OPENED, type OpenedBody, type Specification } from './messages.js'
@@ -132,3 +133,16 @@ export function endingOf(
     ? { status: 'released', code: 'released' }
     : { status: 'suppressed', code: opened.code ?? 'suppressed' }
 }
+
+/** A long record goes to many: one message, encoded once. */
+const outcomes = new WeakMap<AttemptRecord, WireOf<'outcome'>>()
+
+export function outcomeOf(record: AttemptRecord): WireOf<'outcome'> {
+  const found = outcomes.get(record) ?? { type: 'outcome' as const, record }
+  outcomes.set(record, found)
+  return found
+}
+
+/** Whether it is short enough to be announced; of a longer one members tell that it is there. */
+export const isGossiped = (record: AttemptRecord): boolean =>
+  encodeWire(outcomeOf(record)).length <= MAX_GOSSIPED_RECORD_BYTES

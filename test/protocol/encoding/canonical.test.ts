@@ -92,6 +92,19 @@ describe('canonical encoding', () => {
       assert.equal(bytesToHex(encode(one)), bytesToHex(libraryEncode(one)))
   })
 
+  it('refuses a value that encodes something while it is encoded, and goes on', () => {
+    const value = {
+      get inner() {
+        return encode(1)
+      },
+    }
+    assert.equal(
+      outcome(() => encode([value])),
+      'internal',
+    )
+    assert.equal(bytesToHex(encode([1])), '8101')
+  })
+
   it('has no form for what is not plain', () => {
     for (const one of [
       new Map(),

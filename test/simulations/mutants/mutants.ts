@@ -23,6 +23,7 @@ export interface Mutant {
 }
 
 const SITE_ROUNDS = 'jobs/site/rounds.ts'
+const SITE_JUDGING = 'jobs/site/judging.ts'
 const OPENING = 'secagg/member/opening.ts'
 const LATE = 'turn.context.nowMs >= specification.body.openBy'
 
@@ -140,21 +141,21 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       { file: 'secagg/specification.ts', from: 'state: basis.stateCommitment,', to: 'state: null,' },
       {
-        file: SITE_ROUNDS,
+        file: SITE_JUDGING,
         from: 'message.previous === null || specification.state === null',
         to: 'message.previous === null',
       },
       {
-        file: SITE_ROUNDS,
+        file: SITE_JUDGING,
         from: '    body.commitment === specification.state\n',
         to: '    body.commitment !== null\n',
       },
       {
-        file: SITE_ROUNDS,
+        file: SITE_JUDGING,
         from: 'turn.context.sealingSecret, specification.state)',
         to: "turn.context.sealingSecret, body.commitment ?? '')",
       },
-      { file: SITE_ROUNDS, from: 'body.roundId) !== specification.state)', to: 'body.roundId) !== body.commitment)' },
+      { file: SITE_JUDGING, from: 'body.roundId) !== specification.state)', to: 'body.roundId) !== body.commitment)' },
     ],
   },
   {
@@ -219,7 +220,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'if (succession !== undefined) return\n',
       },
       {
-        file: SITE_ROUNDS,
+        file: SITE_JUDGING,
         from: "if (successionOf(context.roster, job.committee, job.dataset) !== undefined) return ignore('committee-superseded')",
         to: 'void successionOf',
       },

@@ -12,7 +12,6 @@ import type { ContributeOutcome } from '../../ports.js'
 import type { ComputeAnswer } from '../../secagg/compute.js'
 import { checkRecord, type Ending, endingOf } from '../../secagg/record.js'
 import { proofOfRecord } from '../../secagg/set-proof.js'
-import { comparePlaces, type Place } from '../../secagg/standing.js'
 import type { WireMessage, WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { CANCEL, DECISION } from '../messages.js'
@@ -20,7 +19,6 @@ import { decideByPolicy, onOperator, sendDecision } from './deciding.js'
 import { ask, askMembers, onStanding } from './resolving.js'
 import { contribute, onComputed, onContributed, onGreeted, onRound } from './rounds.js'
 import {
-  attemptOf,
   audit,
   beginTurn,
   endedUntold,
@@ -169,21 +167,35 @@ function onOutcome(turn: Turn, { record }: WireOf<'outcome'>): Verdict {
   return accept
 }
 
-/** Gossip may have missed this site: it asks whoever says that the job has ended for what became of its rounds. */
+/** Gossip may have missed this site: it asks one who says that the job has ended, and after a while another. */
 function onEnded(turn: Turn, from: Hex, { job, round, attempt }: WireOf<'ended'>): Verdict {
   if (!turn.seats.includes(from)) return reject('not-a-member', 'no seat in this job')
-  const open = [...turn.state.rounds].flatMap(([name, one]) => (one.resolved ? [] : [attemptOf(name)]))
-  const waits = !turn.state.settled && (isOpen(turn) || endedUntold(turn.state))
-  if (open.length === 0 && !waits) return ignore('known')
-  const [first] = [...open, { round, attempt }].sort(comparePlaces)
-  send(turn, `behind/${from}`, from, { type: 'behind', job, ...(first as Place) })
+  const isOver = !isOpen(turn) && !endedUntold(turn.state)
+  if (turn.state.settled || (isOver && [...turn.state.rounds.values()].every((one) => one.resolved)))
+    return ignore('known')
+  const { nowMs } = turn.context
+  const askedAtMs = turn.state._askedAtMs
+  if (askedAtMs !== undefined && nowMs < askedAtMs + ASK_ANOTHER_MS) return later('asked-another')
+  turn.state = { ...turn.state, _askedAtMs: nowMs }
+  const message = { type: 'behind' as const, job, round, attempt }
+  turn.effects.push({
+    type: 'send',
+    id: `${turn.jobId}/behind/${from}`,
+    to: from,
+    message,
+    untilMs: nowMs + ASK_ANOTHER_MS,
+  })
   return accept
 }
+
+/** What a member may take to send two records to its share of a thousand sites. */
+const ASK_ANOTHER_MS = 10_000
 
 /** How the job ended, also for a site that has closed it without knowing, or sits it out. Its own refusal or failure stays. */
 function learnEnding(turn: Turn, { status, code }: Ending, included: boolean): void {
   const before = turn.state.status
   turn.state = { ...turn.state, settled: true }
+  for (const name of turn.state.rounds.keys()) markResolved(turn, name)
   if (before.status === 'refused' || !(isOpen(turn) || endedUntold(turn.state))) return
   if (before.status === status && before.code === code) return
   setStatus(turn, status, code, included ? 'included in the sum' : 'not included in the sum')

@@ -34,6 +34,8 @@ export interface SiteState {
   readonly standings: Table<WireOf<'standing'>>
   /** how the job ended is known: a record says so, or a quorum of members that know of no end */
   readonly settled: boolean
+  /** when a member was asked for the record of the end (milliseconds) */
+  readonly _askedAtMs: number | undefined
 }
 
 /** Code of a job that this node sits out, and whose end it may have heard in a life that it does not remember. */
@@ -49,6 +51,7 @@ export function newSite(job: Signed): SiteState {
     sent: new Map(),
     standings: new Map(),
     settled: false,
+    _askedAtMs: undefined,
   }
 }
 

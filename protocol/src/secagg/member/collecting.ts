@@ -41,8 +41,10 @@ export function advanceCollecting(turn: Turn): void {
   const { context } = turn
   if (!turn.state.attempt.announced) {
     const primary = proposerSeat(electorate(turn), 0) === turn.seat
-    const graceMs = context.timings.graceMs + specification.body.cohort.length * ANNOUNCE_MS_PER_SITE
-    const dueMs = (turn.state.attempt.specifiedAtMs ?? context.nowMs) + (primary ? 0 : graceMs)
+    const specifiedAtMs = turn.state.attempt.specifiedAtMs ?? context.nowMs
+    const { cohort, closesAt } = specification.body
+    const patienceMs = Math.min(cohort.length * ANNOUNCE_MS_PER_SITE, Math.max(0, closesAt - specifiedAtMs) / 4)
+    const dueMs = specifiedAtMs + (primary ? 0 : context.timings.graceMs + Math.floor(patienceMs))
     if (context.nowMs >= dueMs) announceRound(turn, specification.body)
     else setTimer(turn, 'announce', dueMs)
   }

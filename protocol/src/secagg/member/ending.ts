@@ -7,12 +7,11 @@ import { openSigned, payloadHash, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, type Verdict } from '../../encoding/verdict.js'
 import { guardKey } from '../../jobs/check.js'
 import { DECISION } from '../../jobs/messages.js'
-import { MAX_GOSSIPED_RECORD_BYTES } from '../../limits.js'
 import { withEntry } from '../../machine.js'
-import { type AttemptRecord, encodeWire, type GuardRefusal } from '../../wire.js'
+import type { AttemptRecord, GuardRefusal } from '../../wire.js'
 import { proposerSeat, valueId } from '../consensus-messages.js'
 import { HAVE, OPENED, SPECIFICATION } from '../messages.js'
-import { checkRecord, endingOf } from '../record.js'
+import { checkRecord, endingOf, isGossiped, outcomeOf } from '../record.js'
 import { proofOfRecord } from '../set-proof.js'
 import { impliedSurvivors } from './admissible.js'
 import { clearSuspicion, expire, fellows, isUnresolved } from './closing.js'
@@ -99,14 +98,7 @@ function finish(turn: Turn, opened: Signed | null): void {
   }
   spread(turn, record, primary)
   if (ended === null) update(turn, freshAttempt())
-  else
-    update(turn, {
-      attempt: { ...turn.state.attempt, finished: true },
-      submissions: new Map(),
-      partials: new Map(),
-      _held: new Map(),
-      _sums: undefined,
-    })
+  else updateAttempt(turn, { finished: true })
 }
 
 /**
@@ -114,8 +106,8 @@ function finish(turn: Turn, opened: Signed | null): void {
  * sites, and later, in case one of them is down, everybody.
  */
 function spread(turn: Turn, record: AttemptRecord, primary: boolean): void {
-  const message = { type: 'outcome' as const, record }
-  const isShort = encodeWire(message).length <= MAX_GOSSIPED_RECORD_BYTES
+  const message = outcomeOf(record)
+  const isShort = isGossiped(record)
   if (primary && isShort) turn.effects.push({ type: 'publish', message })
   if (turn.state.progress.ended === null) return
   if (primary) sendOutcome(turn, record)
@@ -126,7 +118,7 @@ function spread(turn: Turn, record: AttemptRecord, primary: boolean): void {
 
 /** To the other members and the researcher, who wait for it. */
 function sendOutcome(turn: Turn, record: AttemptRecord): void {
-  const message = { type: 'outcome' as const, record } // one object, encoded once
+  const message = outcomeOf(record)
   for (const key of new Set([...fellows(turn), turn.job.researcher]))
     if (key !== turn.context.self) send(turn, 'outcome', key, message)
 }

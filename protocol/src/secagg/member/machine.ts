@@ -17,10 +17,11 @@ import type { ComputeAnswer } from '../compute.js'
 import type { TimedPhase } from '../consensus.js'
 import { OPENED, SPECIFICATION, WITHDRAWAL } from '../messages.js'
 import { openByCommittee, openQuorumSpecification } from '../specification.js'
-import { advanceClosed, ask, fellows, isUnresolved, onStanding, tellStandings } from './closing.js'
+import { answerPast, askAhead, onBehind, onEnded, placeOf } from './catching-up.js'
+import { advanceClosed, ask, fellows, onStanding } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
-import { advanceDeciding, feed, onConsensus, tellAgreement } from './deciding.js'
-import { advanceEnding, onRecord, release, releaseAgain, tellEnd } from './ending.js'
+import { advanceDeciding, feed, onConsensus } from './deciding.js'
+import { advanceEnding, onRecord, release, tellEnd } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onSums, tryOpen } from './opening.js'
@@ -33,7 +34,6 @@ import {
   beginTurn,
   deadline,
   type MemberState,
-  send,
   sendToMembers,
   setTimer,
   specificationOf,
@@ -86,6 +86,7 @@ function take(turn: Turn, event: MemberEvent): Verdict {
       takeTimer(turn, event.name)
       return accept
     case 'computed':
+      if (turn.state.progress.ended !== null) return ignore('past')
       if (event.tag === `${attemptKey(turn.state.progress)}/partials` && event.answer.kind === 'partials') {
         const { sums, holdings } = event.answer
         const whole = holdings.every((one) => one.whole)
@@ -163,57 +164,6 @@ function takeTimer(turn: Turn, name: string): void {
 }
 
 type OfAttempt = Extract<WireMessage, { attempt: number }>
-
-/** Where a message stands against the attempt under way. */
-function placeOf(turn: Turn, { round, attempt }: Place): 'past' | 'now' | 'ahead' {
-  const { progress } = turn.state
-  if (progress.ended !== null) return 'past'
-  if (round === progress.round && attempt === progress.attempt) return 'now'
-  return round < progress.round || (round === progress.round && attempt < progress.attempt) ? 'past' : 'ahead'
-}
-
-type Place = { readonly round: number; readonly attempt: number }
-
-/** A member that is behind gets the records of what it missed instead of an answer. */
-function answerPast(turn: Turn, from: Hex, since: Place): Verdict {
-  if (!turn.seats.includes(from)) return ignore('past')
-  sendRecords(turn, from, since)
-  return ignore('past')
-}
-
-/** Once the job has ended records are everybody's, and so is where its members stand if there is no outcome. */
-function onBehind(turn: Turn, from: Hex, since: Place): Verdict {
-  if (turn.state.progress.ended === null) {
-    const place = placeOf(turn, since)
-    if (place === 'now' && turn.seats.includes(from)) tellAgreement(turn, from)
-    return place === 'past' ? answerPast(turn, from, since) : ignore('not-past')
-  }
-  sendRecords(turn, from, since)
-  tellStandings(turn, from)
-  releaseAgain(turn, from)
-  return accept
-}
-
-function sendRecords(turn: Turn, to: Hex, since: Place): void {
-  for (const [name, record] of turn.state.records) {
-    if (record.round > since.round || (record.round === since.round && record.attempt >= since.attempt))
-      send(turn, `outcome/${name}`, to, { type: 'outcome', record })
-  }
-}
-
-/** Others are further: this member asks for what led there, and takes the message when it has caught up. */
-function askAhead(turn: Turn, from: Hex): Verdict {
-  if (turn.seats.includes(from)) send(turn, 'behind', from, { type: 'behind', ...attemptName(turn) })
-  return later('ahead')
-}
-
-/** A fellow knows how the job ended: if this member does not, it asks for what led there. */
-function onEnded(turn: Turn, from: Hex, at: Place): Verdict {
-  if (!turn.seats.includes(from)) return reject('not-a-member', 'no seat in this job')
-  if (placeOf(turn, at) === 'past' && !isUnresolved(turn)) return ignore('known')
-  send(turn, 'behind', from, { type: 'behind', ...attemptName(turn) })
-  return accept
-}
 
 function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
   switch (message.type) {

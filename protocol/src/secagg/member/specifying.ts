@@ -123,7 +123,8 @@ function propose(turn: Turn): void {
     absent.includes(seat) ? null : (pick(context.prekeys(committee.index, key), turn.jobId) ?? null),
   )
   // it would not be valid; keys of members that come back may still arrive
-  if (seats.filter((one) => one === null).length > turn.profile.maxAbsent) return
+  if (seats.filter((one) => one === null).length > turn.profile.maxAbsent)
+    return setTimer(turn, 'propose', context.nowMs + context.timings.graceMs)
   const pinned = turn.state.progress.pinned !== null
   const body = buildSpecification(basis(turn), {
     cohort,

@@ -148,22 +148,26 @@ export function newMember(job: Signed): MemberState {
   }
 }
 
+const FORGOTTEN = {
+  submissions: new Map<string, Stored>(),
+  partials: new Map<string, WireOf<'partials'>>(),
+  _held: new Map<string, Holdings>(),
+  _sums: undefined,
+}
+
 export function freshAttempt() {
   return {
     attempt: FRESH_ATTEMPT,
     withdrawals: new Map<string, Signed>(),
     candidates: new Map<string, Signed>(),
     specification: undefined,
-    submissions: new Map<string, Stored>(),
     haves: new Map<string, Signed>(),
     consensus: undefined,
     certificate: undefined,
-    partials: new Map<string, WireOf<'partials'>>(),
     openings: new Map<string, Signed>(),
     result: undefined,
     sealed: undefined,
-    _held: new Map<string, Holdings>(),
-    _sums: undefined,
+    ...FORGOTTEN,
   }
 }
 
@@ -258,7 +262,6 @@ export const attemptName = (turn: Turn): { job: Hex; round: number; attempt: num
 
 export const attemptKey = ({ round, attempt }: { round: number; attempt: number }): string => `${round}.${attempt}`
 
-/** How long a message about this job is worth delivering. */
 export const deadline = (turn: Turn): number => turn.job.notAfter + OPEN_MARGIN_MS
 
 /** Whoever connects asks again; so after the job a message is worth no more than this (milliseconds). */
@@ -270,7 +273,6 @@ export function send(turn: Turn, id: string, to: Hex, message: WireMessage, unti
   turn.effects.push({ type: 'send', id: `${turn.jobId}/${id}/${to}`, to, message, untilMs })
 }
 
-/** To every other present member of the committee. */
 export function sendToMembers(turn: Turn, id: string, message: WireMessage): void {
   for (const key of electorate(turn).seats) if (key !== null && key !== turn.context.self) send(turn, id, key, message)
 }
@@ -289,10 +291,11 @@ export function audit(turn: Turn, event: string, fields: Fields = {}): void {
   turn.effects.push({ type: 'audit', event, fields: { job: turn.jobId, round, attempt, ...fields } })
 }
 
-/** One-time keys end with their attempt; the record is the tombstone. */
+/** One-time keys and all they opened end with their attempt; the record is the tombstone. */
 export function eraseSecrets(turn: Turn): void {
   for (const key of turn.state.attempt.keys) turn.effects.push({ type: 'erase-secret', name: secretName(key) })
   updateAttempt(turn, { keys: [] })
+  update(turn, FORGOTTEN)
 }
 
 /** Puts on record that a member or a site contradicted itself or lied. */
@@ -314,6 +317,4 @@ export function updateAttempt(turn: Turn, change: Partial<Attempt>): void {
 }
 
 /** A site's or member's name for logs; the key's first digits if the roster has none. */
-export function nameOf(turn: Turn, key: Hex): string {
-  return turn.context.roster.members.get(key)?.name ?? key.slice(0, 12)
-}
+export const nameOf = (turn: Turn, key: Hex): string => turn.context.roster.members.get(key)?.name ?? key.slice(0, 12)
