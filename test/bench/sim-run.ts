@@ -47,7 +47,7 @@ async function profiled(work: () => Promise<void>): Promise<Readonly<Record<stri
   const session = new Session()
   session.connect()
   await session.post('Profiler.enable')
-  await session.post('Profiler.setSamplingInterval', { interval: 2000 })
+  await session.post('Profiler.setSamplingInterval', { interval: 10_000 })
   await session.post('Profiler.start')
   await work()
   const { profile } = await session.post('Profiler.stop')
