@@ -66,6 +66,20 @@ describe('when a job is over', () => {
     }
   })
 
+  it('a site knows what was certified in a long job of several rounds, also if it came to nothing in the end', async () => {
+    const one = await world({ sites: 66 })
+    const { federation } = one
+    const job = await submit(federation, logisticJob(federation))
+    await until(federation, 'round 2', () => (viewAt(federation, 'site-e', job)?.round ?? 0) >= 2)
+    federation.node('site-e').failure = 'time-limit'
+    assert.ok(await federation.finish(job, MINUTE_MS))
+    await pass(federation, 60)
+    const { status, code } = rolesOf(one, 'site-f', job).site?.status ?? {}
+    assert.deepEqual([status, code], ['failed', 'pinned-site-left'])
+    const sets = [...federation.node('site-f').disk.entries.keys()].filter((key) => key.startsWith('desk/history/'))
+    assert.equal(sets.length, 1)
+  })
+
   it('a site that was away learns how it ended, long after its time', async () => {
     const one = await world({ sites: 66 })
     const { federation } = one

@@ -41,10 +41,12 @@ export function onBehind(turn: Turn, from: Hex, since: Place): Verdict {
 
 /** A member goes from one to the next. All sets of a job are one, so for a site the last of a set and the last of all do. */
 function sendRecords(turn: Turn, to: Hex, since: Place): void {
-  const records = [...turn.state.records].filter(([, one]) => comparePlaces(one, since) >= 0)
+  const records = [...turn.state.records]
   const ofSet = records.findLast(([, { certificate }]) => certificate.value.kind === 'survivors')
   const last = records.at(-1)
-  const wanted = turn.seats.includes(to) ? records : records.filter((one) => one === ofSet || one === last)
+  const wanted = turn.seats.includes(to)
+    ? records.filter(([, one]) => comparePlaces(one, since) >= 0)
+    : records.filter((one) => one === ofSet || one === last)
   for (const [name, record] of wanted) send(turn, `outcome/${name}`, to, outcomeOf(record))
 }
 
