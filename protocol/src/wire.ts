@@ -65,6 +65,8 @@ export const wireSchema = z.discriminatedUnion('type', [
     versions: z.array(z.int()).max(16),
     log: z.strictObject({ size: z.int().min(0), checkpoint: bytesSchema.nullable() }),
     jobs: z.array(hexSchema).max(MAX_OPEN_JOBS),
+    /** the sender's newest `datasets`, if it ever announced any */
+    datasets: signedSchema.nullable(),
     /** when the sender was started (milliseconds) */
     life: z.int().min(0),
   }),

@@ -119,7 +119,8 @@ describe('a round without an outcome', () => {
     const { federation, watch } = one
     const notAfter = federation.clock.now() + MINUTE_MS
     const job = await submit(federation, describeJob(federation, { notAfter }))
-    await until(federation, 'closed', () => audited(federation, 'site-c', 'round-closed') > 0)
+    const closed = () => MEMBERS.every((name) => audited(federation, name, 'round-closed') > 0)
+    await until(federation, 'closed', closed)
     const away = ['site-c', 'site-e'].map((name) => federation.node(name))
     for (const node of away) node.kill()
     await federation.clock.run(notAfter + 11 * MINUTE_MS)

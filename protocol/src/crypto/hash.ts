@@ -1,6 +1,11 @@
 /** SHA-256, HMAC and HKDF (RFC 2104, RFC 5869). All inputs and outputs are bytes. */
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
-import { hmacSha256 as nativeHmac, sha256 as nativeSha256, sha256Hex as nativeSha256Hex } from './native/index.js'
+import {
+  hmacSha256 as nativeHmac,
+  hmacSha256Hex as nativeHmacHex,
+  sha256 as nativeSha256,
+  sha256Hex as nativeSha256Hex,
+} from './native/index.js'
 
 export { bytesToHex, concatBytes, hexToBytes, utf8ToBytes }
 
@@ -19,12 +24,25 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
   return nativeHmac(key, parts)
 }
 
+export function hmacSha256Hex(key: Uint8Array, ...parts: readonly Uint8Array[]): Hex {
+  return nativeHmacHex(key, parts)
+}
+
 const HASH_BYTES = 32
 
 /** RFC 5869: extract, then as many blocks of expand as `length` asks for. */
 export function hkdfSha256(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
+  return hkdfExpand(hkdfExtract(secret, salt), info, length)
+}
+
+/** RFC 5869, section 2.2: once for everything that is derived from one secret under one salt. */
+export function hkdfExtract(secret: Uint8Array, salt: Uint8Array): Uint8Array {
+  return hmacSha256(salt, secret)
+}
+
+/** RFC 5869, section 2.3. */
+export function hkdfExpand(key: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   if (length > 255 * HASH_BYTES) throw new RangeError('HKDF gives at most 255 blocks')
-  const key = hmacSha256(salt, secret)
   const out = new Uint8Array(length)
   let block = new Uint8Array(0)
   for (let at = 0, counter = 1; at < length; at += HASH_BYTES, counter++) {

@@ -20,23 +20,42 @@ const HPKE_SUITE = concatBytes(utf8ToBytes('HPKE'), Uint8Array.of(0x00, 0x20, 0x
 const VERSION = utf8ToBytes('HPKE-v1')
 const MODE_BASE = Uint8Array.of(0)
 const EMPTY = new Uint8Array(0)
+/** the number of HKDF-Expand's first block */
+const FIRST_BLOCK = Uint8Array.of(1)
+
+/** What LabeledExtract puts in front of its input (RFC 9180, section 4). */
+const labeled = (suite: Uint8Array, label: string): Uint8Array => concatBytes(VERSION, suite, utf8ToBytes(label))
+
+/** What LabeledExpand does, with the length it gives; one block of HKDF-Expand is all this suite needs (at most 32 bytes). */
+const labeledOf = (suite: Uint8Array, label: string, length: number) => ({
+  prefix: concatBytes(Uint8Array.of(0, length), labeled(suite, label)),
+  length,
+})
 
 /** RFC 9180, section 4, LabeledExtract. */
-function labeledExtract(suite: Uint8Array, salt: Uint8Array, label: string, ikm: Uint8Array): Uint8Array {
-  return hmacSha256(salt, VERSION, suite, utf8ToBytes(label), ikm)
+function labeledExtract(label: Uint8Array, salt: Uint8Array, ikm: Uint8Array): Uint8Array {
+  return hmacSha256(salt, label, ikm)
 }
 
-/** RFC 9180, section 4, LabeledExpand; one block of HKDF-Expand is all this suite needs (length ≤ 32). */
+/** RFC 9180, section 4, LabeledExpand. */
 function labeledExpand(
-  suite: Uint8Array,
+  { prefix, length }: ReturnType<typeof labeledOf>,
   prk: Uint8Array,
-  label: string,
   info: Uint8Array,
-  length: number,
 ): Uint8Array {
-  const prefix = Uint8Array.of(0, length)
-  return hmacSha256(prk, prefix, VERSION, suite, utf8ToBytes(label), info, Uint8Array.of(1)).subarray(0, length)
+  return hmacSha256(prk, prefix, info, FIRST_BLOCK).subarray(0, length)
 }
+
+const DKP_PRK = labeled(KEM_SUITE, 'dkp_prk')
+const SK = labeledOf(KEM_SUITE, 'sk', KEY_BYTES)
+const EAE_PRK = labeled(KEM_SUITE, 'eae_prk')
+const SHARED_SECRET = labeledOf(KEM_SUITE, 'shared_secret', KEY_BYTES)
+const INFO_HASH = labeled(HPKE_SUITE, 'info_hash')
+const SECRET = labeled(HPKE_SUITE, 'secret')
+const KEY = labeledOf(HPKE_SUITE, 'key', KEY_BYTES)
+const BASE_NONCE = labeledOf(HPKE_SUITE, 'base_nonce', NONCE_BYTES)
+/** of an empty psk_id, which base mode has */
+const PSK_ID_HASH = labeledExtract(labeled(HPKE_SUITE, 'psk_id_hash'), EMPTY, EMPTY)
 
 export interface KeyPair {
   readonly secret: Uint8Array
@@ -46,8 +65,8 @@ export interface KeyPair {
 /** RFC 9180, section 7.1.3: a key pair from at least 32 bytes of key material. */
 export function deriveKeyPair(ikm: Uint8Array): KeyPair {
   assert(ikm.length >= KEY_BYTES, 'key material has at least 32 bytes')
-  const prk = labeledExtract(KEM_SUITE, EMPTY, 'dkp_prk', ikm)
-  const secret = labeledExpand(KEM_SUITE, prk, 'sk', EMPTY, KEY_BYTES)
+  const prk = labeledExtract(DKP_PRK, EMPTY, ikm)
+  const secret = labeledExpand(SK, prk, EMPTY)
   return { secret, publicKey: x25519PublicKey(secret) }
 }
 
@@ -85,8 +104,8 @@ function agree(secret: Uint8Array, peer: Uint8Array): Uint8Array | undefined {
 
 /** RFC 9180, section 4.1, ExtractAndExpand: the KEM's shared secret. */
 export function kemSecret(shared: Uint8Array, enc: Uint8Array, recipientPublic: Uint8Array): Uint8Array {
-  const prk = labeledExtract(KEM_SUITE, EMPTY, 'eae_prk', shared)
-  return labeledExpand(KEM_SUITE, prk, 'shared_secret', concatBytes(enc, recipientPublic), KEY_BYTES)
+  const prk = labeledExtract(EAE_PRK, EMPTY, shared)
+  return labeledExpand(SHARED_SECRET, prk, concatBytes(enc, recipientPublic))
 }
 
 /** RFC 9180, section 5.1, KeySchedule in base mode: the AEAD key and the nonce of the first and only message. */
@@ -94,16 +113,9 @@ export function keySchedule(
   secret: Uint8Array,
   info: Uint8Array,
 ): { readonly key: Uint8Array; readonly nonce: Uint8Array } {
-  const context = concatBytes(
-    MODE_BASE,
-    labeledExtract(HPKE_SUITE, EMPTY, 'psk_id_hash', EMPTY),
-    labeledExtract(HPKE_SUITE, EMPTY, 'info_hash', info),
-  )
-  const prk = labeledExtract(HPKE_SUITE, secret, 'secret', EMPTY)
-  return {
-    key: labeledExpand(HPKE_SUITE, prk, 'key', context, KEY_BYTES),
-    nonce: labeledExpand(HPKE_SUITE, prk, 'base_nonce', context, NONCE_BYTES),
-  }
+  const context = concatBytes(MODE_BASE, PSK_ID_HASH, labeledExtract(INFO_HASH, EMPTY, info))
+  const prk = labeledExtract(SECRET, secret, EMPTY)
+  return { key: labeledExpand(KEY, prk, context), nonce: labeledExpand(BASE_NONCE, prk, context) }
 }
 
 /**

@@ -135,9 +135,7 @@ export function openSigned<T>(signed: Signed, kind: Kind<T>): Opened<T> {
   const same = lately.get(name)
   const opened = same?.kind === kind ? (same.opened as Opened<T>) : open(signed, kind)
   alreadyOpened.set(signed, { kind, opened })
-  lately.delete(name)
-  lately.set(name, { kind, opened })
-  if (lately.size > LATELY) lately.delete(lately.keys().next().value as string)
+  remember(name, { kind, opened, bytes: signed.payload.length })
   return opened
 }
 
@@ -149,14 +147,28 @@ interface Before {
 /** Signed objects are immutable and machines look at the same ones again and again: each is verified once. */
 const alreadyOpened = new WeakMap<Pick<Signed, 'payload'>, Before>()
 /** The same object comes from several peers, and inside of others: those opened last are known by their bytes, oldest first. */
-const lately = new Map<string, Before>()
-const LATELY = 2048
+const lately = new Map<string, Before & { readonly bytes: number }>()
+/** Of payloads: the approvals of some thousand sites, and the specifications that name them. */
+const LATELY_BYTES = 8 * 1024 * 1024
+let latelyBytes = 0
+
+function remember(name: string, one: Before & { readonly bytes: number }): void {
+  if (one.bytes > LATELY_BYTES) return
+  latelyBytes += one.bytes - (lately.get(name)?.bytes ?? 0)
+  lately.delete(name)
+  lately.set(name, one)
+  for (const [oldest, { bytes }] of lately) {
+    if (latelyBytes <= LATELY_BYTES) break
+    lately.delete(oldest)
+    latelyBytes -= bytes
+  }
+}
 
 /** Equal for equal objects alone: every length is in it. */
 function contentName({ kind, version, payload, signatures }: Signed): string {
-  const parts = signatures.flatMap((one) => [utf8ToBytes(one.signer), one.signature])
-  const lengths = parts.map((one) => one.length).join(' ')
-  return `${kind}/${version}/${payload.length}/${lengths}/${sha256Hex(payload, ...parts)}`
+  const signers = signatures.map((one) => `${one.signer} ${one.signature.length}`).join(' ')
+  const content = sha256Hex(payload, ...signatures.map((one) => one.signature))
+  return `${kind}/${version}/${payload.length}/${signers}/${content}`
 }
 
 function open<T>(signed: Signed, kind: Kind<T>): Opened<T> {

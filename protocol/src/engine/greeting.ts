@@ -47,16 +47,14 @@ export interface Floor {
 
 /** The first words to a member that came into reach. */
 export function greet(desk: DeskState, floor: Floor, to: Hex): void {
-  sayHello(floor, to)
+  sayHello(desk, floor, to)
   offerPrekeys(desk, floor, to)
   offerHistory(desk, floor, to)
   offerRetirements(desk, floor, to)
-  const own = desk.datasets.get(floor.self)
-  if (own !== undefined) floor.send(to, 'datasets', { type: 'datasets', announcement: own })
 }
 
 /** Members of a committee answer it with what they have heard from this node. */
-export function sayHello(floor: Floor, to: Hex): void {
+export function sayHello(desk: DeskState, floor: Floor, to: Hex): void {
   const checkpoint = floor.log.checkpoint?.bytes ?? null
   const log = { size: floor.log.leaves.length, checkpoint }
   floor.send(to, 'hello', {
@@ -64,6 +62,7 @@ export function sayHello(floor: Floor, to: Hex): void {
     versions: [...PROTOCOL_VERSIONS],
     log,
     jobs: [...floor.jobs.keys()].slice(0, MAX_OPEN_JOBS),
+    datasets: desk.datasets.get(floor.self) ?? null,
     life: floor.life,
   })
 }
@@ -148,6 +147,7 @@ async function onHello(desk: DeskState, from: Hex, message: WireOf<'hello'>, flo
     })
     return reject('version-mismatch', `this node speaks protocol version ${PROTOCOL_VERSIONS.join(', ')}`)
   }
+  if (message.datasets !== null) await floor.keep(learnDatasets(desk, floor.log.roster, floor.nowMs, message.datasets))
   if (isSeated(floor.log.roster, floor.self))
     floor.send(from, 'seen', seenMessage({ life: message.life, mark: desk.marks.get(from) ?? null }, floor.jobs))
   const held = floor.log.checkpoint?.bytes

@@ -29,7 +29,7 @@ function committeeOf(kernel: Kernel, { signed }: JobRoles): readonly Hex[] {
 export function askGreetings(kernel: Kernel, floor: Floor, ids: ReadonlySet<JobId>): void {
   const older = olderJobs(kernel).filter(([id]) => ids.has(id) && kernel.openJobs().has(id))
   const wanted = new Set(older.flatMap(([, roles]) => committeeOf(kernel, roles)))
-  for (const key of wanted) if (key !== kernel.key && !kernel.marks.greeted.has(key)) sayHello(floor, key)
+  for (const key of wanted) if (key !== kernel.key && !kernel.marks.greeted.has(key)) sayHello(kernel.desk, floor, key)
 }
 
 /** Within a turn: a member has said what it knows of this node, and which jobs it knows. */

@@ -58,14 +58,18 @@ export function canonicalWhere(where: readonly Condition[]): Condition[] {
 }
 
 /** What the guard against differencing counts as the same question (docs/spec/secure-aggregation.md, guard). */
-export function guardKey(job: Pick<Job, 'dataset' | 'analysis' | 'parameters' | 'where'>): Hex {
-  return hashOf({
-    dataset: job.dataset,
-    analysis: job.analysis.hash,
-    parameters: job.parameters,
-    where: canonicalWhere(job.where),
-  })
+export function guardKey(job: Question): Hex {
+  const before = guardKeys.get(job)
+  if (before !== undefined) return before
+  const { dataset, analysis, parameters, where } = job
+  const key = hashOf({ dataset, analysis: analysis.hash, parameters, where: canonicalWhere(where) })
+  guardKeys.set(job, key)
+  return key
 }
+
+type Question = Pick<Job, 'dataset' | 'analysis' | 'parameters' | 'where'>
+/** Jobs never change, and each approval of a thousand is held against its job's. */
+const guardKeys = new WeakMap<Question, Hex>()
 
 /** Seats (ascending) of the organisations of the researcher and the recipients: absent in this job. */
 export function absentSeats(

@@ -4,7 +4,7 @@
  * length is fixed, hiding because HMAC is a pseudo-random function. Hashes without a secret are only for bytes that nobody
  * can guess: masked slices and sealed envelopes. Every input starts with its own label and its place in the round.
  */
-import { bytesToHex, type Hex, hmacSha256, sha256Hex } from '../crypto/hash.js'
+import { type Hex, hmacSha256Hex, sha256Hex } from '../crypto/hash.js'
 import { encode } from '../encoding/canonical.js'
 import { assert } from '../errors.js'
 
@@ -12,7 +12,7 @@ const SECRET_BYTES = 32
 
 function commit(secret: Uint8Array, subject: readonly (string | number)[], data: Uint8Array): Hex {
   assert(secret.length === SECRET_BYTES, 'a commitment needs a secret of 32 bytes')
-  return bytesToHex(hmacSha256(secret, encode([...subject, data.length]), data))
+  return hmacSha256Hex(secret, encode([...subject, data.length]), data)
 }
 
 /** A site's commitment to the seed of one subset, published with its submission; holders of the seed check it. */

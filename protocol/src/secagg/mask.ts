@@ -3,7 +3,16 @@
  * docs/spec/secure-aggregation.md, "Masking". Every derivation is salted with the round, so a seed is good
  * for one round; that a master secret is fresh for every attempt is the caller's duty.
  */
-import { bytesToHex, concatBytes, type Hex, hexToBytes, hkdfSha256, hmacSha256 } from '../crypto/hash.js'
+import {
+  bytesToHex,
+  concatBytes,
+  type Hex,
+  hexToBytes,
+  hkdfExpand,
+  hkdfExtract,
+  hkdfSha256,
+  hmacSha256Hex,
+} from '../crypto/hash.js'
 import { aes128CtrStream } from '../crypto/native/index.js'
 import { encode } from '../encoding/canonical.js'
 import { assert } from '../errors.js'
@@ -13,10 +22,16 @@ import { addInto, type RingBits, wordBytes } from './ring.js'
 export const SEED_BYTES = 32
 const BLOCK_BYTES = 16
 
-/** The seed of one t-subset of seats for one site: 32 bytes of HKDF-SHA256 (RFC 5869) over a fresh 32-byte master. */
-export function deriveSeed(master: Uint8Array, roundId: Hex, site: Hex, subset: readonly number[]): Uint8Array {
+/** For each of these t-subsets of seats a seed of one site: 32 bytes of HKDF-SHA256 (RFC 5869) over a fresh 32-byte master. */
+export function deriveSeeds(
+  master: Uint8Array,
+  roundId: Hex,
+  site: Hex,
+  subsets: readonly (readonly number[])[],
+): Uint8Array[] {
   assert(master.length === SEED_BYTES, 'a master secret has 32 bytes')
-  return hkdfSha256(master, hexToBytes(roundId), encode(['flamesh/seed/1', site, subset]), SEED_BYTES)
+  const key = hkdfExtract(master, hexToBytes(roundId))
+  return subsets.map((subset) => hkdfExpand(key, encode(['flamesh/seed/1', site, subset]), SEED_BYTES))
 }
 
 /** The counter block `blocks` after `iv`: a big-endian 128-bit number that wraps (NIST SP 800-38A, appendix B.1). */
@@ -73,9 +88,7 @@ export interface PartialSubject {
 export function partialMac(macKey: Uint8Array, subject: PartialSubject, data: Uint8Array): Hex {
   const { roundId, survivors, slice, part } = subject
   assert(macKey.length === SEED_BYTES, 'a MAC key has 32 bytes')
-  return bytesToHex(
-    hmacSha256(macKey, encode(['flamesh/partial/1', roundId, survivors, slice, part, data.length]), data),
-  )
+  return hmacSha256Hex(macKey, encode(['flamesh/partial/1', roundId, survivors, slice, part, data.length]), data)
 }
 
 /**

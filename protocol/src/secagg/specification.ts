@@ -173,16 +173,20 @@ const isSorted = (keys: readonly string[]): boolean =>
 function checkCohortList(specification: Specification, basis: RoundBasis, roster: Roster): void {
   const sites = specification.cohort.map((one) => one.site)
   if (!isSorted(sites)) refuse('cohort', 'the cohort is not sorted and distinct')
-  const members = sites.map((key) => roster.members.get(key))
-  if (members.some((one) => one === undefined || !one.roles.includes('site')))
-    refuse('cohort', 'the cohort names one who is no site')
-  const organisations = new Set(members.map((one) => one?.organisation))
+  const organisations = new Set<string>()
+  for (const key of sites) {
+    const member = roster.members.get(key)
+    if (member === undefined || !member.roles.includes('site'))
+      return refuse('cohort', 'the cohort names one who is no site')
+    organisations.add(member.organisation)
+  }
   if (organisations.size !== sites.length) refuse('cohort', 'two sites of one organisation')
   if (organisations.size < specification.minCohort) refuse('minimum-cohort', 'the cohort is below its minimum')
   const named = new Set(basis.job.cohort.sites)
   if (named.size > 0 && !sites.every((key) => named.has(key))) refuse('cohort', 'a site that the job does not name')
+  if (basis.pinned === null) return
   const listed = new Set(sites)
-  if (basis.pinned?.some((key) => !listed.has(key))) refuse('cohort', 'a pinned site is missing')
+  if (basis.pinned.some((key) => !listed.has(key))) refuse('cohort', 'a pinned site is missing')
 }
 
 /**

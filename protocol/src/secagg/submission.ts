@@ -9,7 +9,7 @@ import { decode, encode } from '../encoding/canonical.js'
 import { bytesSchema } from '../encoding/signed.js'
 import { envelopeHash, seedCommitment, sliceHash } from './commitment.js'
 import { holdersOf, type Profile, profileOf, seedsOf, sliceRange, slicesOf, subsets } from './committee.js'
-import { deriveSeed, maskVector } from './mask.js'
+import { deriveSeeds, maskVector } from './mask.js'
 import type { Prekey, Specification, Submission } from './messages.js'
 import { encodeVector, wordBytes } from './ring.js'
 
@@ -76,7 +76,7 @@ export function prepareSubmission(input: PrepareInput): PreparedSubmission {
     2 ** specification.boundBits,
   )
   const master = randomness.subarray(0, 32)
-  const seeds = subsets(profile).map((subset) => deriveSeed(master, roundId, site, subset))
+  const seeds = deriveSeeds(master, roundId, site, subsets(profile))
   const masked = maskVector(encoded, seeds, specification.ring)
   const slices = Array.from({ length: specification.slices }, (_, slice) => sliceOf(specification, masked, slice))
   const unsealed: Submission = {

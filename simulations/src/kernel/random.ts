@@ -1,5 +1,5 @@
 /** One random stream for each name, all from one seed: SHA-256 in counter mode. Not secret, and not meant to be. */
-import { sha256, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
+import { hash } from 'node:crypto'
 import type { Random } from '@flamesh/protocol/ports.js'
 
 export interface SeededRandom extends Random {
@@ -10,13 +10,13 @@ export interface SeededRandom extends Random {
 }
 
 export function seededRandom(seed: number, stream: string): SeededRandom {
-  const prefix = utf8ToBytes(`flamesh-sim/${seed}/${stream}/`)
+  const prefix = `flamesh-sim/${seed}/${stream}/`
   let block = 0
   let drawn: Uint8Array = new Uint8Array()
   let at = 0
   const byte = (): number => {
     if (at === drawn.length) {
-      drawn = sha256(prefix, utf8ToBytes(String(block++)))
+      drawn = hash('sha256', `${prefix}${block++}`, 'buffer')
       at = 0
     }
     return drawn[at++] as number

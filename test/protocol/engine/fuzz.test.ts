@@ -39,6 +39,9 @@ async function samples(): Promise<readonly WireMessage[]> {
       proof: null,
     },
   ]
+  const hello = watch.seen.map((one) => one.message).find((one) => one.type === 'hello')
+  assert.ok(hello?.datasets)
+  more.push({ type: 'datasets', announcement: hello.datasets })
   const byType = new Map<string, WireMessage>()
   for (const message of [...watch.seen.map((one) => one.message), ...more]) byType.set(message.type, message)
   const signed = federation.node('site-a').disk.entries.get(`job/${job}/signed`) as Uint8Array

@@ -4,7 +4,7 @@ import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import { commitResult, envelopeHash, seedCommitment, sliceHash } from '@flamesh/protocol/secagg/commitment.js'
 import { profileOf, subsets } from '@flamesh/protocol/secagg/committee.js'
 import {
-  deriveSeed,
+  deriveSeeds,
   maskVector,
   maskWords,
   partialMac,
@@ -18,6 +18,8 @@ const roundId = hex(bytesOf('round', 32))
 const otherRound = hex(bytesOf('another round', 32))
 const sites = [hex(bytesOf('site a', 32)), hex(bytesOf('site b', 32))]
 const master = bytesOf('master', 32)
+const deriveSeed = (secret: Uint8Array, round: string, site: string, subset: readonly number[]): Uint8Array =>
+  deriveSeeds(secret, round, site, [subset])[0]!
 const seedCase = (round: string, site: string, subset: readonly number[]): unknown => ({
   master: hex(master),
   roundId: round,
@@ -37,7 +39,7 @@ const streamCase = (s: Uint8Array, ring: RingBits, from: number, to: number): un
   words: hex(maskWords(s, ring, from, to)),
 })
 const maskCase = (ring: RingBits, members: number): unknown => {
-  const seeds = subsets(profileOf(members)!).map((subset) => deriveSeed(master, roundId, sites[0]!, subset))
+  const seeds = deriveSeeds(master, roundId, sites[0]!, subsets(profileOf(members)!))
   const encoded = encodeVector([1, -2.5, 0.1], ring, 40, 1000)
   return { ring, encoded: hex(encoded), seeds: seeds.map(hex), masked: hex(maskVector(encoded, seeds, ring)) }
 }

@@ -60,33 +60,34 @@ function cachedPublicKey(crv: Curve, key: Uint8Array): KeyObject {
 }
 
 export function sha256(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = joined(parts)
-  const digest = whole === undefined ? hashOfParts(parts).digest() : hashOnce('sha256', whole, 'buffer')
+  const digest = joined(parts, (whole) => hashOnce('sha256', whole, 'buffer')) ?? hashOfParts(parts).digest()
   return new Uint8Array(digest.buffer, digest.byteOffset, digest.length)
 }
 
 /** As 64 lowercase hexadecimal characters. */
 export function sha256Hex(parts: readonly Uint8Array[]): string {
-  const whole = joined(parts)
-  return whole === undefined ? hashOfParts(parts).digest('hex') : hashOnce('sha256', whole)
+  return joined(parts, (whole) => hashOnce('sha256', whole)) ?? hashOfParts(parts).digest('hex')
 }
 
 /** Up to here joining parts costs less than an object of OpenSSL's that takes them one by one. */
 const JOINED_BYTES = 4096
+const joint = new Uint8Array(JOINED_BYTES)
 
-function joined(parts: readonly Uint8Array[]): Uint8Array | undefined {
+/** What `use` makes of the parts as one, if they are few bytes; it must not keep them. */
+function joined<T>(parts: readonly Uint8Array[], use: (whole: Uint8Array) => T): T | undefined {
   const [only] = parts
-  if (parts.length === 1) return only
+  if (parts.length === 1) return use(only as Uint8Array)
   let length = 0
   for (const part of parts) length += part.length
   if (length > JOINED_BYTES) return undefined
-  const whole = new Uint8Array(length)
   let at = 0
   for (const part of parts) {
-    whole.set(part, at)
+    joint.set(part, at)
     at += part.length
   }
-  return whole
+  const result = use(joint.subarray(0, length))
+  joint.fill(0, 0, length) // secrets come through here
+  return result
 }
 
 function hashOfParts(parts: readonly Uint8Array[]): ReturnType<typeof createHash> {
@@ -96,10 +97,20 @@ function hashOfParts(parts: readonly Uint8Array[]): ReturnType<typeof createHash
 }
 
 export function hmacSha256(key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
-  const mac = createHmac('sha256', key)
-  for (const part of parts) mac.update(part)
-  const digest = mac.digest()
+  const digest = hmacOfParts(key, parts).digest()
   return new Uint8Array(digest.buffer, digest.byteOffset, digest.length)
+}
+
+/** As 64 lowercase hexadecimal characters. */
+export function hmacSha256Hex(key: Uint8Array, parts: readonly Uint8Array[]): string {
+  return hmacOfParts(key, parts).digest('hex')
+}
+
+function hmacOfParts(key: Uint8Array, parts: readonly Uint8Array[]): ReturnType<typeof createHmac> {
+  const mac = createHmac('sha256', key)
+  const taken = joined(parts, (whole) => mac.update(whole))
+  if (taken === undefined) for (const part of parts) mac.update(part)
+  return mac
 }
 
 /**

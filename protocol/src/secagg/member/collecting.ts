@@ -48,12 +48,7 @@ export function advanceCollecting(turn: Turn): void {
     if (context.nowMs >= dueMs) announceRound(turn, specification.body)
     else setTimer(turn, 'announce', dueMs)
   }
-  const settled = specification.body.cohort.every(
-    ({ site }, index) =>
-      turn.state.submissions.has(String(index)) ||
-      turn.state.withdrawals.has(site) ||
-      !activeMember(context.roster, site, context.nowMs),
-  )
+  const settled = !isWaiting(turn, specification.body)
   const over =
     turn.state.cancelled !== undefined ||
     context.nowMs >= specification.body.closesAt ||
@@ -62,6 +57,23 @@ export function advanceCollecting(turn: Turn): void {
   if (settled || over) closeRound(turn, specification.body, specification.roundId)
   else setTimer(turn, 'close', specification.body.closesAt)
 }
+
+/** Whether a site of the cohort has yet to answer. One that had not a moment ago is looked at first: a thousand may follow. */
+function isWaiting(turn: Turn, specification: Specification): boolean {
+  const { state, context } = turn
+  const isAwaited = (index: number): boolean => {
+    const site = specification.cohort[index]?.site
+    if (site === undefined || state.submissions.has(String(index)) || state.withdrawals.has(site)) return false
+    return activeMember(context.roster, site, context.nowMs) !== undefined
+  }
+  if (isAwaited(awaited.get(specification) ?? 0)) return true
+  const found = specification.cohort.findIndex((_, index) => isAwaited(index))
+  awaited.set(specification, found)
+  return found >= 0
+}
+
+/** The index of the site that was waited for last. */
+const awaited = new WeakMap<Specification, number>()
 
 /**
  * A pause is for sites that may come back. A pinned site that left does not, and a site that has heard of a revoked seat no
