@@ -3,16 +3,11 @@
  * The checkpoint stands apart so that a log that lost its end is noticed (a damaged store may open without it). What
  * nobody can notice here is a whole folder put back from an old copy: see docs/guide/registry-operator.md.
  */
-import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { bytesToHex } from '@flamesh/protocol/crypto/hash.js'
-import { ed25519Key } from '@flamesh/protocol/crypto/native/index.js'
 import type { Signer } from '@flamesh/protocol/encoding/signed.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
-
-const SEED_BYTES = 32
-const OTHERS = 0o077
+import { readPrivate, SEED_BYTES, signerOf } from './key-file.js'
 
 export const folderPaths = (dir: string) => ({
   key: join(dir, 'hub.key'),
@@ -44,17 +39,7 @@ export async function makeFolder(dir: string): Promise<void> {
   await chmod(dir, 0o700)
 }
 
-function signerOf(seed: Uint8Array): Signer {
-  const key = ed25519Key(seed)
-  return { publicKey: bytesToHex(key.publicKey), sign: key.sign }
-}
-
-/** Draws the hub's key. It reaches the disk only with `keepKey`, when there is a log to go with it. */
-export function drawKey(): { readonly seed: Uint8Array; readonly signer: Signer } {
-  const seed = new Uint8Array(randomBytes(SEED_BYTES))
-  return { seed, signer: signerOf(seed) }
-}
-
+/** The key reaches the disk when there is a log to go with it. */
 export const keepKey = (dir: string, seed: Uint8Array) => writeSynced(folderPaths(dir).key, seed)
 
 /** Throws `hub-not-initialised`, `key-permissions` or `hub-key-mismatch`. */
@@ -65,10 +50,7 @@ export async function readKey(dir: string): Promise<Signer> {
       hint: 'run: flamesh-hub init --dir DIR',
     })
   }
-  if (((await stat(path)).mode & OTHERS) !== 0) {
-    throw new FlameshError('key-permissions', `${path} can be read by others`, { hint: `run: chmod 600 ${path}` })
-  }
-  const seed = new Uint8Array(await readFile(path))
+  const seed = await readPrivate(path)
   if (seed.length !== SEED_BYTES) {
     throw new FlameshError('hub-key-mismatch', `${path} is not a hub key`, { hint: 'restore hub.key from your backup' })
   }

@@ -18,8 +18,9 @@ import { activeMember, memberByName } from '@flamesh/protocol/identity/roster.js
 import { type Entry, openStatement, signStatement } from '@flamesh/protocol/identity/statements.js'
 import { MAX_CLOCK_SKEW_MS } from '@flamesh/protocol/limits.js'
 import type { Write } from '@flamesh/protocol/ports.js'
-import { drawKey, folderPaths, keepCheckpoint, keepKey, makeFolder, readKey } from './folder.js'
+import { folderPaths, keepCheckpoint, keepKey, makeFolder, readKey } from './folder.js'
 import { checkInvite, decodeInviteRecord, encodeInviteRecord, type InviteRecord, requestHash } from './invites.js'
+import { drawKey } from './key-file.js'
 import { CHECKPOINT_KEY, type HubStore, inviteKey, openStore, peerKey, statementKey } from './store.js'
 import { loadLog } from './stored-log.js'
 

@@ -4,11 +4,14 @@
  */
 import { analysisHash, findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import { hexSchema } from '@flamesh/protocol/encoding/signed.js'
+import { decodeSigned, hexSchema } from '@flamesh/protocol/encoding/signed.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import { decodeBase64 } from '@flamesh/protocol/identity/base.js'
 import { nameSchema, ROLES } from '@flamesh/protocol/identity/certificate.js'
-import { memberByName } from '@flamesh/protocol/identity/roster.js'
+import { type ImageAttestation, imageByDigest, memberByName } from '@flamesh/protocol/identity/roster.js'
 import type { Entry } from '@flamesh/protocol/identity/statements.js'
+import { digestSchema } from '@flamesh/protocol/images/description.js'
+import { MAX_STATEMENT_BYTES } from '@flamesh/protocol/limits.js'
 import { z } from 'zod'
 import type { Hub } from './hub.js'
 import { rosterView } from './roster-view.js'
@@ -50,7 +53,16 @@ export const operationSchema = z.discriminatedUnion('operation', [
     analysisHash: hexSchema.optional(),
     reason: textSchema,
   }),
-  z.strictObject({ operation: z.literal('floor'), threshold: z.int().min(1), reviewers: z.array(z.string()).min(1) }),
+  /** the reviews of one description, collected in one signed object, in base64 */
+  z.strictObject({ operation: z.literal('attest-image'), review: z.string().max(2 * MAX_STATEMENT_BYTES) }),
+  z.strictObject({ operation: z.literal('withdraw-image'), digest: digestSchema, reason: textSchema }),
+  z.strictObject({
+    operation: z.literal('floor'),
+    threshold: z.int().min(1),
+    reviewers: z.array(z.string()).min(1),
+    /** of each reviewer, in the same order */
+    keys: z.array(hexSchema).optional(),
+  }),
   z.strictObject({ operation: z.literal('revoke'), name: nameSchema, reason: textSchema }),
   z.strictObject({ operation: z.literal('roster') }),
   z.strictObject({ operation: z.literal('verify'), hubKey: hexSchema.optional() }),
@@ -75,7 +87,7 @@ export async function perform(hub: Hub, operation: Operation): Promise<Operation
       const succeeds = committees(hub, operation.succeeds)
       const entry = { type: 'name-committee' as const, name, members, datasets }
       const said = { name, members: operation.members, datasets, succeeds: operation.succeeds }
-      return nameCommittee(hub, succeeds.length === 0 ? entry : { ...entry, succeeds }, said)
+      return append(hub, succeeds.length === 0 ? entry : { ...entry, succeeds }, said)
     }
     case 'attest': {
       const { analysis, reviewers } = operation
@@ -96,8 +108,16 @@ export async function perform(hub: Hub, operation: Operation): Promise<Operation
       )
     }
     case 'floor': {
-      const { threshold, reviewers } = operation
-      return append(hub, { type: 'set-policy-floor', threshold, reviewers }, { threshold, reviewers })
+      const { threshold, reviewers, keys } = operation
+      const said = { threshold, reviewers, ...(keys === undefined ? {} : { keys }) }
+      return append(hub, { type: 'set-policy-floor', ...said }, said)
+    }
+    case 'attest-image':
+      return attestImage(hub, operation.review)
+    case 'withdraw-image': {
+      const { digest, reason } = operation
+      const { hash, description } = imageByDigest(hub.state.roster, digest) ?? {}
+      return append(hub, { type: 'withdraw-image', digest, reason }, { image: description?.image, hash, reason })
     }
     case 'revoke': {
       const { name, reason } = operation
@@ -119,20 +139,30 @@ export function verifyView(state: Hub['state'], hubKey: Hex): OperationResult {
   return { verified: true, hubKey, size: state.leaves.length, root: checkpoint?.root, signedAt }
 }
 
-async function append(hub: Hub, entry: Entry, said: OperationResult): Promise<OperationResult> {
-  return { index: await hub.append(entry), ...said }
+/** What to do about a rule that the log would break. */
+const HINTS: Readonly<Record<string, string>> = {
+  'dataset-served': 'to replace that committee, name it: --succeeds NAME',
+  'image-withdrawn': 'describe the image as it is now, and have that description reviewed',
+  'no-policy-floor': 'say who reviews: flamesh-hub floor --threshold NUMBER --reviewer NAME=KEY …',
+  'reviewer-unknown': '"flamesh-hub roster" lists the reviewers; "flamesh-hub floor" says who they are',
+  'reviewers-missing': 'name each with --reviewer; of an image, give the review of each with --review',
 }
 
-async function nameCommittee(hub: Hub, entry: Entry, said: OperationResult): Promise<OperationResult> {
+async function append(hub: Hub, entry: Entry, said: OperationResult): Promise<OperationResult> {
   try {
-    return await append(hub, entry, said)
+    return { index: await hub.append(entry), ...said }
   } catch (error) {
-    if (!(error instanceof FlameshError) || error.code !== 'dataset-served') throw error
-    throw new FlameshError(error.code, error.message, {
-      hint: 'to replace that committee, name it: --succeeds NAME',
-      cause: error,
-    })
+    if (!(error instanceof FlameshError)) throw error
+    const hint = HINTS[error.code]
+    throw hint === undefined ? error : new FlameshError(error.code, error.message, { hint, cause: error })
   }
+}
+
+async function attestImage(hub: Hub, text: string): Promise<OperationResult> {
+  const review = decodeSigned(decodeBase64(text))
+  const { index } = (await append(hub, { type: 'attest-image', review }, {})) as { index: number }
+  const made = [...hub.state.roster.images.values()].find((one) => one.index === index) as ImageAttestation
+  return { index, image: made.description.image, hash: made.hash, reviewers: made.reviewers }
 }
 
 /** Indices of the named committees, ascending. */

@@ -1,6 +1,7 @@
 /** The roster for people and scripts: names instead of keys, and what waits. It proves nothing; nodes fold the log. */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { committeeFor, type Member, type Roster } from '@flamesh/protocol/identity/roster.js'
+import type { ImageDescription } from '@flamesh/protocol/images/description.js'
 import type { Hub } from './hub.js'
 
 export interface RosterView {
@@ -32,6 +33,15 @@ export interface RosterView {
     readonly reviewers: readonly string[]
     readonly withdrawn: boolean
     readonly index: number
+  }[]
+  readonly images: readonly {
+    readonly image: string
+    /** of the description */
+    readonly hash: Hex
+    readonly reviewers: readonly string[]
+    readonly withdrawn: boolean
+    readonly index: number
+    readonly description: ImageDescription
   }[]
   readonly invites: readonly { readonly name: string; readonly organisation: string; readonly expiresAt: string }[]
   readonly policyFloor: Roster['policyFloor'] | null
@@ -67,6 +77,9 @@ export function rosterView(hub: Hub): RosterView & Record<string, unknown> {
     }),
     attestations: roster.attestations.map(({ analysis, analysisHash, reviewers, withdrawn, index }) => {
       return { analysis, hash: analysisHash, reviewers, withdrawn, index }
+    }),
+    images: [...roster.images.values()].map(({ hash, reviewers, withdrawn, index, description }) => {
+      return { image: description.image, hash, reviewers, withdrawn, index, description }
     }),
     invites: hub.openInvites().map(({ name, organisation, expiresAt }) => {
       return { name, organisation, expiresAt: iso(expiresAt) }

@@ -1,6 +1,6 @@
 /** Every bound of the protocol in one place, each with its reason. Byte counts are of encoded messages. */
 
-/** A committee has at most seven members; a handover or an attestation may carry two committees' worth. */
+/** A committee has at most seven members; a handover may carry two committees' worth, an image that many reviews. */
 export const MAX_SIGNATURES = 16
 /** Gossip is for announcements; above this the pubsub link of older peers would be closed for good. */
 export const MAX_GOSSIP_BYTES = 256 * 1024
@@ -14,8 +14,10 @@ export const MAX_JOB_BYTES = 64 * 1024
 export const MAX_COHORT = 2048
 /** Rows of the log a node asks for at once. */
 export const MAX_STATEMENTS_PER_REQUEST = 1000
-/** One statement: a certificate or a committee with its datasets. */
+/** One statement: a certificate, a committee with its datasets, or an image's description and its reviews. */
 export const MAX_STATEMENT_BYTES = 16 * 1024
+/** A description of an image: what remains of a statement when sixteen reviews are under it. */
+export const MAX_DESCRIPTION_BYTES = 12 * 1024
 /** Words in one site's vector. */
 export const MAX_DIMENSION = 1 << 20
 /** Fisher scoring and Newton's method converge in fewer than ten steps or not at all. */

@@ -2,7 +2,7 @@
 import { errorCode } from '@flamesh/protocol/errors.js'
 
 const EXIT_CODES = {
-  usage: { exit: 2, codes: ['bad-request', 'schema'] },
+  usage: { exit: 2, codes: ['bad-request', 'description-invalid', 'file-unusable', 'schema', 'yaml-invalid'] },
   configuration: {
     exit: 3,
     codes: [
@@ -10,13 +10,15 @@ const EXIT_CODES = {
       'hub-exists',
       'hub-not-initialised',
       'insecure-listen',
+      'key-exists',
+      'key-malformed',
       'key-permissions',
       'listen-address',
       'listen-failed',
     ],
   },
   unreachable: { exit: 4, codes: ['daemon-unreachable'] },
-  notFound: { exit: 5, codes: ['member-not-found', 'not-attested', 'analysis-unknown'] },
+  notFound: { exit: 5, codes: ['analysis-unknown', 'file-not-found', 'member-not-found', 'not-attested'] },
   refused: {
     exit: 6,
     codes: [
@@ -25,15 +27,18 @@ const EXIT_CODES = {
       'committee-role',
       'committee-size',
       'dataset-served',
+      'image-withdrawn',
       'key-taken',
       'name-taken',
+      'no-policy-floor',
       'not-a-member',
       'not-succeeded',
+      'reviewer-unknown',
       'reviewers-missing',
       'statement-too-large',
     ],
   },
-  verification: { exit: 8, codes: ['encoding', 'hub-key-mismatch', 'log-damaged', 'signature'] },
+  verification: { exit: 8, codes: ['encoding', 'hub-key-mismatch', 'log-damaged', 'review-differs', 'signature'] },
   running: { exit: 9, codes: ['already-running'] },
 } as const satisfies Record<string, { exit: number; codes: readonly string[] }>
 

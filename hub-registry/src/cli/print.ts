@@ -15,6 +15,16 @@ function section(title: string, head: readonly string[], rows: readonly (readonl
 const day = (iso: string) => iso.slice(0, 10)
 const short = (hex: string) => `${hex.slice(0, 16)}…`
 
+function floorText({ threshold, reviewers, keys }: NonNullable<RosterView['policyFloor']>): string[] {
+  const needed = `an attestation needs ${threshold} of ${reviewers.join(', ')}`
+  if (keys === undefined) return [`${needed}; no image can be attested, since their keys are not named`]
+  return section(
+    `${needed}; of an image, signed with their keys`,
+    ['reviewer', 'key'],
+    reviewers.map((name, at) => [name, keys[at] as string]),
+  )
+}
+
 export function rosterText(result: OperationResult): string {
   const roster = result as unknown as RosterView
   const floor = roster.policyFloor
@@ -47,16 +57,26 @@ export function rosterText(result: OperationResult): string {
       ]),
     ),
     ...section(
+      'images',
+      ['image', 'reviewers', 'status', 'hash'],
+      roster.images.map((i) => [i.image, i.reviewers.join(', '), i.withdrawn ? 'withdrawn' : 'stands', short(i.hash)]),
+    ),
+    ...section(
       'open invites',
       ['name', 'organisation', 'until'],
       roster.invites.map((i) => [i.name, i.organisation, i.expiresAt]),
     ),
-    ...(floor === null || floor === undefined
-      ? []
-      : [`an attestation needs ${floor.threshold} of ${floor.reviewers.join(', ')}`]),
+    ...(floor === null || floor === undefined ? [] : floorText(floor)),
   ].join('\n')
 }
 
-export function print(result: OperationResult, json: boolean, text: (result: OperationResult) => string): void {
+/** The result on standard output; `beside` is for a person to read, on standard error, and left out with `--json`. */
+export function print(
+  result: OperationResult,
+  json: boolean,
+  text: (result: OperationResult) => string,
+  beside?: string,
+): void {
+  if (!json && beside !== undefined) process.stderr.write(`${beside}\n`)
   process.stdout.write(`${json ? JSON.stringify(result) : text(result)}\n`)
 }

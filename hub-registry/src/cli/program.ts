@@ -1,47 +1,10 @@
 /** The commands of `flamesh-hub`: their words, options and help. What they do is in operations.ts and serve.ts. */
-import { resolve } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { initHub } from '../hub.js'
-import type { OperationResult } from '../operations.js'
+import { add, type Common, hex, list, operate, whole } from './command.js'
 import { print, rosterText } from './print.js'
-import { run } from './run.js'
+import { addReviews } from './reviews.js'
 import type { ServeOptions } from './serve.js'
-
-interface Common {
-  readonly dir: string
-  readonly json?: boolean
-}
-
-type Text = (result: OperationResult) => string
-
-const folder = (text: string) => resolve(text)
-const list = (text: string) => text.split(',').map((item) => item.trim())
-const collect = (text: string, held: string[] | undefined) => [...(held ?? []), text]
-
-function whole(text: string): number {
-  if (!/^[1-9][0-9]{0,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above 0.')
-  return Number(text)
-}
-
-function hex(text: string): string {
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError('It must be 64 lowercase hexadecimal characters.')
-  return text
-}
-
-function add(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .addOption(
-      new Option('--dir <folder>', 'folder of the hub').env('FLAMESH_HUB_DIR').argParser(folder).makeOptionMandatory(),
-    )
-    .option('--json', 'print the result as JSON')
-}
-
-/** A command that is one operation; whether the operation is well-formed is for `run` to say. */
-function operate<O extends Common>(command: Command, text: Text, operation: (options: O) => object): void {
-  command.action(async (options: O) => print(await run(options.dir, operation(options)), options.json === true, text))
-}
 
 function addLifeCycle(program: Command): void {
   add(program, 'init', 'make a new hub: its key and an empty log').action(async ({ dir, json }: Common) => {
@@ -98,36 +61,6 @@ function addMembers(program: Command): void {
       .option('--succeeds <names>', 'comma-separated names of committees that serve some of these datasets now', list),
     (result) => `committee ${result['name']} is named (statement ${result['index']})`,
     ({ name, members, datasets, succeeds = [] }) => ({ operation: 'committee', name, members, datasets, succeeds }),
-  )
-}
-
-function addReviews(program: Command): void {
-  operate<Common & { analysis: string; hash?: string; reviewer: string[] }>(
-    add(program, 'attest', 'state that an analysis was reviewed')
-      .requiredOption('--analysis <name>', 'name of the analysis')
-      .option('--hash <hex>', 'its content hash; known already for a built-in analysis', hex)
-      .requiredOption('--reviewer <name>', 'who reviewed it; repeat for more', collect),
-    (result) => `${result['analysis']} is attested (statement ${result['index']})`,
-    ({ analysis, hash, reviewer }) => {
-      return { operation: 'attest', analysis, analysisHash: hash, reviewers: reviewer }
-    },
-  )
-  operate<Common & { analysis: string; hash?: string; reason: string }>(
-    add(program, 'withdraw', 'take an attestation back')
-      .requiredOption('--analysis <name>', 'name of the analysis')
-      .option('--hash <hex>', 'its content hash; known already for a built-in analysis', hex)
-      .requiredOption('--reason <text>', 'why; every node can read it'),
-    (result) => `the attestation of ${result['analysis']} is withdrawn (statement ${result['index']})`,
-    ({ analysis, hash, reason }) => {
-      return { operation: 'withdraw', analysis, analysisHash: hash, reason }
-    },
-  )
-  operate<Common & { threshold: number; reviewers: string[] }>(
-    add(program, 'floor', 'ask for so many reviewers of every attestation from now on')
-      .requiredOption('--threshold <number>', 'how many', whole)
-      .requiredOption('--reviewers <names>', 'comma-separated: of whom', list),
-    (result) => `an attestation now needs ${result['threshold']} reviewers (statement ${result['index']})`,
-    ({ threshold, reviewers }) => ({ operation: 'floor', threshold, reviewers }),
   )
 }
 

@@ -1,26 +1,25 @@
 /**
  * The fold: statements in, roster out. Deterministic and without a clock, so that every node that holds the same log holds
  * the same roster. Implements docs/spec/identity.md, rules. A statement that breaks a rule rejects the whole extension:
- * nothing of it is kept. Signatures and hashes are checked before (sync.ts).
+ * nothing of it is kept. The hub's signatures and hashes are checked before (log.ts), those of reviewers here.
  */
 import type { Hex } from '../crypto/hash.js'
+import { digestOf } from '../images/description.js'
+import { type Broken, broken } from './broken.js'
 import type { Certificate } from './certificate.js'
+import { attestImage } from './image-attestation.js'
 import {
   type AttestationRecord,
   activeMember,
   type CommitteeRecord,
   committeeFor,
+  type ImageAttestation,
+  imageByDigest,
   type Member,
   type Roster,
   type Succession,
 } from './roster.js'
 import { COMMITTEE_SIZES, type Entry, type Statement } from './statements.js'
-
-/** The rule a statement breaks. Codes are stable (docs/reference/errors.md). */
-export interface Broken {
-  readonly code: string
-  readonly message: string
-}
 
 export type FoldOutcome =
   | { readonly ok: true; readonly roster: Roster }
@@ -31,11 +30,10 @@ interface Draft extends Roster {
   readonly members: Map<Hex, Member>
   readonly committees: Map<number, CommitteeRecord>
   readonly attestations: AttestationRecord[]
+  readonly images: Map<Hex, ImageAttestation>
 }
 
 type Entryof<T extends Entry['type']> = Extract<Entry, { type: T }>
-
-const broken = (code: string, message: string): Broken => ({ code, message })
 
 /** Folds statements, in log order, onto a roster. The roster given is not changed. */
 export function extendRoster(roster: Roster, statements: readonly Statement[]): FoldOutcome {
@@ -44,6 +42,7 @@ export function extendRoster(roster: Roster, statements: readonly Statement[]): 
     members: new Map(roster.members),
     committees: new Map(roster.committees),
     attestations: [...roster.attestations],
+    images: new Map(roster.images),
   }
   for (const statement of statements) {
     const outcome = apply(draft, statement)
@@ -91,8 +90,21 @@ function apply(draft: Draft, statement: Statement): Draft | Broken {
       draft.committees.set(index, succeeds.length === 0 ? record : { ...record, succeeds })
       return draft
     }
-    case 'set-policy-floor':
-      return { ...draft, policyFloor: { threshold: entry.threshold, reviewers: entry.reviewers } }
+    case 'set-policy-floor': {
+      const { threshold, reviewers, keys } = entry
+      return { ...draft, policyFloor: { index, threshold, reviewers, keys } }
+    }
+    case 'attest-image': {
+      const made = attestImage(entry.review, draft.policyFloor, index)
+      if ('code' in made) return made
+      draft.images.set(made.hash, made)
+      return draft
+    }
+    case 'withdraw-image': {
+      const one = imageByDigest(draft, entry.digest) as ImageAttestation
+      draft.images.set(one.hash, { ...one, withdrawn: true })
+      return draft
+    }
   }
 }
 
@@ -114,6 +126,12 @@ function check(draft: Draft, { timestamp, entry }: Statement): Broken | undefine
       return checkCommittee(draft, entry, timestamp)
     case 'set-policy-floor':
       return undefined
+    case 'attest-image':
+      return checkImage(draft, attestImage(entry.review, draft.policyFloor, draft.size))
+    case 'withdraw-image':
+      return imageByDigest(draft, entry.digest) === undefined
+        ? broken('not-attested', `no attestation of the image ${entry.digest} to withdraw`)
+        : undefined
   }
 }
 
@@ -173,6 +191,17 @@ function checkAttestation(draft: Draft, entry: Entryof<'attest-analysis'>): Brok
         'reviewers-missing',
         `the policy floor asks for ${floor.threshold} of ${floor.reviewers.join(', ')}; ${counted} reviewed`,
       )
+}
+
+function checkImage(draft: Draft, made: ImageAttestation | Broken): Broken | undefined {
+  if ('code' in made) return made
+  const { image } = made.description
+  // reviews bear no date: those of a description that was withdrawn could be shown again
+  if (draft.images.get(made.hash)?.withdrawn === true)
+    return broken('image-withdrawn', `the attestation of ${image} under this description was withdrawn, for good`)
+  return imageByDigest(draft, digestOf(made.description)) === undefined
+    ? undefined
+    : broken('already-attested', `${image} is attested already`)
 }
 
 /** What a committee takes over from each that it succeeds: the datasets that one serves until now. */

@@ -3,6 +3,7 @@
  * roster to believe. Implements docs/spec/identity.md, roster.
  */
 import type { Hex } from '../crypto/hash.js'
+import { digestOf, type ImageDescription } from '../images/description.js'
 
 export type Role = 'site' | 'aggregator' | 'researcher' | 'relay'
 
@@ -51,10 +52,26 @@ export interface AttestationRecord {
   readonly withdrawn: boolean
 }
 
+/** The attestation of a container image. It outlives the floor it was made under, and ends only by being withdrawn. */
+export interface ImageAttestation {
+  readonly index: number
+  /** of the description: what jobs and policies name the analysis by */
+  readonly hash: Hex
+  readonly description: ImageDescription
+  /** names of those whose signatures it carries, in their order */
+  readonly reviewers: readonly string[]
+  /** index of the policy floor that it was made under, which names the reviewers' keys */
+  readonly floor: number
+  readonly withdrawn: boolean
+}
+
 /** From its statement on, an attestation needs `threshold` of these reviewers. */
 export interface PolicyFloor {
+  readonly index: number
   readonly threshold: number
   readonly reviewers: readonly string[]
+  /** one a reviewer, in the same order; undefined: no image can be attested */
+  readonly keys?: readonly Hex[] | undefined
 }
 
 export interface Roster {
@@ -66,10 +83,18 @@ export interface Roster {
   /** by index of the statement */
   readonly committees: ReadonlyMap<number, CommitteeRecord>
   readonly attestations: readonly AttestationRecord[]
+  /** by hash of the description, withdrawn ones included */
+  readonly images: ReadonlyMap<Hex, ImageAttestation>
   readonly policyFloor?: PolicyFloor
 }
 
-export const emptyRoster: Roster = { size: 0, members: new Map(), committees: new Map(), attestations: [] }
+export const emptyRoster: Roster = {
+  size: 0,
+  members: new Map(),
+  committees: new Map(),
+  attestations: [],
+  images: new Map(),
+}
 
 export function memberByName(roster: Roster, name: string): Member | undefined {
   for (const member of roster.members.values())
@@ -118,7 +143,24 @@ export function isSeated(roster: Roster, key: Hex): boolean {
   return [...roster.committees.values()].some((one) => one.members.includes(key))
 }
 
-/** The attestation of an analysis by its hash, unless it was withdrawn. */
-export function attestationOf(roster: Roster, analysisHash: Hex): AttestationRecord | undefined {
-  return roster.attestations.find((one) => one.analysisHash === analysisHash && !one.withdrawn)
+/**
+ * The attestation of an image by the hash of its description, unless it was withdrawn. Whoever runs an image asks for this
+ * one: an `attest-analysis` of the same hash holds no signature but the hub's.
+ */
+export function imageAttestation(roster: Roster, hash: Hex): ImageAttestation | undefined {
+  const found = roster.images.get(hash)
+  return found?.withdrawn === false ? found : undefined
+}
+
+/** The same by the image's digest, of which there is one attestation at a time. */
+export function imageByDigest(roster: Roster, digest: string): ImageAttestation | undefined {
+  for (const one of roster.images.values()) if (!one.withdrawn && digestOf(one.description) === digest) return one
+  return undefined
+}
+
+/** The attestation of an analysis, image or not, by its hash, unless it was withdrawn. */
+export function attestationOf(roster: Roster, hash: Hex): AttestationRecord | ImageAttestation | undefined {
+  return (
+    imageAttestation(roster, hash) ?? roster.attestations.find((one) => one.analysisHash === hash && !one.withdrawn)
+  )
 }

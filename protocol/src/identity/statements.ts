@@ -12,11 +12,13 @@ import {
   type Kind,
   openSigned,
   type Signer,
+  signedSchema,
   signObject,
 } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
+import { digestSchema } from '../images/description.js'
 import { datasetAnnouncementSchema } from '../jobs/dataset.js'
-import { MAX_STATEMENT_BYTES } from '../limits.js'
+import { MAX_SIGNATURES, MAX_STATEMENT_BYTES } from '../limits.js'
 import { certificateSchema, nameSchema } from './certificate.js'
 import { leafHash } from './merkle.js'
 
@@ -76,12 +78,25 @@ export const entrySchema = z.discriminatedUnion('type', [
       .refine((all) => all.every((one, at) => at === 0 || (all[at - 1] as number) < one), 'must ascend')
       .optional(),
   }),
-  /** from here on an attestation needs `threshold` of these reviewers */
+  /** from here on an attestation needs `threshold` of these reviewers; of an image, signed with these keys */
   z
-    .strictObject({ type: z.literal('set-policy-floor'), threshold: z.int().min(1), reviewers: reviewersSchema })
+    .strictObject({
+      type: z.literal('set-policy-floor'),
+      threshold: z.int().min(1),
+      reviewers: reviewersSchema,
+      /** Ed25519, one a reviewer in the same order; without them no image can be attested */
+      keys: z.array(hexSchema).max(MAX_SIGNATURES).refine(distinct, { message: 'must be distinct' }).optional(),
+    })
     .refine((floor) => floor.threshold <= floor.reviewers.length, {
       message: 'asks for more reviewers than there are',
+    })
+    .refine((floor) => floor.keys === undefined || floor.keys.length === floor.reviewers.length, {
+      message: 'gives keys to some reviewers and not to others',
     }),
+  /** the review's payload is the description, its signatures are the reviewers' */
+  z.strictObject({ type: z.literal('attest-image'), review: signedSchema }),
+  /** the attestation of the image with this digest; its description is never attested again */
+  z.strictObject({ type: z.literal('withdraw-image'), digest: digestSchema, reason: reasonSchema }),
 ])
 
 /** What one statement says. */

@@ -4,7 +4,7 @@
  * an operator's approval too: whoever lets an operator approve evaluates again and stops at `refuse`.
  */
 import { findAnalysis } from '../analyses/registry.js'
-import { activeMember, type CommitteeRecord, type Member, type Roster } from '../identity/roster.js'
+import { activeMember, attestationOf, type CommitteeRecord, type Member, type Roster } from '../identity/roster.js'
 import type { DatasetAnnouncement } from './dataset.js'
 import type { Job } from './job.js'
 import type { Policy, PolicyRule } from './policy.js'
@@ -77,7 +77,7 @@ function columnsOf(job: Job): { columns: readonly string[]; builtin: boolean } {
 function subjectOf(job: Job, { roster, nowMs }: PolicyContext): Subject {
   const keys = [job.researcher, ...job.recipients]
   const people = keys.flatMap((key) => activeMember(roster, key, nowMs) ?? [])
-  const attested = roster.attestations.some((one) => one.analysisHash === job.analysis.hash && !one.withdrawn)
+  const attested = attestationOf(roster, job.analysis.hash) !== undefined
   return { job, people, ...columnsOf(job), attested }
 }
 
@@ -230,8 +230,10 @@ function approveRules(policy: Policy, subject: Subject): RuleOutcome {
 /** Bounds on what the machine may approve by itself. */
 function machineLimits(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[] {
   const hours = Math.ceil((job.notAfter - job.notBefore) / 3_600_000)
-  const attestations = context.roster.attestations.filter((one) => one.analysisHash === job.analysis.hash)
-  const withdrawn = attestations.length > 0 && attestations.every((one) => one.withdrawn)
+  const { hash } = job.analysis
+  const { attestations, images } = context.roster
+  const everAttested = images.has(hash) || attestations.some((one) => one.analysisHash === hash)
+  const withdrawn = everAttested && attestationOf(context.roster, hash) === undefined
   return [
     hold(
       'checkpoint-stale',

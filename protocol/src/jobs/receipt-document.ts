@@ -94,6 +94,7 @@ function involved(job: Job, decisions: readonly Signed[], roster: Roster): numbe
   return [
     job.committee,
     ...(attestation === undefined ? [] : [attestation.index]),
+    ...(attestation !== undefined && 'floor' in attestation ? [attestation.floor] : []),
     ...[...keys].flatMap((key) => statementsAbout(key, roster)),
   ]
 }

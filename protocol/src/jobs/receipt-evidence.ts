@@ -8,12 +8,15 @@ import { decode } from '../encoding/canonical.js'
 import { decodeSigned, openSigned, payloadHash, type Signed } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import { type Checkpoint, openCheckpoint } from '../identity/checkpoint.js'
+import { attestImage } from '../identity/image-attestation.js'
 import { openProvenStatement } from '../identity/log.js'
 import {
   type AttestationRecord,
   activeMember,
   type CommitteeRecord,
+  type ImageAttestation,
   type Member,
+  type PolicyFloor,
   type Roster,
 } from '../identity/roster.js'
 import type { Statement } from '../identity/statements.js'
@@ -69,6 +72,8 @@ export function rosterAt({ statements }: ProvenLog, size: number): Roster {
   const members = new Map<Hex, Member>()
   const committees = new Map<number, CommitteeRecord>()
   const attestations: AttestationRecord[] = []
+  const images = new Map<Hex, ImageAttestation>()
+  let policyFloor: PolicyFloor | undefined
   for (const { index, entry } of statements.filter((one) => one.index < size)) {
     const member = 'key' in entry ? members.get(entry.key) : undefined
     switch (entry.type) {
@@ -91,12 +96,21 @@ export function rosterAt({ statements }: ProvenLog, size: number): Roster {
       case 'attest-analysis':
         attestations.push({ ...entry, index, withdrawn: false })
         break
-      case 'withdraw-analysis':
       case 'set-policy-floor':
+        policyFloor = { index, threshold: entry.threshold, reviewers: entry.reviewers, keys: entry.keys }
+        break
+      case 'attest-image': {
+        // what its reviewers signed is checked again, under the floor that the receipt shows
+        const made = attestImage(entry.review, policyFloor, index)
+        if (!('code' in made)) images.set(made.hash, made)
+        break
+      }
+      case 'withdraw-analysis':
+      case 'withdraw-image':
         break
     }
   }
-  return { size, members, committees, attestations }
+  return { size, members, committees, attestations, images }
 }
 
 /** A log that someone saw must not contradict the one the proofs lead to. One that is longer cannot be compared. */

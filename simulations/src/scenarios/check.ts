@@ -117,6 +117,7 @@ function expectedContext(scenario: Scenario): Parameters<typeof compileJob>[1] {
     members: new Map(members.map((one) => [one.key, one])),
     committees: new Map([[committee.index, committee]]),
     attestations: [],
+    images: new Map(),
   }
   return {
     roster,

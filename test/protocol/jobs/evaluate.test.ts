@@ -5,6 +5,7 @@ import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { defaultPolicy, type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
 import fc from 'fast-check'
 import { parse } from 'yaml'
+import { description } from '../images/fixtures.js'
 import { COMMITTEE, compile, keyOf, LUNG, NOW, roster, withMember } from './support.js'
 
 const HOUR = 3_600_000
@@ -111,6 +112,12 @@ describe('policy evaluation', () => {
       outcome(openPolicy, job, { roster: { ...roster, attestations: [withdrawn] } }),
       'ask analysis-withdrawn',
     )
+    const image = { index: 14, hash: job.analysis.hash, description: description(), reviewers: ['r'], floor: 13 }
+    const images = (withdrawn: boolean) => ({
+      roster: { ...roster, images: new Map([[image.hash, { ...image, withdrawn }]]) },
+    })
+    assert.equal(outcome(requires, job, images(false)), 'approve')
+    assert.equal(outcome(openPolicy, job, images(true)), 'ask analysis-withdrawn')
   })
 
   it('holds its floors whatever the rules say', () => {

@@ -56,6 +56,7 @@ export const roster: Roster = {
   members: new Map(MEMBERS.map((one) => [one.key, one])),
   committees: new Map([[COMMITTEE.index, COMMITTEE]]),
   attestations: [],
+  images: new Map(),
 }
 
 export function withMember(name: string, change: Partial<Member>): Roster {

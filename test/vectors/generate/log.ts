@@ -8,9 +8,10 @@ import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { bytesToHex, hexToBytes } from '@flamesh/protocol/crypto/hash.js'
 import { ed25519Key } from '@flamesh/protocol/crypto/native/index.js'
-import { decodeSigned, encodeSigned, type Signer, sign } from '@flamesh/protocol/encoding/signed.js'
+import { decodeSigned, encodeSigned, payloadHash, type Signer, sign } from '@flamesh/protocol/encoding/signed.js'
 import { signCheckpoint } from '@flamesh/protocol/identity/checkpoint.js'
 import { formatInvite, makeInvite, signEnrolment } from '@flamesh/protocol/identity/invite.js'
+import type { Entry } from '@flamesh/protocol/identity/statements.js'
 import {
   checkpointOver,
   committee,
@@ -22,6 +23,7 @@ import {
   signAll,
   signer,
 } from '../../protocol/identity/fixtures.js'
+import { attestImage, description, floorOf, reviewBy, withdrawImage } from '../../protocol/images/fixtures.js'
 
 const LEAVES = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f']
 const ROOTS = [
@@ -190,11 +192,46 @@ function logVectors() {
       code: 'log-invalid',
     },
   ]
-  return vectors.map((vector) => ({
+  return [...vectors, ...imageVectors()].map((vector) => ({
     ...vector,
     statements: vector.statements.map(bytesToHex),
     checkpoint: bytesToHex(vector.checkpoint),
   }))
+}
+
+/** Logs that attest an image, or try to. */
+function imageVectors() {
+  const floor = floorOf(2, 'ana', 'bo', 'cy')
+  const both = attestImage(['ana', 'cy'])
+  const forged = reviewBy(['ana', 'bo'])
+  const last = forged.signatures.length - 1
+  const signatures = forged.signatures.map((one, at) =>
+    at === last ? { ...one, signature: flipBit(one.signature, 0) } : one,
+  )
+  const names: Entry = { type: 'set-policy-floor', threshold: 2, reviewers: ['ana', 'bo', 'cy'] }
+  const logs: [string, Entry[], string?][] = [
+    ['an image attested by two of three reviewers, and withdrawn', [floor, both, withdrawImage()]],
+    ['an image attested by one of three reviewers', [floor, attestImage(['ana'])], 'log-invalid'],
+    ['an image attested by one who is no reviewer', [floor, attestImage(['ana', 'dee'])], 'log-invalid'],
+    ['a forged review', [floor, { type: 'attest-image', review: { ...forged, signatures } }], 'log-invalid'],
+    ['an image attested under a floor without keys', [names, both], 'log-invalid'],
+    ['an image attested again after it was withdrawn', [floor, both, withdrawImage(), both], 'log-invalid'],
+  ]
+  return logs.map(([what, entries, code]) => {
+    const statements = signAll(entries)
+    const found = code === undefined ? { outcome: 'extended' } : { outcome: 'refused', code }
+    return { what, statements, checkpoint: checkpointOver(statements), ...found }
+  })
+}
+
+function reviewVector() {
+  const review = reviewBy(['ana', 'cy'])
+  return {
+    description: description(),
+    payload: bytesToHex(review.payload),
+    hash: payloadHash(review),
+    review: bytesToHex(encodeSigned(review)),
+  }
 }
 
 function checkpointRoot(statements: readonly Uint8Array[]): string {
@@ -224,13 +261,14 @@ sizes.forEach((size) => {
 })
 const document = {
   description:
-    'docs/spec/identity.md. Bytes are in hex. "inclusion" and "consistency": a verifier says whether each is valid. "logs": a reader that knows hubKey and nothing else is given the statements and the checkpoint. "enrolment": the request that the invite, the seed of the key and the sealing key make.',
+    'docs/spec/identity.md. Bytes are in hex. "inclusion" and "consistency": a verifier says whether each is valid. "logs": a reader that knows hubKey and nothing else is given the statements and the checkpoint. "review": a description of an image, its canonical encoding, and the review of two. "enrolment": the request that the invite, the seed of the key and the sealing key make.',
   leaves: LEAVES,
   roots: ROOTS.map((value, size) => ({ size, root: value })),
   inclusion: inclusionVectors(),
   consistency: consistencyVectors(),
   hubKey: hub.publicKey,
   logs: logVectors(),
+  review: reviewVector(),
   enrolment: enrolmentVector(),
 }
 writeFileSync(new URL('../log.json', import.meta.url), `${JSON.stringify(document, null, 2)}\n`)

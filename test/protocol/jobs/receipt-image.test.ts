@@ -1,0 +1,68 @@
+/** Of an analysis that is an image, a receipt carries what its reviewers signed. */
+import assert from 'node:assert/strict'
+import { utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
+import { imageAttestation } from '@flamesh/protocol/identity/roster.js'
+import type { Entry } from '@flamesh/protocol/identity/statements.js'
+import { descriptionHash } from '@flamesh/protocol/images/description.js'
+import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
+import { MAX_RECEIPT_BYTES, type ReceiptDocument } from '@flamesh/protocol/jobs/receipt-document.js'
+import { readLog, readReceipt, rosterAt } from '@flamesh/protocol/jobs/receipt-evidence.js'
+import { hub, signer } from '../identity/fixtures.js'
+import { attestImage, description, floorOf, withdrawImage } from '../images/fixtures.js'
+import { compileIn, ENTRIES, receiptOf, runJob, signJob, worldOf } from './receipt-world.js'
+
+const HASH = descriptionHash(description())
+const FLOOR = ENTRIES.length
+
+/** A receipt of a job that names the image by the hash of its description. */
+function receiptIn(...entries: readonly Entry[]): Uint8Array {
+  const world = worldOf([...ENTRIES, ...entries])
+  const compiled = compileIn(world, { analysis: 'describe', parameters: { columns: ['age'] } })
+  const job = { ...compiled, analysis: { ...compiled.analysis, hash: HASH } }
+  return receiptOf(runJob(world, signJob(job, signer('ruth')), job))
+}
+
+const documentOf = (receipt: Uint8Array): ReceiptDocument => readReceipt(receipt, MAX_RECEIPT_BYTES)
+
+function attestedIn(document: ReceiptDocument) {
+  const log = readLog(document, hub.publicKey)
+  return imageAttestation(rosterAt(log, log.checkpoint.size), HASH)
+}
+
+function said(document: ReceiptDocument): string {
+  const { findings } = verifyReceipt(utf8ToBytes(JSON.stringify(document)), { hubKey: hub.publicKey })
+  return findings.find((one) => one.check === 'analysis')?.message ?? ''
+}
+
+const without = (document: ReceiptDocument, index: number): ReceiptDocument => {
+  const at = readLog(document, hub.publicKey).statements.findIndex((one) => one.index === index)
+  assert.ok(at >= 0)
+  return { ...document, log: { ...document.log, statements: document.log.statements.toSpliced(at, 1) } }
+}
+
+describe('the receipt of an image', () => {
+  const floor = floorOf(2, 'ana', 'bo', 'cy')
+  const later = floorOf(1, 'dee')
+  const document = documentOf(receiptIn(floor, attestImage(['ana', 'cy']), later))
+
+  it('shows the reviews, and the floor that says whose keys these are', () => {
+    const found = attestedIn(document)
+    assert.deepEqual(found?.reviewers, ['ana', 'cy'])
+    assert.deepEqual(found?.description, description())
+    assert.deepEqual([found?.floor, found?.index], [FLOOR, FLOOR + 1])
+    assert.match(said(document), /reviewed by ana, cy, as the hub attests/)
+  })
+
+  it('shows nothing without either of the two', () => {
+    for (const index of [FLOOR, FLOOR + 1]) {
+      assert.equal(attestedIn(without(document, index)), undefined)
+      assert.match(said(without(document, index)), /no review is attested/)
+    }
+  })
+
+  it('shows nothing that was withdrawn, or never attested', () => {
+    for (const entries of [[floor], [floor, attestImage(['ana', 'cy']), withdrawImage()]]) {
+      assert.match(said(documentOf(receiptIn(...entries))), /no review is attested/)
+    }
+  })
+})
