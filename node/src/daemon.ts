@@ -27,6 +27,7 @@ import { AddressBook } from './network/address-book.js'
 import { createHost } from './network/host.js'
 import type { Host } from './network/network.js'
 import { parsePeerAddress } from './network/peer-id.js'
+import { siteRunner } from './runner/site-runner.js'
 import { WorkerRunner } from './runner/worker-runner.js'
 import { AuditLog } from './store/audit-log.js'
 import { type Identity, loadIdentity } from './store/identity.js'
@@ -163,7 +164,14 @@ async function openPeer(frame: Frame, parts: PeerParts): Promise<Peer> {
     hubKey: config.hubKey,
     signer: identity.signer,
     sealingSecret: identity.sealingSecret,
-    ports: { store, vault: openVault(folder.vaultDir), transport, clock: realClock, random: realRandom, runner },
+    ports: {
+      store,
+      vault: openVault(folder.vaultDir),
+      transport,
+      clock: realClock,
+      random: realRandom,
+      runner: siteRunner(runner, undefined),
+    },
     policy,
     datasets,
     onAudit: (entry) => record(audit, entry, log, () => frame.end(1)),

@@ -10,7 +10,7 @@ import type { LogSummary, SurvivorHistory } from './history.js'
 import type { Roster } from './identity/roster.js'
 import type { DatasetDescription } from './jobs/dataset.js'
 import type { Policy } from './jobs/policy.js'
-import type { ContributeRequest, Write } from './ports.js'
+import type { ContributeRequest, ReduceRequest, Write } from './ports.js'
 import type { ComputeTask } from './secagg/compute.js'
 import { changedKeys, isTable, type Table, withEntry } from './table.js'
 import type { SetProof, WireMessage } from './wire.js'
@@ -31,6 +31,8 @@ export type Effect =
   | { readonly type: 'contribute'; readonly tag: string; readonly request: ContributeRequest }
   /** bulk arithmetic, outside the step; answers with {type: 'computed', tag} */
   | { readonly type: 'compute'; readonly tag: string; readonly task: ComputeTask }
+  /** an image's `reduce`, by the Runner port; answers with {type: 'reduced', tag} */
+  | { readonly type: 'reduce'; readonly tag: string; readonly request: ReduceRequest }
   | { readonly type: 'erase-secret'; readonly name: string }
   /** prekeys, by payload hash, that are bound to a round and never offered again */
   | { readonly type: 'spend-prekeys'; readonly prekeys: readonly Hex[] }

@@ -1,6 +1,7 @@
 /** The outside world as the engine sees it. node/ supplies real ports, simulations/ simulated ones. */
 import type { Hex } from './crypto/hash.js'
 import type { Verdict } from './encoding/verdict.js'
+import type { ImageDescription } from './images/description.js'
 
 export interface Write {
   readonly key: string
@@ -51,12 +52,27 @@ export interface Random {
 /** Runs a site's analysis on its own rows, outside the engine's turn, with limits on memory and time. */
 export interface Runner {
   contribute(request: ContributeRequest): Promise<ContributeOutcome>
+  /** An image's own way from sums to an outcome, at a member that opens them; no rows are involved. */
+  reduce(request: ReduceRequest): Promise<ContributeOutcome>
+}
+
+export interface ReduceRequest {
+  readonly job: Hex
+  readonly image: ImageDescription
+  readonly round: number
+  readonly parameters: unknown
+  readonly state: unknown
+  /** counts and sums in the order of the slots */
+  readonly sums: Float64Array
 }
 
 export interface ContributeRequest {
   readonly job: Hex
   readonly analysis: string
   readonly analysisVersion: number
+  /** where the analysis is an image */
+  readonly image: ImageDescription | null
+  readonly round: number
   readonly parameters: unknown
   readonly state: unknown
   readonly dataset: string

@@ -17,6 +17,7 @@ import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { Policy } from '@flamesh/protocol/jobs/policy.js'
 import type { Timings } from '@flamesh/protocol/machine.js'
 import type { VerifiedLog } from '@flamesh/protocol/peer.js'
+import type { ContributeRequest, ReduceRequest } from '@flamesh/protocol/ports.js'
 import { VirtualClock } from './kernel/clock.js'
 import { installVirtualGlobals } from './kernel/globals.js'
 import { type SeededRandom, seededRandom } from './kernel/random.js'
@@ -54,6 +55,16 @@ export interface FederationOptions {
   readonly costs?: Costs
   readonly policy?: Policy
   readonly timings?: Timings
+  /** without it a job of an image fails at every site */
+  readonly images?: SimulatedImages
+}
+
+/** Stands in for containers: what an image computes at a node, in this process and without a sandbox. */
+export interface SimulatedImages {
+  /** what `map` writes, in the order of the description's slots */
+  map(node: string, rows: Rows, request: ContributeRequest): Float64Array
+  /** what `reduce` writes */
+  reduce(node: string, request: ReduceRequest): Float64Array
 }
 
 export interface NetworkSettings {
@@ -220,6 +231,7 @@ export class Federation {
       researcher: researcher.key,
       nonce: bytesToHex(this.random.bytes(32)),
       analysis: { name: analysis, version, hash: analysisHash(analysis, version) },
+      image: null,
       dataset: this.options.dataset,
       where: [],
       parameters,

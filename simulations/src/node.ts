@@ -9,8 +9,9 @@ import { ed25519Key } from '@flamesh/protocol/crypto/native/index.js'
 import { hashOf } from '@flamesh/protocol/encoding/canonical.js'
 import type { Signer } from '@flamesh/protocol/encoding/signed.js'
 import { createPeer } from '@flamesh/protocol/engine.js'
-import { errorCode } from '@flamesh/protocol/errors.js'
+import { errorCode, FlameshError } from '@flamesh/protocol/errors.js'
 import type { Role } from '@flamesh/protocol/identity/roster.js'
+import { imageVector } from '@flamesh/protocol/images/analysis.js'
 import type { DatasetDescription } from '@flamesh/protocol/jobs/dataset.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
@@ -165,18 +166,34 @@ export class SimulatedNode {
           const values = outcome.ok ? outcome.values.length : 0
           network.cpu.after(this.key, this.slowdown * costs.analysis(rows, values), () => resolve(outcome))
         }),
+      reduce: async (request) =>
+        this.attempt(() => {
+          const { images } = this.federation.options
+          if (images === undefined) throw new FlameshError('no-container-engine', 'no image runs here')
+          return images.reduce(this.name, request)
+        }),
     }
   }
 
   private contribute(request: ContributeRequest): ContributeOutcome {
-    const analysis = findAnalysis(request.analysis, request.analysisVersion)
     const current = this.versions.find((one) => one.version === request.datasetVersion)
-    if (analysis === undefined || current === undefined)
-      return { ok: false, code: 'dataset-missing', message: 'nothing to analyse' }
+    if (current === undefined) return { ok: false, code: 'dataset-missing', message: 'nothing to analyse' }
     if (this.failure !== undefined) return { ok: false, code: this.failure, message: 'the analysis failed' }
+    return this.attempt(() => this.valuesOf(selectRows(current.rows, request.where as Job['where']), request))
+  }
+
+  private valuesOf(rows: Rows, request: ContributeRequest): Float64Array {
+    const { image, analysis, analysisVersion, parameters, state } = request
+    const { images } = this.federation.options
+    if (image !== null && images !== undefined) return imageVector(image, images.map(this.name, rows, request))
+    const builtIn = image === null ? findAnalysis(analysis, analysisVersion) : undefined
+    if (builtIn === undefined) throw new FlameshError('analysis-unknown', 'no such analysis runs here')
+    return builtIn.contribute(rows, parameters, state)
+  }
+
+  private attempt(compute: () => Float64Array): ContributeOutcome {
     try {
-      const rows = selectRows(current.rows, request.where as Job['where'])
-      return { ok: true, values: analysis.contribute(rows, request.parameters, request.state) }
+      return { ok: true, values: compute() }
     } catch (error) {
       return { ok: false, code: errorCode(error), message: 'the analysis failed' }
     }

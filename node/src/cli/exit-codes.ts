@@ -27,7 +27,7 @@ const REFUSALS = [
 const CODES: Readonly<Record<number, readonly string[]>> = {
   [EXIT.usage]: [
     ...['usage', 'id-too-short', 'id-ambiguous', 'not-confirmed', 'file-unusable', 'yaml-invalid', 'job-invalid'],
-    ...['image-not-offered', 'opening-not-offered', 'privacy-not-offered', 'levels-unknown', 'bad-address'],
+    ...['opening-not-offered', 'privacy-not-offered', 'levels-unknown', 'bad-address'],
     ...['dataset-name', 'dataset-empty', 'invite-malformed', 'hub-url', 'job-decided', 'job-ended'],
     ...['scenario-invalid', 'trace-invalid'],
   ],

@@ -60,7 +60,7 @@ function crash(error: unknown, memoryLimitMb: number): Answer {
 }
 
 /** Owns one thread; `warm` starts it ahead of the first request. */
-export class WorkerRunner implements Runner {
+export class WorkerRunner implements Pick<Runner, 'contribute'> {
   readonly #options: Required<WorkerRunnerOptions>
   #worker: Worker | undefined
   #closed = false

@@ -58,6 +58,24 @@ export interface AnalysisContext<P> {
   readonly survivors: number
 }
 
+/** Sums that passed the rules, as an image's `reduce` is given them: in the order of the slots. */
+export interface Reducible {
+  readonly kind: 'reducible'
+  readonly values: readonly number[]
+  readonly contributors: number
+}
+
+export interface Reduction<P, S, R> {
+  sums(sum: readonly bigint[], context: AnalysisContext<P>): Reducible | Suppression
+  /** from what `reduce` wrote; total */
+  outcome(
+    values: readonly number[],
+    contributors: number,
+    context: AnalysisContext<P>,
+    state: S | undefined,
+  ): Outcome<S, R>
+}
+
 /** The levels announced for a column, in order; undefined or empty if none were. */
 export type LevelsOf = (column: string) => readonly string[] | undefined
 
@@ -92,6 +110,8 @@ export interface Analysis<P, S, R> {
    * whatever the integers, it returns.
    */
   combine(sum: readonly bigint[], context: AnalysisContext<P>, state: S | undefined): Outcome<S, R>
+  /** in the place of `combine`: of an image that goes on from the sums by code of its own, run by each member that opens */
+  readonly reduction?: Reduction<P, S, R>
   /** estimate, interval, p value, labels: everything a reader expects, from what was released alone */
   present(released: R, parameters: P): Readonly<Record<string, unknown>>
 }

@@ -218,6 +218,12 @@ export class Kernel {
           .catch(() => ({ ok: false as const, code: 'analysis-failed', message: 'the analysis did not run' }))
           .then((outcome) => again({ type: 'contributed', tag: effect.tag, outcome }))
         return
+      case 'reduce':
+        ports.runner
+          .reduce(effect.request)
+          .catch(() => ({ ok: false as const, code: 'analysis-failed', message: 'the image did not run' }))
+          .then((outcome) => again({ type: 'reduced', tag: effect.tag, outcome }))
+        return
       case 'compute':
         return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
       case 'erase-secret':

@@ -1,9 +1,9 @@
 /** One job as a person at this node may see it. */
-import { findAnalysis } from '../analyses/registry.js'
 import type { Hex } from '../crypto/hash.js'
 import { openSigned } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import type { Roster } from '../identity/roster.js'
+import { analysisOf } from '../jobs/analysis-of.js'
 import { guardKey } from '../jobs/check.js'
 import { explainRefusal } from '../jobs/guard-refusal.js'
 import { JOB, type JobId } from '../jobs/job.js'
@@ -83,13 +83,15 @@ export async function previewOf(kernel: Kernel, id: JobId): Promise<readonly { s
   if (roles === undefined || dataset === undefined)
     throw new FlameshError('no-dataset', 'this node does not have the dataset of the job')
   const { body } = openSigned(roles.signed, JOB)
-  const { analysis, parameters, where } = body
-  const found = findAnalysis(analysis.name, analysis.version)
+  const { analysis, image, parameters, where } = body
+  const found = analysisOf(body)
   if (found === undefined) throw new FlameshError('analysis-unknown', 'this node does not know the analysis')
   const request = {
     job: id,
     analysis: analysis.name,
     analysisVersion: analysis.version,
+    image,
+    round: 1,
     parameters,
     state: undefined,
     dataset: body.dataset,

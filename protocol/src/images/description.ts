@@ -124,3 +124,8 @@ export function descriptionHash(description: ImageDescription): Hex {
 export function digestOf({ image }: ImageDescription): string {
   return image.slice(image.indexOf('@') + 1)
 }
+
+/** Where the image is found, without the digest. */
+export function repositoryOf({ image }: ImageDescription): string {
+  return image.slice(0, image.indexOf('@'))
+}

@@ -3,12 +3,22 @@
  * Implements docs/spec/jobs.md, "Checks". It does not decide whether a site wants the job (evaluate.ts) and knows nothing
  * about signatures: that the job was signed by its researcher is checked where it is opened.
  */
-import { analysisHash, findAnalysis } from '../analyses/registry.js'
+import { analysisHash } from '../analyses/registry.js'
 import { equalBytes, type Hex } from '../crypto/hash.js'
 import { encode, hashOf } from '../encoding/canonical.js'
-import { activeMember, type CommitteeRecord, committeeFor, type Member, type Roster } from '../identity/roster.js'
+import {
+  activeMember,
+  type CommitteeRecord,
+  committeeFor,
+  imageAttestation,
+  type Member,
+  type Roster,
+} from '../identity/roster.js'
+import { IMAGE_ANALYSIS } from '../images/analysis.js'
+import { descriptionHash } from '../images/description.js'
 import { DEFAULT_MIN_CELL, MAX_CLOCK_SKEW_MS, MAX_JOB_LIFETIME_MS } from '../limits.js'
 import { profileOf } from '../secagg/committee.js'
+import { analysisOf } from './analysis-of.js'
 import type { Condition, Job } from './job.js'
 import { conditionProblem, isDecimal } from './where.js'
 
@@ -155,12 +165,29 @@ function checkCommittee(job: Job, roster: Roster): JobCheck | undefined {
   return undefined
 }
 
-function checkQuestion(job: Job): JobCheck | undefined {
-  const { name, version, hash } = job.analysis
-  const analysis = findAnalysis(name, version)
+/** The hash is that of what the job says, or of what this node has under the name; an image is attested as well. */
+function checkIdentity({ analysis, image }: Job, roster: Roster): JobCheck | undefined {
+  const { name, version, hash } = analysis
+  if (image === null) {
+    return analysisHash(name, version) === hash
+      ? undefined
+      : problem('analysis-differs', `${name} version ${version} is another analysis at this node`)
+  }
+  if (name !== IMAGE_ANALYSIS || version !== image.contract || descriptionHash(image) !== hash)
+    return problem('analysis-differs', 'the hash is not that of the description of the image')
+  return imageAttestation(roster, hash) === undefined
+    ? problem('image-not-attested', `the log attests no such description of ${image.image}, or withdrew it`)
+    : undefined
+}
+
+function checkQuestion(job: Job, roster: Roster): JobCheck | undefined {
+  const { name, version } = job.analysis
+  const analysis = analysisOf(job)
   if (analysis === undefined) return problem('analysis-unknown', `this node has no analysis ${name} version ${version}`)
-  if (analysisHash(name, version) !== hash)
-    return problem('analysis-differs', `${name} version ${version} is another analysis at this node`)
+  const other = checkIdentity(job, roster)
+  if (other !== undefined) return other
+  if (job.image !== null && job.maxRounds > job.image.maxRounds)
+    return problem('rounds', `the image is described for ${job.image.maxRounds} rounds at most`)
   const parsed = analysis.parameters.safeParse(job.parameters)
   if (!parsed.success) return problem('parameters', `the parameters do not fit ${name}`)
   if (!equalBytes(encode(parsed.data), encode(job.parameters)))
@@ -191,6 +218,6 @@ export function checkJob(job: Job, roster: Roster, nowMs: number): JobCheck {
     checkPeople(job, roster, nowMs) ??
     checkCohort(job, roster, nowMs) ??
     checkCommittee(job, roster) ??
-    checkQuestion(job) ?? { ok: true }
+    checkQuestion(job, roster) ?? { ok: true }
   )
 }

@@ -7,7 +7,16 @@ import { type AnyAnalysis, analysisHash, findAnalysis, listAnalyses } from '../a
 import type { Hex } from '../crypto/hash.js'
 import { encode, type Value } from '../encoding/canonical.js'
 import { FlameshError } from '../errors.js'
-import { activeMember, committeeFor, type Member, memberByName, type Roster } from '../identity/roster.js'
+import {
+  activeMember,
+  committeeFor,
+  imageByDigest,
+  type Member,
+  memberByName,
+  type Roster,
+} from '../identity/roster.js'
+import { imageAnalysis, imageParameters } from '../images/analysis.js'
+import { descriptionHash, type ImageDescription } from '../images/description.js'
 import { MAX_JOB_BYTES } from '../limits.js'
 import { canonicalWhere, checkJob } from './check.js'
 import type { DatasetAnnouncement } from './dataset.js'
@@ -81,7 +90,8 @@ function parametersOf(
   analysis: AnyAnalysis,
   announcements: readonly DatasetAnnouncement[],
 ): Value {
-  const given = canonicalValue(document.parameters ?? {}, 'parameters')
+  const written = canonicalValue(document.parameters ?? {}, 'parameters')
+  const given = document.columns === undefined ? written : imageParameters(document.columns, written)
   let completed: unknown
   try {
     completed = analysis.complete(given, levelsIn(announcements))
@@ -102,21 +112,40 @@ function parametersOf(
   return parsed.data as Value
 }
 
+interface Subject {
+  readonly analysis: AnyAnalysis
+  readonly image: ImageDescription | null
+  readonly maxRounds: number
+}
+
+function subjectOf(document: JobDocument, { roster }: CompileContext): Subject {
+  if (document.image !== undefined) return imageOf(document.image, document.rounds, roster)
+  const name = document.analysis ?? ''
+  const analysis = findAnalysis(name)
+  if (analysis !== undefined) return { analysis, image: null, maxRounds: analysis.iterative ? ITERATIVE_ROUNDS : 1 }
+  const known = listAnalyses().map((one) => one.name)
+  throw jobInvalid('analysis', `there is no analysis ${name}`, suggest(name, known))
+}
+
+/** By the description that the hub attests for this digest. */
+function imageOf(reference: string, rounds: number | undefined, roster: Roster): Subject {
+  const digest = reference.slice(reference.indexOf('@') + 1)
+  const attested = imageByDigest(roster, digest)
+  if (attested === undefined) {
+    const others = [...roster.images.values()].filter((one) => !one.withdrawn).map((one) => one.description.image)
+    throw jobInvalid('image', `the hub attests no image with the digest ${digest}`, suggest(reference, others))
+  }
+  const image = attested.description
+  const maxRounds = rounds ?? image.maxRounds
+  if (maxRounds > image.maxRounds) throw jobInvalid('rounds', `the image is described for ${image.maxRounds} at most`)
+  return { analysis: imageAnalysis(image, maxRounds), image, maxRounds }
+}
+
 function question(
   document: JobDocument,
   context: CompileContext,
-): Pick<Job, 'analysis' | 'parameters' | 'where' | 'dropout' | 'maxRounds'> {
-  const analysis = findAnalysis(document.analysis)
-  if (analysis === undefined) {
-    throw jobInvalid(
-      'analysis',
-      `there is no analysis ${document.analysis}`,
-      suggest(
-        document.analysis,
-        listAnalyses().map((one) => one.name),
-      ),
-    )
-  }
+): Pick<Job, 'analysis' | 'image' | 'parameters' | 'where' | 'dropout' | 'maxRounds'> {
+  const { analysis, image, maxRounds } = subjectOf(document, context)
   const announcements = announcementsOf(document.dataset, context)
   const parameters = parametersOf(document, analysis, announcements)
   checkColumns(
@@ -131,12 +160,15 @@ function question(
       : `${analysis.name} takes one round, which goes on without a missing site`
     throw jobInvalid('dropout', why, `leave "dropout" out, or write "dropout: ${dropout}"`)
   }
+  const { name, version } = analysis
+  const hash = image === null ? analysisHash(name, version) : descriptionHash(image)
   return {
-    analysis: { name: analysis.name, version: analysis.version, hash: analysisHash(analysis.name, analysis.version) },
+    analysis: { name, version, hash },
+    image,
     parameters,
     where: canonicalWhere(document.where),
     dropout,
-    maxRounds: analysis.iterative ? ITERATIVE_ROUNDS : 1,
+    maxRounds,
   }
 }
 
@@ -175,7 +207,7 @@ function committeeIndex(dataset: string, { roster }: CompileContext): number {
 }
 
 /**
- * The job a document asks for. Throws `job-invalid` with `meta.path` and mostly a hint, or `image-`, `opening-` or
+ * The job a document asks for. Throws `job-invalid` with `meta.path` and mostly a hint, or `opening-` or
  * `privacy-not-offered`.
  */
 export function compileJob(document: unknown, context: CompileContext): Job {

@@ -114,7 +114,10 @@ const privacySchema = z.strictObject({ mechanism: z.literal('none') })
 const documentSchema = z.strictObject({
   name: z.string().min(1).max(200),
   purpose: z.string().max(2000).default(''),
-  analysis: z.string(),
+  analysis: z.string().optional(),
+  image: z.string({ error: 'expected REPOSITORY@sha256:DIGEST' }).optional(),
+  columns: z.array(z.string(), { error: 'expected a list of column names' }).min(1).optional(),
+  rounds: z.int().min(1).optional(),
   dataset: z.string(),
   where: z.array(conditionSchema).default([]),
   parameters: z.unknown().default({}),
@@ -172,12 +175,6 @@ export function schemaProblem(
 
 /** What this version does not offer is refused by name, before the rest is read. */
 function refuseNotOffered(document: Readonly<Record<string, unknown>>): void {
-  if ('image' in document) {
-    throw new FlameshError('image-not-offered', 'this version runs no container images, only the built-in analyses', {
-      meta: { path: 'image' },
-      hint: 'name a built-in analysis with "analysis:" instead of "image:"',
-    })
-  }
   if (document['opening'] === 'recipients') {
     throw new FlameshError('opening-not-offered', 'this version opens results by the committee only', {
       meta: { path: 'opening' },
@@ -192,6 +189,20 @@ function refuseNotOffered(document: Readonly<Record<string, unknown>>): void {
       hint: 'leave "privacy" out, or write "privacy: { mechanism: none }"',
     })
   }
+}
+
+/** A built-in analysis or an image, and the fields that belong to it. */
+function checkSubject({ analysis, image, columns, rounds }: z.infer<typeof documentSchema>): void {
+  if (analysis === undefined && image === undefined)
+    throw jobInvalid('analysis', 'is missing', 'name a built-in analysis, or an image with "image:"')
+  if (analysis !== undefined && image !== undefined)
+    throw jobInvalid('image', 'stands beside "analysis"', 'a job is one or the other: leave one of them out')
+  if (image !== undefined && columns === undefined)
+    throw jobInvalid('columns', 'is missing', 'list the columns that the image is to see; it sees no others')
+  if (image !== undefined) return
+  const path = columns !== undefined ? 'columns' : rounds !== undefined ? 'rounds' : undefined
+  if (path !== undefined)
+    throw jobInvalid(path, 'belongs to an image', `leave it out: ${analysis} knows its ${path} by itself`)
 }
 
 function readConditions(entries: z.infer<typeof documentSchema>['where']): Condition[] {
@@ -215,7 +226,7 @@ function readConditions(entries: z.infer<typeof documentSchema>['where']): Condi
   })
 }
 
-/** Reads a parsed YAML document. Throws `job-invalid` (meta.path), `image-`, `opening-` or `privacy-not-offered`. */
+/** Reads a parsed YAML document. Throws `job-invalid` (meta.path), `opening-` or `privacy-not-offered`. */
 export function readDocument(document: unknown): JobDocument {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw jobInvalid(
@@ -230,6 +241,7 @@ export function readDocument(document: unknown): JobDocument {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue
     throw schemaProblem(parsed.error, document, '', FIELDS[String(issue.path[0] ?? '')] ?? [])
   }
+  checkSubject(parsed.data)
   return { ...parsed.data, where: readConditions(parsed.data.where) }
 }
 

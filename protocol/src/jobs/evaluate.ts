@@ -3,8 +3,9 @@
  * `checkJob`; it sees no row of data, so neither its decision nor its messages can say anything about one. Floors hold for
  * an operator's approval too: whoever lets an operator approve evaluates again and stops at `refuse`.
  */
-import { findAnalysis } from '../analyses/registry.js'
 import { activeMember, attestationOf, type CommitteeRecord, type Member, type Roster } from '../identity/roster.js'
+import { type ImageDescription, repositoryOf } from '../images/description.js'
+import { analysisOf } from './analysis-of.js'
 import type { DatasetAnnouncement } from './dataset.js'
 import type { Job } from './job.js'
 import type { Policy, PolicyRule } from './policy.js'
@@ -66,11 +67,11 @@ interface Subject {
 }
 
 function columnsOf(job: Job): { columns: readonly string[]; builtin: boolean } {
-  const analysis = findAnalysis(job.analysis.name, job.analysis.version)
+  const analysis = analysisOf(job)
   const where = job.where.map((condition) => condition.column)
   return {
     columns: [...new Set([...(analysis?.columns(job.parameters) ?? []), ...where])],
-    builtin: analysis !== undefined,
+    builtin: job.image === null && analysis !== undefined,
   }
 }
 
@@ -124,6 +125,8 @@ function selectors(
       analyses === 'builtin' ? subject.builtin : listed([job.analysis.name], analyses, quantifier),
     ])
   }
+  if (rule.images !== undefined)
+    fits.push(['images', job.image !== null && listed([repositoryOf(job.image)], rule.images, quantifier)])
   if (rule.hashes !== undefined) fits.push(['hashes', rule.hashes.includes(job.analysis.hash)])
   if (rule.attested !== undefined) fits.push(['attested', rule.attested === subject.attested])
   if (rule.datasets !== undefined) fits.push(['datasets', listed([job.dataset], rule.datasets, quantifier)])
@@ -185,6 +188,8 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
       `this site does not accept the committee ${context.committee?.name ?? ''}`.trim(),
     ),
   ]
+  const { image } = job
+  if (image !== null) outcomes.push(grants(policy, image))
   const changed = context.changedRows ?? 0
   if (changed > 0) {
     const allowed = policy.recomputeChangedRows !== 'never' && changed >= policy.recomputeChangedRows
@@ -199,6 +204,20 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
     )
   }
   return outcomes
+}
+
+/** What an image needs beside the contract a site grants by name, whoever decides. */
+function grants(policy: Policy, image: ImageDescription): RuleOutcome {
+  const missing = image.resources.filter((one) => !policy.grants.includes(one))
+  return hold(
+    'resource-not-granted',
+    missing.length === 0,
+    'refuse',
+    image.resources.length === 0
+      ? 'the image needs nothing beside the contract'
+      : `granted: ${image.resources.join(', ')}`,
+    `the image needs ${missing.join(', ')}, which the policy does not grant`,
+  )
 }
 
 function neverRules(policy: Policy, subject: Subject): RuleOutcome[] {

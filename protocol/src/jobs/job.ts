@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Hex } from '../crypto/hash.js'
 import type { Value } from '../encoding/canonical.js'
 import { hexSchema, type Kind } from '../encoding/signed.js'
+import { descriptionSchema } from '../images/description.js'
 import { MAX_ATTEMPTS, MAX_COHORT, MAX_ROUNDS } from '../limits.js'
 
 const nameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
@@ -27,6 +28,8 @@ export const jobSchema = z.strictObject({
   researcher: hexSchema,
   nonce: hexSchema,
   analysis: z.strictObject({ name: nameSchema, version: z.int().min(1), hash: hexSchema }),
+  /** the description of the image that is the analysis; null: it is built in */
+  image: descriptionSchema.nullable(),
   dataset: nameSchema,
   where: z.array(conditionSchema).max(32),
   /** canonical parameters of the analysis; no floats */

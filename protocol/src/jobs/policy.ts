@@ -24,7 +24,9 @@ export const policyRuleSchema = z.strictObject({
   organisations: anyOrNames.optional(),
   /** `builtin`: every analysis that runs in the node itself */
   analyses: z.union([z.enum(['any', 'builtin']), namesSchema]).optional(),
-  /** analyses by content hash */
+  /** container images, by the repository they come from; without it a rule covers images and built-in analyses alike */
+  images: anyOrNames.optional(),
+  /** analyses by content hash: of an image, that of its description */
   hashes: z.array(hexSchema).min(1).max(1000).optional(),
   /** whether the hub's log holds an attestation of the analysis that was not withdrawn */
   attested: z.boolean().optional(),
@@ -59,6 +61,8 @@ export const policySchema = z.strictObject({
   maxColluding: z.int().min(0).max(MAX_COHORT).default(1),
   /** committees, by their name in the log, that may open this site's updates */
   committees: anyOrNames.default('any'),
+  /** what an image may be given beside the contract, by name: `gpu`, `memory-8g` */
+  grants: z.array(z.string().min(1).max(40)).max(16).default([]),
   /** a job that stays open for longer waits for the operator */
   maxOpenHours: z.int().min(1).max(720).default(168),
   /** the machine approves so many jobs in 24 hours; more wait for the operator */

@@ -3,7 +3,6 @@
  * objects alone, so whoever writes one can leave things out but can say nothing in another's name; receipt.ts checks it.
  */
 import { z } from 'zod'
-import { findAnalysis } from '../analyses/registry.js'
 import { bytesToHex, type Hex, utf8ToBytes } from '../crypto/hash.js'
 import { decode, encode } from '../encoding/canonical.js'
 import { encodeSigned, hexSchema, openSigned, type Signed } from '../encoding/signed.js'
@@ -14,6 +13,7 @@ import { inclusionProof } from '../identity/merkle.js'
 import { attestationOf, type Roster } from '../identity/roster.js'
 import { MAX_COHORT, MAX_RECORDS } from '../limits.js'
 import type { AttemptRecord } from '../wire.js'
+import { analysisOf } from './analysis-of.js'
 import { JOB, type Job } from './job.js'
 import { DECISION } from './messages.js'
 
@@ -145,7 +145,7 @@ export interface ResultProof {
  */
 export function presentResult(job: Job, released: Uint8Array, salt: Uint8Array): Readonly<Record<string, unknown>> {
   const { name, version } = job.analysis
-  const analysis = findAnalysis(name, version)
+  const analysis = analysisOf(job)
   if (analysis === undefined)
     throw new FlameshError('analysis-unknown', `this version does not know ${name} version ${version}`)
   const parameters = analysis.parameters.safeParse(job.parameters)

@@ -3,10 +3,10 @@
  * which rules, that a quorum of the committee signed this outcome, and that these are its numbers. Implements
  * docs/spec/jobs.md, "Receipt". What a receipt cannot show is listed in CANNOT_SHOW, and in every summary.
  */
-import { findAnalysis } from '../analyses/registry.js'
 import type { Hex } from '../crypto/hash.js'
 import { FlameshError } from '../errors.js'
 import { attestationOf } from '../identity/roster.js'
+import { analysisOf } from './analysis-of.js'
 import { checkJob } from './check.js'
 import { MAX_RECEIPT_BYTES } from './receipt-document.js'
 import {
@@ -60,7 +60,8 @@ function describeAnalysis({ job }: SignedJob, log: ProvenLog): readonly [true, s
     attestation === undefined
       ? 'no review is attested'
       : `reviewed by ${attestation.reviewers.join(', ')}, as the hub attests`
-  const builtin = findAnalysis(name, version) === undefined ? 'unknown to this version' : 'built in'
+  if (job.image !== null) return [true, `the image ${job.image.image}, description ${hash}; ${reviewed}`]
+  const builtin = analysisOf(job) === undefined ? 'unknown to this version' : 'built in'
   return [true, `${name} version ${version} (${builtin}); ${reviewed}`]
 }
 

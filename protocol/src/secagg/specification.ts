@@ -3,7 +3,6 @@
  * keys, times, history. Implements docs/spec/secure-aggregation.md, "Specification". Members and sites check it with the
  * same function; q members' signatures make it valid.
  */
-import { findAnalysis } from '../analyses/registry.js'
 import { type Hex, hexToBytes } from '../crypto/hash.js'
 import { isSealable } from '../crypto/sealing.js'
 import { hashOf } from '../encoding/canonical.js'
@@ -11,6 +10,7 @@ import { type Opened, openSigned, type Signed } from '../encoding/signed.js'
 import { assert, FlameshError } from '../errors.js'
 import type { NamedSet } from '../history.js'
 import type { CommitteeRecord, Roster } from '../identity/roster.js'
+import { analysisOf } from '../jobs/analysis-of.js'
 import { absentSeats } from '../jobs/check.js'
 import type { Job, JobId } from '../jobs/job.js'
 import { MAX_CLOCK_SKEW_MS, OPEN_MARGIN_MS } from '../limits.js'
@@ -55,7 +55,7 @@ function boundBits(bound: number): number {
 /** The fields that leave nobody a choice. Throws what the analysis' own plan throws. */
 function fixedFields(basis: RoundBasis): Fixed {
   const { job } = basis
-  const analysis = findAnalysis(job.analysis.name, job.analysis.version)
+  const analysis = analysisOf(job)
   if (analysis === undefined) throw new FlameshError('analysis-unknown', 'this node does not know the analysis')
   const plan = analysis.plan(job.parameters, basis.state)
   const profile = profileOf(basis.committee.members.length) as Profile

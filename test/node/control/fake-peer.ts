@@ -9,6 +9,7 @@ export const jobBody: Job = {
   researcher: '11'.repeat(32),
   nonce: '22'.repeat(32),
   analysis: { name: 'describe', version: 1, hash: '33'.repeat(32) },
+  image: null,
   dataset: 'lung',
   where: [],
   parameters: { columns: ['age'] },

@@ -37,6 +37,8 @@ describe('worker runner', function () {
     job: 'a'.repeat(64),
     analysis,
     analysisVersion: 1,
+    image: null,
+    round: 1,
     parameters: {},
     state: undefined,
     dataset: 'd',

@@ -101,8 +101,8 @@ describe('compiling a job', () => {
 
   it('refuses what is not offered before anything else', () => {
     assert.equal(
-      thrownCode(() => compileJob({ image: 'x', nonsense: 1 }, context)),
-      'image-not-offered',
+      thrownCode(() => compileJob({ opening: 'recipients', nonsense: 1 }, context)),
+      'opening-not-offered',
     )
     assert.equal(
       thrownCode(() => compile({ opening: 'recipients' })),

@@ -74,11 +74,19 @@ describe('job document', () => {
     })
   }
 
+  it('is about a built-in analysis or an image, and has the fields of that one', () => {
+    const image = { image: `registry.example/x@sha256:${'0'.repeat(64)}`, dataset: 'lung', name: 'x' }
+    const { analysis: _, ...rest } = MINIMAL
+    const about = (document: unknown): unknown => thrown(() => readDocument(document)).meta['path']
+    assert.equal(about(rest), 'analysis')
+    assert.equal(about(image), 'columns')
+    assert.equal(about({ ...MINIMAL, image: image.image, columns: ['age'] }), 'image')
+    assert.equal(about({ ...MINIMAL, columns: ['age'] }), 'columns')
+    assert.equal(about({ ...MINIMAL, rounds: 3 }), 'rounds')
+    assert.deepEqual(readDocument({ ...image, columns: ['age'], rounds: 3 }).columns, ['age'])
+  })
+
   it('refuses by name what this version does not offer', () => {
-    assert.equal(
-      thrownCode(() => readDocument({ image: 'registry.example/x', dataset: 'lung' })),
-      'image-not-offered',
-    )
     assert.equal(
       thrownCode(() => readDocument({ ...MINIMAL, opening: 'recipients' })),
       'opening-not-offered',
@@ -109,7 +117,7 @@ describe('job document', () => {
             } catch {
               assert.match(
                 thrownCode(() => readDocument(document)),
-                /^(job-invalid|(image|opening|privacy)-not-offered)$/,
+                /^(job-invalid|(opening|privacy)-not-offered)$/,
               )
             }
           }

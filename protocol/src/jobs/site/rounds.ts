@@ -134,6 +134,8 @@ export function contribute(turn: Turn, name: string, round: SiteRound): void {
       job: turn.jobId,
       analysis: job.analysis.name,
       analysisVersion: job.analysis.version,
+      image: job.image,
+      round: attemptOf(name).round,
       parameters: job.parameters,
       state: round.state === null ? undefined : decode(round.state),
       dataset: job.dataset,

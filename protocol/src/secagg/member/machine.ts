@@ -11,6 +11,7 @@ import { activeMember } from '../../identity/roster.js'
 import { guardKey } from '../../jobs/check.js'
 import { CANCEL, consentsFit, DECISION } from '../../jobs/messages.js'
 import { type Context, type Effect, withEntry } from '../../machine.js'
+import type { ContributeOutcome } from '../../ports.js'
 import type { WireMessage, WireOf } from '../../wire.js'
 import { commitResult } from '../commitment.js'
 import type { ComputeAnswer } from '../compute.js'
@@ -24,7 +25,7 @@ import { advanceDeciding, feed, onConsensus } from './deciding.js'
 import { advanceEnding, onRecord, release, tellEnd } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
-import { advanceOpening, onOpened, onPartials, onSums, tryOpen } from './opening.js'
+import { advanceOpening, onOpened, onPartials, onReduced, onSums, tryOpen } from './opening.js'
 import { advanceRetiring, noteRetired } from './retiring.js'
 import { maySign } from './speaking.js'
 import { advanceSpecifying, onSpecification } from './specifying.js'
@@ -47,6 +48,7 @@ export type MemberEvent =
   | { readonly type: 'message'; readonly from: Hex; readonly message: WireMessage }
   | { readonly type: 'timer'; readonly name: string }
   | { readonly type: 'computed'; readonly tag: string; readonly answer: ComputeAnswer }
+  | { readonly type: 'reduced'; readonly tag: string; readonly outcome: ContributeOutcome }
   /** a member has said what it knows of this node, or one showed that it runs on an old copy of its disk */
   | { readonly type: 'greeted' }
   /** this peer came into reach */
@@ -93,6 +95,8 @@ function take(turn: Turn, event: MemberEvent): Verdict {
         onSums(turn, sums, whole)
       }
       return accept
+    case 'reduced':
+      return onReduced(turn, event.tag, event.outcome)
     case 'greeted':
       // its timers, its question, and what it had said
       if (maySign(turn) && turn.state.consensus !== undefined && turn.state.progress.ended === null)

@@ -10,14 +10,16 @@ import { mergeSignatures, openSigned, payloadHash, type Signed, signObject } fro
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { activeMember } from '../../identity/roster.js'
 import { withEntry } from '../../machine.js'
+import type { ContributeOutcome } from '../../ports.js'
 import type { WireOf } from '../../wire.js'
 import { commitResult } from '../commitment.js'
-import { passGate } from '../gate.js'
+import { passGate, type Release } from '../gate.js'
 import { OPENED, type OpenedBody, PARTIAL, type Specification } from '../messages.js'
 import { type Added, assemble, openPartials, type PartialSum, partialsFor, sealPartials } from '../opening.js'
 import { openByCommittee, openPrekeys } from '../specification.js'
 import { deliveryOf, fetchMissing } from './holding.js'
 import { certifiedProof, namedBasis, rememberSet } from './memory.js'
+import { releaseOfReduced, startReducing } from './reducing.js'
 import { maySign } from './speaking.js'
 import {
   accuse,
@@ -141,18 +143,18 @@ export function tryOpen(turn: Turn): void {
   )
   const { added, liars } = assemble(specification.body, specification.roundId, mine, received)
   for (const seat of liars) accuse(turn, 'wrong-partial', turn.committee.members[seat] as Hex)
-  if (added !== undefined) openSum(turn, specification.body, specification.roundId, added)
+  if (added !== undefined) openSum(turn, specification.body, added)
 }
 
 const openedByMe = (turn: Turn): boolean =>
   [...turn.state.openings.values()].some((one) => one.signatures.some((s) => s.signer === turn.context.self))
 
-function openSum(turn: Turn, specification: Specification, roundId: Hex, added: Added): void {
+function openSum(turn: Turn, specification: Specification, added: Added): void {
   const survivors = survivorsOf(turn)
-  const { previous, round, attempt } = turn.state.progress
+  const { previous, round } = turn.state.progress
   const named = namedBasis(turn, specification)
   if (survivors === undefined || named === undefined || (previous !== null && previous.state === null)) return
-  const release = passGate({
+  const input = {
     job: turn.job,
     round,
     minCohort: specification.minCohort,
@@ -161,7 +163,26 @@ function openSum(turn: Turn, specification: Specification, roundId: Hex, added: 
     survivors: survivors.keys,
     state: previous?.state ? decode(previous.state) : undefined,
     ...named,
-  })
+  }
+  const release = passGate(input)
+  if (release.kind === 'reducible') startReducing(turn, input, added, release)
+  else signOpening(turn, added, release)
+}
+
+/** An image's `reduce` is done at this member. */
+export function onReduced(turn: Turn, tag: string, outcome: ContributeOutcome): Verdict {
+  if (turn.state.progress.ended !== null || turn.state.attempt.halted || openedByMe(turn)) return ignore('past')
+  const reduced = releaseOfReduced(turn, tag, outcome)
+  if (reduced === undefined) return ignore('not-reduced')
+  signOpening(turn, reduced.added, reduced.release)
+  return accept
+}
+
+function signOpening(turn: Turn, added: Added, release: Release): void {
+  const survivors = survivorsOf(turn)
+  const roundId = specificationOf(turn)?.roundId
+  const { round, attempt } = turn.state.progress
+  if (survivors === undefined || roundId === undefined) return
   const shown = release.kind !== 'suppressed'
   const body: OpenedBody = {
     job: turn.jobId,

@@ -3,6 +3,7 @@
  * "Specification".
  */
 import type { Hex } from '../../crypto/hash.js'
+import { decode } from '../../encoding/canonical.js'
 import { mergeSignatures, openSigned, payloadHash, type Signed, sign, signObject } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { namedSets } from '../../history.js'
@@ -20,10 +21,11 @@ import {
   closingTime,
   knowsCohort,
   openByCommittee,
+  type RoundBasis,
 } from '../specification.js'
 import { judgeMemory, learnConsents, namedConsents, ownHistory } from './memory.js'
 import { maySign, voice } from './speaking.js'
-import { accuse, audit, basis, electorate, sendToMembers, setTimer, type Turn, update, updateAttempt } from './state.js'
+import { accuse, audit, electorate, sendToMembers, setTimer, type Turn, update, updateAttempt } from './state.js'
 
 /** Whether this member knows enough approvals and refusals to fix the cohort. */
 export interface CohortView {
@@ -286,4 +288,18 @@ function keepCandidate(turn: Turn, signed: Signed): void {
   audit(turn, 'specification-signed', { roundId: hash, signatures: signed.signatures.length })
   if (before === undefined || before.signatures.length < signed.signatures.length)
     sendToMembers(turn, 'specification', { type: 'specification', specification: signed, decisions: [] })
+}
+
+function basis(turn: Turn): RoundBasis {
+  const { round, attempt, pinned, previous } = turn.state.progress
+  return {
+    jobId: turn.jobId,
+    job: turn.job,
+    committee: turn.committee,
+    round,
+    attempt,
+    pinned,
+    state: previous?.state ? decode(previous.state) : undefined,
+    stateCommitment: previous?.commitment ?? null,
+  }
 }

@@ -4,7 +4,6 @@
  */
 import type { Hex } from '../../crypto/hash.js'
 import type { Box } from '../../crypto/sealing.js'
-import { decode } from '../../encoding/canonical.js'
 import { openSigned, type Signed } from '../../encoding/signed.js'
 import { survivorsHash } from '../../history.js'
 import type { CommitteeRecord } from '../../identity/roster.js'
@@ -15,10 +14,11 @@ import type { AttemptRecord, WireMessage, WireOf } from '../../wire.js'
 import { type Profile, profileOf } from '../committee.js'
 import type { ConsensusState } from '../consensus.js'
 import type { Certificate, Electorate } from '../consensus-messages.js'
+import type { Reducing } from '../gate.js'
 import { PREKEY, SPECIFICATION, type Specification } from '../messages.js'
 import type { PartialSum } from '../opening.js'
 import { type Ending, seatsOf } from '../record.js'
-import type { CohortEntry, RoundBasis } from '../specification.js'
+import type { CohortEntry } from '../specification.js'
 import type { Holdings } from '../submission.js'
 
 /** Where the job stands. */
@@ -131,6 +131,8 @@ export interface MemberState {
   readonly _held: Table<Holdings>
   /** this member's partial sums: derived from seeds, which are never written */
   readonly _sums: readonly PartialSum[] | undefined
+  /** what an image's `reduce` is at work on */
+  readonly _reducing: Reducing | undefined
 }
 
 export function newMember(job: Signed): MemberState {
@@ -153,6 +155,7 @@ const FORGOTTEN = {
   partials: new Map<string, WireOf<'partials'>>(),
   _held: new Map<string, Holdings>(),
   _sums: undefined,
+  _reducing: undefined,
 }
 
 export function freshAttempt() {
@@ -198,20 +201,6 @@ export function beginTurn(state: MemberState, context: Context): Turn | undefine
 export function electorate(turn: Turn): Electorate {
   const { round, attempt } = turn.state.progress
   return { instance: { job: turn.jobId, round, attempt }, seats: turn.seats, profile: turn.profile }
-}
-
-export function basis(turn: Turn): RoundBasis {
-  const { round, attempt, pinned, previous } = turn.state.progress
-  return {
-    jobId: turn.jobId,
-    job: turn.job,
-    committee: turn.committee,
-    round,
-    attempt,
-    pinned,
-    state: previous?.state ? decode(previous.state) : undefined,
-    stateCommitment: previous?.commitment ?? null,
-  }
 }
 
 /** The round's specification, once a quorum signed it. */

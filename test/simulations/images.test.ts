@@ -1,0 +1,295 @@
+/** Jobs of images through the whole protocol; what a container computes is computed here, in the test's own process. */
+import assert from 'node:assert/strict'
+import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
+import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
+import type { Hex } from '@flamesh/protocol/crypto/hash.js'
+import { mergeSignatures, type Signed } from '@flamesh/protocol/encoding/signed.js'
+import { IMAGE_ANALYSIS } from '@flamesh/protocol/images/analysis.js'
+import { descriptionHash, type ImageDescription } from '@flamesh/protocol/images/description.js'
+import { signReview } from '@flamesh/protocol/images/review.js'
+import type { Job } from '@flamesh/protocol/jobs/job.js'
+import { policySchema } from '@flamesh/protocol/jobs/policy.js'
+import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
+import { Federation, type SimulatedImages } from '@flamesh/simulations/federation.js'
+import { signer } from '../protocol/identity/fixtures.js'
+import { Watch } from './watch.js'
+import { audited, ending, patients, siteName, submit, until } from './world.js'
+
+const REVIEWERS = ['ana', 'bo', 'cleo']
+const SITES = Array.from({ length: 6 }, (_, at) => siteName(at))
+
+const describing = (changes: Partial<ImageDescription> = {}): ImageDescription => ({
+  contract: 1,
+  image: `registry.example.org/cohorts/logistic@sha256:${'1f'.repeat(32)}`,
+  source: { location: 'https://git.example.org/cohorts/logistic', commit: 'c0'.repeat(20) },
+  sbom: '5b'.repeat(32),
+  output: [
+    { name: 'weight', kind: 'count', length: 1, lower: '0', upper: '100000' },
+    { name: 'gradient', kind: 'sum', length: 2, lower: '-1000000', upper: '1000000' },
+    { name: 'hessian', kind: 'sum', length: 3, lower: '-1000000000', upper: '1000000000' },
+  ],
+  maxRounds: 12,
+  combine: 'reduce',
+  resources: [],
+  ...changes,
+})
+
+const numbers = (rows: Rows, column: string): Float64Array => rows.columns.get(column) as Float64Array
+
+/** Of Newton's method for event ~ age / 100: what the sites add up. */
+function scores(rows: Rows, [intercept = 0, slope = 0]: readonly number[]): Float64Array {
+  const out = new Float64Array(6)
+  const [age, event] = [numbers(rows, 'age'), numbers(rows, 'event')]
+  out[0] = rows.count
+  age.forEach((years, at) => {
+    const x = years / 100
+    const p = 1 / (1 + Math.exp(-(intercept + slope * x)))
+    const [w, r] = [p * (1 - p), (event[at] as number) - p]
+    for (const [slot, value] of [r, r * x, w, w * x, w * x * x].entries())
+      out[slot + 1] = (out[slot + 1] as number) + value
+  })
+  return out
+}
+
+function newtonStep([a = 0, b = 0]: readonly number[], sums: Float64Array): Float64Array {
+  const [g0, g1, h00, h01, h11] = [...sums.subarray(1)] as [number, number, number, number, number]
+  const determinant = h00 * h11 - h01 * h01
+  return Float64Array.of(a + (h11 * g0 - h01 * g1) / determinant, b + (h00 * g1 - h01 * g0) / determinant)
+}
+
+const stateOf = (state: unknown): readonly number[] =>
+  (state as { values: readonly number[] } | undefined)?.values ?? []
+
+const LOGISTIC: SimulatedImages = {
+  map: (_node, rows, { state }) => scores(rows, stateOf(state)),
+  reduce: (_node, { state, sums }) => newtonStep(stateOf(state), sums),
+}
+
+interface Options {
+  readonly images?: SimulatedImages
+  readonly description?: ImageDescription
+  readonly attested?: boolean
+  readonly grants?: readonly string[]
+}
+
+async function federate({ images = LOGISTIC, description = describing(), attested = true, grants = [] }: Options = {}) {
+  const federation = new Federation({
+    seed: 1,
+    dataset: 'ages',
+    columns: [
+      { name: 'age', type: 'integer' },
+      { name: 'event', type: 'integer', levels: ['0', '1'] },
+    ],
+    sites: SITES.map((name, at) => ({ name, rows: patients(at, 20 + at) })),
+    committee: SITES.slice(0, 4),
+    policy: policySchema.parse({ version: 1, approve: [{ images: 'any' }], grants }),
+    images,
+  })
+  if (attested) {
+    federation.append({
+      type: 'set-policy-floor',
+      threshold: 2,
+      reviewers: REVIEWERS,
+      keys: REVIEWERS.map((name) => signer(name).publicKey),
+    })
+    const [first, second] = REVIEWERS.slice(0, 2).map((name) => signReview(description, signer(name))) as [
+      Signed,
+      Signed,
+    ]
+    federation.append({ type: 'attest-image', review: mergeSignatures(first, second.signatures) })
+  }
+  const watch = new Watch(federation)
+  await federation.startAll()
+  return { federation, watch, description }
+}
+
+function imageJob(federation: Federation, image: ImageDescription, change: Partial<Job> = {}): Job {
+  const rounds = change.maxRounds ?? image.maxRounds
+  return federation.job(
+    'describe',
+    { columns: ['age', 'event'], values: {} },
+    {
+      analysis: { name: IMAGE_ANALYSIS, version: 1, hash: descriptionHash(image) },
+      image,
+      dropout: rounds > 1 ? 'pause' : 'drop',
+      maxRounds: rounds,
+      ...change,
+    },
+  )
+}
+
+const outcomeOf = (result: unknown): readonly number[] => (result as { outcome: readonly number[] }).outcome
+
+/** Newton's method on all rows at once. */
+function pooled(rounds: number): readonly number[] {
+  const all = SITES.map((_, at) => patients(at, 20 + at))
+  const rows: Rows = {
+    count: all.reduce((sum, one) => sum + one.count, 0),
+    columns: new Map(
+      ['age', 'event'].map((name) => [name, Float64Array.from(all.flatMap((one) => [...numbers(one, name)]))]),
+    ),
+  }
+  let at: readonly number[] = []
+  for (let round = 0; round < rounds; round++) at = [...newtonStep(at, scores(rows, at))]
+  return at
+}
+
+function assertReceipt(
+  federation: Federation,
+  result: { receipt?: Uint8Array | undefined; result?: unknown } | undefined,
+) {
+  const report = verifyReceipt(result?.receipt as Uint8Array, {
+    hubKey: federation.hubKey,
+    result: JSON.parse(JSON.stringify(result?.result)),
+  })
+  assert.ok(report.ok, JSON.stringify(report.findings.filter((one) => !one.ok)))
+  return report
+}
+
+async function released(federation: Federation, job: Hex) {
+  await federation.finish(job)
+  const end = await ending(federation, job)
+  assert.deepEqual({ status: end.status, code: end.code }, { status: 'released', code: 'released' })
+  return end
+}
+
+describe('jobs of images', () => {
+  it('go over several rounds to what one computation over all rows gives, with a receipt that names the reviewers', async () => {
+    const { federation, watch, description } = await federate()
+    const job = await submit(federation, imageJob(federation, description, { maxRounds: 7 }))
+    const { result, included } = await released(federation, job)
+    assert.deepEqual(included, SITES)
+    const found = outcomeOf(result?.result)
+    for (const [at, wanted] of pooled(7).entries()) assert.ok(Math.abs((found[at] as number) - wanted) < 1e-9)
+    const report = assertReceipt(federation, result)
+    assert.match(report.findings.map((one) => one.message).join('\n'), /registry\.example\.org.*reviewed by ana, bo/)
+    watch.check()
+  })
+
+  it('release sums, and means by weight, as their description says', async () => {
+    const output: ImageDescription['output'] = [
+      { name: 'weight', kind: 'count', length: 1, lower: '0', upper: '1000' },
+      { name: 'age', kind: 'sum', length: 1, lower: '0', upper: '100000' },
+    ]
+    const images: SimulatedImages = {
+      map: (_node, rows) =>
+        Float64Array.of(
+          rows.count,
+          numbers(rows, 'age').reduce((sum, one) => sum + one, 0),
+        ),
+      reduce: () => assert.fail('there is nothing to reduce'),
+    }
+    const ages = SITES.flatMap((_, at) => [...numbers(patients(at, 20 + at), 'age')])
+    const total = ages.reduce((sum, one) => sum + one, 0)
+    for (const combine of ['sum', 'weighted-mean'] as const) {
+      const description = describing({ output, combine, maxRounds: 1 })
+      const { federation } = await federate({ images, description })
+      const { result } = await released(federation, await submit(federation, imageJob(federation, description)))
+      const age = combine === 'sum' ? total : total / ages.length
+      assert.ok(result?.result)
+      assert.deepEqual((result.result as { slots: unknown }).slots, { weight: ages.length, age })
+      assertReceipt(federation, result)
+    }
+  })
+
+  it('withhold everything if any count is small', async () => {
+    const output: ImageDescription['output'] = [{ name: 'old', kind: 'count', length: 1, lower: '0', upper: '1000' }]
+    const images = { ...LOGISTIC, map: (node: string) => Float64Array.of(node === 'site-a' ? 2 : 0) }
+    const description = describing({ output, combine: 'sum', maxRounds: 1 })
+    const { federation } = await federate({ images, description })
+    const job = await submit(federation, imageJob(federation, description))
+    await federation.finish(job)
+    const { status, code } = await ending(federation, job)
+    assert.deepEqual({ status, code }, { status: 'suppressed', code: 'small-cell' })
+  })
+
+  it('come to no result where members reduce to different bytes, and do without one that differs', async () => {
+    const wrongAt = (nodes: readonly string[]): SimulatedImages => ({
+      ...LOGISTIC,
+      reduce: (node, request) => {
+        const values = LOGISTIC.reduce(node, request)
+        return nodes.includes(node) ? values.map((one) => one + SITES.indexOf(node) * Number.EPSILON) : values
+      },
+    })
+    const one = await federate({ images: wrongAt(['site-b']) })
+    const { result } = await released(
+      one.federation,
+      await submit(one.federation, imageJob(one.federation, one.description, { maxRounds: 7 })),
+    )
+    assert.ok(Math.abs((outcomeOf(result?.result)[1] as number) - (pooled(7)[1] as number)) < 1e-9)
+    const all = await federate({ images: wrongAt(SITES) })
+    const job = await submit(all.federation, imageJob(all.federation, all.description))
+    await all.federation.finish(job, 2 * 3_600_000)
+    const { status, result: none } = await ending(all.federation, job)
+    assert.ok(status === 'failed' || status === 'expired', status)
+    assert.equal(none?.result, undefined)
+  })
+
+  it('go on where one member has no engine', async () => {
+    const images: SimulatedImages = {
+      ...LOGISTIC,
+      reduce: (node, request) => (node === 'site-c' ? assert.fail('no engine') : LOGISTIC.reduce(node, request)),
+    }
+    const { federation, description } = await federate({ images })
+    await released(federation, await submit(federation, imageJob(federation, description, { maxRounds: 3 })))
+    assert.ok(audited(federation, 'site-c', 'reduce-failed') >= 1)
+  })
+
+  it('are unknown to everyone without an attestation, and to the researcher', async () => {
+    const { federation, description } = await federate({ attested: false })
+    await assert.rejects(submit(federation, imageJob(federation, description)), { code: 'image-not-attested' })
+  })
+
+  it('are refused by sites that do not grant what they need', async () => {
+    const description = describing({ resources: ['gpu'] })
+    const { federation } = await federate({ description })
+    const job = await submit(federation, imageJob(federation, description))
+    await federation.finish(job)
+    const view = federation.node('researcher').up().job(job)
+    assert.deepEqual(
+      new Set(Object.values(view?.sites ?? {}).map((one) => one.code)),
+      new Set(['resource-not-granted']),
+    )
+  })
+
+  it('lose a site whose image writes what was not declared', async () => {
+    for (const [code, wrong] of [
+      ['out-of-bound', (values: Float64Array) => values.fill(1e12, 1)],
+      ['not-whole', (values: Float64Array) => values.fill(0.5, 0, 1)],
+      ['output-shape', (values: Float64Array) => values.subarray(1)],
+      ['not-finite', (values: Float64Array) => values.fill(Number.NaN, 2)],
+    ] as const) {
+      const images: SimulatedImages = {
+        ...LOGISTIC,
+        map: (node, rows, request) => {
+          const values = LOGISTIC.map(node, rows, request)
+          return node === 'site-f' ? wrong(values) : values
+        },
+      }
+      const description = describing({ combine: 'sum', maxRounds: 1 })
+      const { federation } = await federate({ images, description })
+      const job = await submit(federation, imageJob(federation, description))
+      const { included } = await released(federation, job)
+      assert.deepEqual(included, SITES.slice(0, 5), code)
+      assert.equal(federation.node('site-f').up().job(job)?.code, code)
+    }
+  })
+
+  it('run no more once the hub has withdrawn the image', async () => {
+    const { federation, description } = await federate()
+    const job = await submit(
+      federation,
+      imageJob(federation, description, { notAfter: federation.clock.now() + 900_000 }),
+    )
+    await until(federation, 'round 2', () => (federation.node('researcher').up().job(job)?.round ?? 0) >= 2)
+    const digest = description.image.split('@')[1] as string
+    federation.append({ type: 'withdraw-image', digest, reason: 'a mistake in it' })
+    await federation.tell(...federation.nodes.keys())
+    await federation.finish(job)
+    const { status, result } = await ending(federation, job)
+    assert.notEqual(status, 'released')
+    assert.equal(result?.result, undefined)
+  })
+})
+
+it('an image is no built-in analysis', () => assert.equal(findAnalysis(IMAGE_ANALYSIS), undefined))
