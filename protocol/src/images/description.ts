@@ -68,8 +68,8 @@ const ascending = (values: readonly string[]): boolean =>
 
 const outputSchema = z
   .array(slotSchema)
-  .min(1)
-  .max(256)
+  .min(1, 'must have at least one slot')
+  .max(256, 'must have at most 256 slots')
   .refine((slots) => new Set(slots.map((one) => one.name)).size === slots.length, {
     message: 'must have distinct names',
   })

@@ -19,6 +19,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 /** What zod says in its own words, in ours; the schemas' own messages stand. */
 const EXPECTED: Readonly<Record<string, string>> = {
   contract: 'must be 1, the version of the contract that this version of flamesh knows',
+  sbom: 'must be the 64 lowercase hex digits of a SHA-256',
   kind: 'must be "count" or "sum"',
   combine: `must be one of ${COMBINE.map((one) => `"${one}"`).join(', ')}`,
   lower: 'must be a number',
