@@ -52,6 +52,8 @@ export interface RunRequest {
 export interface OperatorView {
   readonly log: string
   readonly report: string
+  /** what the engine said, if it was the engine that failed */
+  readonly engine: string
 }
 
 export type RunOutcome =
@@ -90,7 +92,7 @@ export class ContainerEngine {
   /** Never rejects. When it resolves the container and its files are gone, or `engine-unreachable` says they may not be. */
   async run(request: RunRequest, signal?: AbortSignal): Promise<RunOutcome> {
     const id = randomBytes(12).toString('hex')
-    const operator = { log: '', report: '' }
+    const operator = { log: '', report: '', engine: '' }
     this.#active.add(id)
     try {
       const values = await this.#run(id, request, operator, signal)
@@ -100,6 +102,7 @@ export class ContainerEngine {
         const message = 'a file of the run, or the container, could not be handled'
         return { ok: false, code: 'internal', message, hint: undefined, operator }
       }
+      operator.engine = engineText(error)
       return { ok: false, code: error.code, message: error.message, hint: error.hint, operator }
     } finally {
       await rm(this.#folderOf(id), { recursive: true, force: true }).catch(() => undefined)
@@ -134,7 +137,7 @@ export class ContainerEngine {
   async #run(
     id: string,
     request: RunRequest,
-    operator: { log: string; report: string },
+    operator: { -readonly [K in keyof OperatorView]: OperatorView[K] },
     signal: AbortSignal | undefined,
   ): Promise<Float64Array> {
     const { limits, gpu } = applyGrants(request.limits ?? {}, request.grants ?? {})
@@ -195,7 +198,7 @@ export class ContainerEngine {
     } catch (error) {
       if (!isMissing(error) && !(error instanceof FlameshError && error.code === 'engine-failed')) throw error
       throw new FlameshError('start-failed', 'the image could not be started', {
-        hint: 'its ENTRYPOINT must name a program that is in it, for this kind of processor',
+        hint: 'what the engine said is in the operator’s view; a GPU that was granted must be there',
         cause: error,
       })
     }
@@ -231,12 +234,26 @@ export class ContainerEngine {
   }
 }
 
+/** The innermost cause is what the engine answered. */
+function engineText(error: FlameshError): string {
+  let cause: unknown = error.cause
+  while (cause instanceof FlameshError) cause = cause.cause
+  return cause instanceof Error ? printable(Buffer.from(cause.message)) : ''
+}
+
 interface End {
   /** by this node, and why */
   readonly stopped: 'time-limit' | 'cancelled' | undefined
   readonly exitCode: number
   readonly outOfMemory: boolean
 }
+
+/** Of exit codes that say where to look first. */
+const HINTS = new Map([
+  [126, 'the program that ENTRYPOINT names cannot be executed, perhaps because it is for another kind of processor'],
+  [127, 'the program that ENTRYPOINT names, or one that it called, is not in the image'],
+  [EXIT_KILLED, 'it was killed: most likely for lack of memory'],
+])
 
 /** Throws unless the analysis ended by itself and says that all went well. */
 async function judge({ stopped, exitCode, outOfMemory }: End, limits: ContainerLimits, output: string): Promise<void> {
@@ -252,6 +269,8 @@ async function judge({ stopped, exitCode, outOfMemory }: End, limits: ContainerL
     throw new FlameshError('output-too-large', 'the analysis wrote a larger file than it may')
   }
   throw new FlameshError('analysis-failed', `the analysis ended with exit code ${exitCode}`, {
-    hint: 'its log, which only the operator of the site sees, may say why; a full /tmp or too many processes end like this too',
+    hint:
+      HINTS.get(exitCode) ??
+      'its log may say why; a full /tmp and a lack of processes look like this too, and so do bugs',
   })
 }

@@ -12,6 +12,8 @@ const MEBIBYTE = 1 << 20
 /** Owns nothing on any machine, and is not the `nobody` that other programs run as. */
 const USER = '65532:65532'
 const OPEN_FILES = 1024
+/** What the kernel counts over all containers of the user; `pids` is the limit that holds for one. */
+const MAX_PIDS = 32_768
 const NANO = 1e9
 
 export interface ContainerLimits {
@@ -47,7 +49,7 @@ const bytes = (least: number) => z.number().int().min(least).max(Number.MAX_SAFE
 const limitsSchema = z.strictObject({
   memoryBytes: bytes(16 * MEBIBYTE),
   cpus: z.number().min(0.01).max(1024),
-  pids: z.number().int().min(4).max(32_768),
+  pids: z.number().int().min(4).max(MAX_PIDS),
   timeMs: z
     .number()
     .int()
@@ -167,7 +169,13 @@ export function sandboxOptions(request: SandboxRequest): Docker.ContainerCreateO
       OomKillDisable: false,
       NanoCpus: Math.floor(Math.min(limits.cpus, request.processors) * NANO),
       PidsLimit: limits.pids,
-      Ulimits: [ulimit('nofile', OPEN_FILES), ulimit('core', 0), ulimit('fsize', maxFileBytes(limits))],
+      // all that engines set by themselves are given: some of their own values cannot be set on every machine
+      Ulimits: [
+        ulimit('nofile', OPEN_FILES),
+        ulimit('nproc', MAX_PIDS),
+        ulimit('core', 0),
+        ulimit('fsize', maxFileBytes(limits)),
+      ],
       ShmSize: limits.diskBytes,
       Tmpfs: { '/tmp': `rw,noexec,nosuid,nodev,size=${limits.diskBytes},mode=1777` },
       Mounts: mounts(request.scratch),

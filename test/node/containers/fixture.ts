@@ -6,7 +6,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,6 +106,8 @@ function wanted(path: string): boolean {
 async function makeRoot(root: string): Promise<void> {
   const busybox = await realPath('busybox')
   for (const part of ['bin', 'etc', 'tmp', 'usr/bin']) await mkdir(join(root, part), { recursive: true })
+  // some engines give the mount the permissions of the folder below it
+  await chmod(join(root, 'tmp'), 0o1777)
   await cp(busybox, join(root, 'bin/busybox'))
   const applets = execFileSync(busybox, ['--list'], { encoding: 'utf8' }).trim().split('\n')
   const links = applets.filter((name) => name !== 'busybox').map((name) => `ln -s busybox '${name}'`)
@@ -206,7 +208,7 @@ async function stopEngine(): Promise<void> {
   for (const child of started) {
     if (child.exitCode !== null || child.signalCode !== null) continue
     child.kill('SIGTERM')
-    await Promise.race([once(child, 'exit'), sleep(15_000)])
+    await Promise.race([once(child, 'exit'), sleep(15_000, undefined, { ref: false })])
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
   }
   if (folder === undefined) return

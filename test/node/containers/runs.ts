@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { MapInput } from '@flamesh/node/containers/contract.js'
 import type { RunOutcome, RunRequest } from '@flamesh/node/containers/engine.js'
 import type { ContainerLimits } from '@flamesh/node/containers/sandbox.js'
 import { siteEngine, type TestEngine } from './fixture.js'
+import { scriptInput } from './script-input.js'
 
 const MEBIBYTE = 1 << 20
 
@@ -18,12 +18,6 @@ export const SMALL: ContainerLimits = {
   outputBytes: 64 * 1024,
   reportBytes: 4096,
   logBytes: 16 * 1024,
-}
-
-export function scriptInput(script: string, change: Partial<MapInput> = {}): MapInput {
-  const output = { dimension: 1, bound: 1000 }
-  const data = { csv: script, schema: {} }
-  return { entry: 'map', round: 1, parameters: {}, state: new Float64Array(), output, data, ...change }
 }
 
 /** Runs a shell script as an analysis under small limits. */
