@@ -1,12 +1,12 @@
 /**
  * The files through which a node and an analysis in a container speak. Implements docs/spec/containers.md, "Files". What a
- * container wrote is foreign input: it is read with a size limit and a strict grammar, and messages name lines, never values.
+ * container wrote is foreign input: it is read by a strict grammar, and messages name lines, never values.
  */
-import { constants } from 'node:fs'
-import { chmod, mkdir, open, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
-import { hasCode, makePrivateFolder } from '../store/files.js'
+import { makePrivateFolder } from '../store/files.js'
+import { makePipe } from './pipe.js'
 
 export const CONTRACT = 'flamesh-image/1'
 
@@ -18,6 +18,7 @@ export const REPORT_FILE = 'report.json'
 /** No shortest or 17-digit decimal of a double is longer; a longer line is not worth parsing. */
 const MAX_NUMBER_LENGTH = 32
 const LINE_FEED = 0x0a
+const CSV_PIECE_LENGTH = 1 << 16
 const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
 /** How languages write what is not a finite number. */
 const NOT_FINITE = /^[+-]?(nan|na|inf|infinity)$/i
@@ -71,8 +72,9 @@ export function vectorBytes(values: Float64Array): Uint8Array {
   return new Uint8Array(view.buffer)
 }
 
-/** Throws `output-malformed`, `not-finite`, `output-shape` or `out-of-bound`. */
+/** Throws `output-missing`, `output-malformed`, `not-finite`, `output-shape` or `out-of-bound`. */
 export function parseVector(bytes: Uint8Array, { dimension, bound }: OutputDeclaration): Float64Array {
+  if (bytes.length === 0) throw new FlameshError('output-missing', 'the analysis left no output')
   // counted before anything is split: millions of empty lines are not worth their memory
   const count = bytes.reduce((sum, byte) => sum + (byte === LINE_FEED ? 1 : 0), bytes.at(-1) === LINE_FEED ? 0 : 1)
   if (count !== dimension) {
@@ -101,13 +103,21 @@ function csvField(cell: Cell): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-/** RFC 4180 with line feeds: a header, then the rows. A missing value is an empty field. */
+/** RFC 4180 with line feeds: a header, then the rows. A missing value is an empty field. Comes in larger pieces. */
 export function* csvText(columns: readonly string[], rows: Iterable<readonly Cell[]>): Iterable<string> {
-  yield `${columns.map(csvField).join(',')}\n`
-  for (const row of rows) yield `${row.map(csvField).join(',')}\n`
+  let piece = `${columns.map(csvField).join(',')}
+`
+  for (const row of rows) {
+    piece += `${row.map(csvField).join(',')}
+`
+    if (piece.length < CSV_PIECE_LENGTH) continue
+    yield piece
+    piece = ''
+  }
+  yield piece
 }
 
-/** One run's files at the site. The container sees `input` read-only, and `output` and `report` as single files. */
+/** One run's files at the site: the container sees `input` read-only, and writes into the pipes `output` and `report`. */
 export interface Scratch {
   readonly folder: string
   readonly input: string
@@ -117,11 +127,10 @@ export interface Scratch {
 
 const EVERYONE_ENTERS = 0o755
 const EVERYONE_READS = 0o644
-const EVERYONE_WRITES = 0o666
 
 /**
  * Writes a run's files below `folder`, which only its owner can enter; the engine mounts what is inside, so the
- * container's user, who owns nothing, can read the inputs and write two files.
+ * container's user, who owns nothing, can read the inputs and write into two pipes.
  */
 export async function writeScratch(folder: string, input: ContainerInput): Promise<Scratch> {
   await makePrivateFolder(folder)
@@ -135,9 +144,9 @@ export async function writeScratch(folder: string, input: ContainerInput): Promi
     await mkdir(path)
     await chmod(path, EVERYONE_ENTERS) // whatever the umask says
   }
-  const put = async (path: string, content: ContainerData['csv'], mode = EVERYONE_READS): Promise<void> => {
+  const put = async (path: string, content: ContainerData['csv']): Promise<void> => {
     await writeFile(path, content, { flag: 'wx' })
-    await chmod(path, mode)
+    await chmod(path, EVERYONE_READS)
   }
   const { entry, round, parameters, state, output } = input
   const job = { contract: CONTRACT, entry, round, parameters, state: { dimension: state.length }, output }
@@ -151,43 +160,11 @@ export async function writeScratch(folder: string, input: ContainerInput): Promi
   } else {
     await put(join(scratch.input, 'sum.txt'), formatVector(input.sum))
   }
-  // what the two files are mounted on
+  // what the two pipes are mounted on
   await makeFolder(join(scratch.input, 'out'))
   await put(join(scratch.input, 'out', OUTPUT_FILE), '')
   await put(join(scratch.input, 'out', REPORT_FILE), '')
-  await put(scratch.output, '', EVERYONE_WRITES)
-  await put(scratch.report, '', EVERYONE_WRITES)
+  await makePipe(scratch.output)
+  await makePipe(scratch.report)
   return scratch
-}
-
-/**
- * What a container left in one of its files. Throws `output-not-a-file` unless it is a regular file with one name (never
- * follows a link, never waits for a pipe), and `output-too-large`.
- */
-export async function readOutput(path: string, maxBytes: number): Promise<Uint8Array> {
-  const notAFile = new FlameshError('output-not-a-file', 'the output is not a regular file')
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const handle = await open(path, flags).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) throw new FlameshError('output-missing', 'the analysis left no output')
-    throw hasCode(error, 'ELOOP') || hasCode(error, 'ENXIO') ? notAFile : error
-  })
-  try {
-    const stat = await handle.stat()
-    if (!stat.isFile() || stat.nlink !== 1) throw notAFile
-    if (stat.size > maxBytes) {
-      throw new FlameshError('output-too-large', `the output has more than ${maxBytes} bytes`)
-    }
-    const bytes = new Uint8Array(stat.size)
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0)
-    return bytes.subarray(0, bytesRead)
-  } finally {
-    await handle.close()
-  }
-}
-
-/** Reads and checks the output of a container that has ended. */
-export async function readVector(path: string, maxBytes: number, output: OutputDeclaration): Promise<Float64Array> {
-  const bytes = await readOutput(path, maxBytes)
-  if (bytes.length === 0) throw new FlameshError('output-missing', 'the analysis left no output')
-  return parseVector(bytes, output)
 }

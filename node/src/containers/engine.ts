@@ -4,15 +4,16 @@
  * rows and grants. Nothing an analysis printed or reported is in a message; it is in `operator`, for the site's own operator.
  */
 import { randomBytes } from 'node:crypto'
-import { lstat, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type Docker from 'dockerode'
 import { makePrivateFolder } from '../store/files.js'
 import { type EngineAddress, EngineConnection, isMissing, throwIfCancelled } from './connection.js'
-import { type ContainerInput, readOutput, readVector, vectorBytes, writeScratch } from './contract.js'
+import { type ContainerInput, parseVector, vectorBytes, writeScratch } from './contract.js'
 import { printable, readLog } from './operator-log.js'
+import { PipeReader } from './pipe.js'
 import { applyGrants, type ContainerLimits, checkCreated, sandboxOptions } from './sandbox.js'
 
 const NODE_LABEL = 'flamesh.node'
@@ -22,9 +23,8 @@ const CONTAINER_NAME = /^\/?flamesh-[0-9a-f]{24}$/
 
 /** A killed container is gone by then, or the engine is broken (milliseconds). */
 const END_LIMIT_MS = 60_000
-/** How a process ends that the kernel or the engine killed: 128 + SIGKILL, 128 + SIGXFSZ. */
+/** 128 + SIGKILL */
 const EXIT_KILLED = 137
-const EXIT_FILE_TOO_LARGE = 153
 /** The engine hears of a lack of memory apart from the end of the container, perhaps a little later. */
 const OOM_LOOKS = 10
 const OOM_LOOK_EVERY_MS = 50
@@ -52,8 +52,8 @@ export interface RunRequest {
 export interface OperatorView {
   readonly log: string
   readonly report: string
-  /** what the engine said, if it was the engine that failed */
-  readonly engine: string
+  /** what the engine or the system said, if that is what failed */
+  readonly detail: string
 }
 
 export type RunOutcome =
@@ -92,17 +92,17 @@ export class ContainerEngine {
   /** Never rejects. When it resolves the container and its files are gone, or `engine-unreachable` says they may not be. */
   async run(request: RunRequest, signal?: AbortSignal): Promise<RunOutcome> {
     const id = randomBytes(12).toString('hex')
-    const operator = { log: '', report: '', engine: '' }
+    const operator = { log: '', report: '', detail: '' }
     this.#active.add(id)
     try {
       const values = await this.#run(id, request, operator, signal)
       return { ok: true, values, bytes: vectorBytes(values), operator }
     } catch (error) {
+      operator.detail = innermost(error)
       if (!(error instanceof FlameshError)) {
-        const message = 'a file of the run, or the container, could not be handled'
+        const message = 'the node could not handle the container or its files'
         return { ok: false, code: 'internal', message, hint: undefined, operator }
       }
-      operator.engine = engineText(error)
       return { ok: false, code: error.code, message: error.message, hint: error.hint, operator }
     } finally {
       await rm(this.#folderOf(id), { recursive: true, force: true }).catch(() => undefined)
@@ -150,21 +150,36 @@ export class ContainerEngine {
     const labels = { [NODE_LABEL]: this.#options.node, [RUN_LABEL]: id }
     const options = sandboxOptions({ imageId: image.id, entry, scratch, labels, limits, gpu, processors })
     const container = this.#connection.docker.getContainer(`flamesh-${id}`)
-    let end: End
+    const halt = new AbortController()
+    const reader = new PipeReader(scratch.output, limits.outputBytes, () => halt.abort('output-too-large'))
+    const reportReader = new PipeReader(scratch.report, limits.reportBytes, () => undefined)
     try {
-      await this.#create(`flamesh-${id}`, options)
-      throwIfCancelled(signal)
-      const inspect = (abortSignal: AbortSignal) => container.inspect({ abortSignal })
-      const made = await this.#connection.call('look at a container', inspect, { signal })
-      checkCreated(made, options, image.variables)
-      end = await this.#untilEnd(container, limits.timeMs, signal)
-      operator.log = await this.#connection.call('read a log', () => readLog(container, limits.logBytes))
+      const end = await this.#untilRemoved(container, async () => {
+        await this.#create(`flamesh-${id}`, options)
+        throwIfCancelled(signal)
+        const inspect = (abortSignal: AbortSignal) => container.inspect({ abortSignal })
+        checkCreated(await this.#connection.call('look at a container', inspect, { signal }), options, image.variables)
+        const ended = await this.#untilEnd(container, limits.timeMs, halt, signal)
+        operator.log = await this.#connection.call('read a log', () => readLog(container, limits.logBytes))
+        return ended
+      })
+      // one that is too large is not shown, and fails nothing
+      operator.report = printable(await reportReader.finish().catch(() => new Uint8Array()))
+      judge(end, limits)
+      return parseVector(await reader.finish(), output)
+    } finally {
+      reader.close()
+      reportReader.close()
+    }
+  }
+
+  /** Whatever happens in between, the container is gone afterwards. */
+  async #untilRemoved<T>(container: Docker.Container, use: () => Promise<T>): Promise<T> {
+    try {
+      return await use()
     } finally {
       await this.#remove(container)
     }
-    operator.report = printable(await readOutput(scratch.report, limits.reportBytes).catch(() => new Uint8Array()))
-    await judge(end, limits, scratch.output)
-    return await readVector(scratch.output, limits.outputBytes, output)
   }
 
   /** Not given up half way by a cancellation: a container made after nobody waits for it would stay. */
@@ -184,15 +199,14 @@ export class ContainerEngine {
     }
   }
 
-  /** Starts the container and sees to it that it ends. */
-  async #untilEnd(container: Docker.Container, timeMs: number, signal: AbortSignal | undefined): Promise<End> {
-    let stopped: End['stopped']
-    const stop = (why: 'time-limit' | 'cancelled'): void => {
-      stopped ??= why
-      // gone already, or the removal that follows kills it
-      container.kill().catch(() => undefined)
-    }
-    const onAbort = (): void => stop('cancelled')
+  /** Starts the container and sees to it that it ends: by itself, or killed when `halt` is aborted. */
+  async #untilEnd(
+    container: Docker.Container,
+    timeMs: number,
+    halt: AbortController,
+    signal: AbortSignal | undefined,
+  ): Promise<End> {
+    const onAbort = (): void => halt.abort('cancelled')
     try {
       await this.#connection.call('start a container', (abortSignal) => container.start({ abortSignal }))
     } catch (error) {
@@ -202,7 +216,10 @@ export class ContainerEngine {
         cause: error,
       })
     }
-    const timer = setTimeout(() => stop('time-limit'), timeMs)
+    const timer = setTimeout(() => halt.abort('time-limit'), timeMs)
+    // gone already, or the removal that follows kills it
+    const kill = (): void => void container.kill().catch(() => undefined)
+    halt.signal.addEventListener('abort', kill, { once: true })
     signal?.addEventListener('abort', onAbort, { once: true })
     if (signal?.aborted) onAbort()
     try {
@@ -212,14 +229,15 @@ export class ContainerEngine {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
     }
-    return { stopped, ...(await this.#stateOf(container, stopped !== undefined)) }
+    const halted: End['halted'] = halt.signal.aborted ? halt.signal.reason : undefined
+    return { halted, ...(await this.#stateOf(container, halted !== undefined)) }
   }
 
-  async #stateOf(container: Docker.Container, stopped: boolean): Promise<Pick<End, 'exitCode' | 'outOfMemory'>> {
+  async #stateOf(container: Docker.Container, halted: boolean): Promise<Pick<End, 'exitCode' | 'outOfMemory'>> {
     for (let look = 1; ; look++) {
       const inspect = (abortSignal: AbortSignal) => container.inspect({ abortSignal })
       const { State: state } = await this.#connection.call('look at a container', inspect)
-      const settled = stopped || state.OOMKilled || state.ExitCode !== EXIT_KILLED || look === OOM_LOOKS
+      const settled = halted || state.OOMKilled || state.ExitCode !== EXIT_KILLED || look === OOM_LOOKS
       if (settled) return { exitCode: state.ExitCode, outOfMemory: state.OOMKilled }
       await sleep(OOM_LOOK_EVERY_MS)
     }
@@ -234,16 +252,16 @@ export class ContainerEngine {
   }
 }
 
-/** The innermost cause is what the engine answered. */
-function engineText(error: FlameshError): string {
-  let cause: unknown = error.cause
+/** What the engine or the system said is the innermost cause. */
+function innermost(error: unknown): string {
+  let cause = error
   while (cause instanceof FlameshError) cause = cause.cause
   return cause instanceof Error ? printable(Buffer.from(cause.message)) : ''
 }
 
 interface End {
   /** by this node, and why */
-  readonly stopped: 'time-limit' | 'cancelled' | undefined
+  readonly halted: 'time-limit' | 'cancelled' | 'output-too-large' | undefined
   readonly exitCode: number
   readonly outOfMemory: boolean
 }
@@ -256,18 +274,15 @@ const HINTS = new Map([
 ])
 
 /** Throws unless the analysis ended by itself and says that all went well. */
-async function judge({ stopped, exitCode, outOfMemory }: End, limits: ContainerLimits, output: string): Promise<void> {
-  if (stopped === 'cancelled') throw new FlameshError('cancelled', 'the run was cancelled')
-  if (stopped === 'time-limit') {
-    throw new FlameshError('time-limit', `the analysis took longer than ${limits.timeMs} ms`)
+function judge({ halted, exitCode, outOfMemory }: End, limits: ContainerLimits): void {
+  if (halted === 'cancelled') throw new FlameshError('cancelled', 'the run was cancelled')
+  if (halted === 'time-limit') throw new FlameshError('time-limit', `the analysis took longer than ${limits.timeMs} ms`)
+  if (halted === 'output-too-large') {
+    throw new FlameshError('output-too-large', `the output has more than ${limits.outputBytes} bytes`)
   }
   // even if it ended with 0: a part of it was killed
   if (outOfMemory) throw new FlameshError('out-of-memory', `the analysis needed more than ${limits.memoryBytes} bytes`)
   if (exitCode === 0) return
-  const size = (await lstat(output)).size
-  if (exitCode === EXIT_FILE_TOO_LARGE || size > limits.outputBytes) {
-    throw new FlameshError('output-too-large', 'the analysis wrote a larger file than it may')
-  }
   throw new FlameshError('analysis-failed', `the analysis ended with exit code ${exitCode}`, {
     hint:
       HINTS.get(exitCode) ??

@@ -128,11 +128,6 @@ function mounts({ input, output, report }: Scratch): Docker.MountConfig {
   ]
 }
 
-/** The largest file there can be, wherever it is written: what bounds the two output files on the site's disk. */
-export function maxFileBytes({ outputBytes, reportBytes, diskBytes }: ContainerLimits): number {
-  return Math.max(outputBytes, reportBytes, diskBytes) + 1
-}
-
 /** The whole request to the engine. */
 export function sandboxOptions(request: SandboxRequest): Docker.ContainerCreateOptions {
   const { limits, gpu } = request
@@ -170,12 +165,7 @@ export function sandboxOptions(request: SandboxRequest): Docker.ContainerCreateO
       NanoCpus: Math.floor(Math.min(limits.cpus, request.processors) * NANO),
       PidsLimit: limits.pids,
       // all that engines set by themselves are given: some of their own values cannot be set on every machine
-      Ulimits: [
-        ulimit('nofile', OPEN_FILES),
-        ulimit('nproc', MAX_PIDS),
-        ulimit('core', 0),
-        ulimit('fsize', maxFileBytes(limits)),
-      ],
+      Ulimits: [ulimit('nofile', OPEN_FILES), ulimit('nproc', MAX_PIDS), ulimit('core', 0)],
       ShmSize: limits.diskBytes,
       Tmpfs: { '/tmp': `rw,noexec,nosuid,nodev,size=${limits.diskBytes},mode=1777` },
       Mounts: mounts(request.scratch),

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { link, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  csvText,
-  formatVector,
-  parseVector,
-  readVector,
-  vectorBytes,
-  writeScratch,
-} from '@flamesh/node/containers/contract.js'
+import { csvText, formatVector, parseVector, vectorBytes, writeScratch } from '@flamesh/node/containers/contract.js'
 import { printable } from '@flamesh/node/containers/operator-log.js'
+import { makePipe, PipeReader } from '@flamesh/node/containers/pipe.js'
 import fc from 'fast-check'
 
 const text = (value: string): Uint8Array => Buffer.from(value)
@@ -42,6 +35,7 @@ describe('the files of containers', () => {
     ['1\n2', [1, 2]],
     ['+.5\n-1.e+2\n', [0.5, -100]],
     ['-0\n0.1000000000000000055511151231\n', [0, 0.1]],
+    ['', 'output-missing'],
     ['1\n', 'output-shape'],
     ['1\n2\n3\n', 'output-shape'],
     ['1\n2\n\n', 'output-shape'],
@@ -60,40 +54,40 @@ describe('the files of containers', () => {
     ['1\n100.00000000000001\n', 'out-of-bound'],
     ['1\n-1e9\n', 'out-of-bound'],
   ] as const) {
-    it(`read ${JSON.stringify(written.slice(0, 40))} as ${expected}`, async () => {
-      const output = { dimension: 2, bound: 100 }
-      const path = join(folder, 'update.txt')
-      await writeFile(path, written)
-      const read = readVector(path, 2_000_000, output)
+    it(`read ${JSON.stringify(written.slice(0, 40))} as ${expected}`, () => {
+      const read = (): Float64Array => parseVector(text(written), { dimension: 2, bound: 100 })
       if (typeof expected === 'string') {
-        await assert.rejects(read, (error: Error & { code: string }) => {
+        assert.throws(read, (error: Error & { code: string }) => {
           assert.equal(error.code, expected)
           assert.ok(!error.message.includes('1e9') && !error.message.includes('100.0'), 'no value in a message')
           return true
         })
-      } else assert.deepEqual([...(await read)], expected)
+      } else assert.deepEqual([...read()], expected)
     })
   }
 
-  it('are read only if they are regular files of their own, without waiting', async () => {
-    const output = { dimension: 1, bound: 1 }
-    await writeFile(join(folder, 'good'), '1\n')
-    await symlink(join(folder, 'good'), join(folder, 'link'))
-    await symlink('/dev/zero', join(folder, 'device-link'))
-    await mkdir(join(folder, 'folder'))
-    execFileSync('mkfifo', [join(folder, 'pipe')])
-    for (const name of ['link', 'device-link', 'folder', 'pipe']) {
-      await assert.rejects(readVector(join(folder, name), 100, output), { code: 'output-not-a-file' }, name)
-    }
-    await assert.rejects(readVector('/dev/zero', 100, output), { code: 'output-not-a-file' })
-    assert.deepEqual([...(await readVector(join(folder, 'good'), 100, output))], [1])
-    await link(join(folder, 'good'), join(folder, 'second'))
-    await assert.rejects(readVector(join(folder, 'good'), 100, output), { code: 'output-not-a-file' })
-    await assert.rejects(readVector(join(folder, 'none'), 100, output), { code: 'output-missing' })
-    await writeFile(join(folder, 'large'), '1'.repeat(101))
-    await assert.rejects(readVector(join(folder, 'large'), 100, output), { code: 'output-too-large' })
-    await writeFile(join(folder, 'empty'), '')
-    await assert.rejects(readVector(join(folder, 'empty'), 100, output), { code: 'output-missing' })
+  it('are read from a pipe until nobody writes any more, and no further than the limit', async () => {
+    const path = join(folder, 'pipe')
+    await makePipe(path)
+    let calls = 0
+    const read = (maxBytes: number): PipeReader => new PipeReader(path, maxBytes, () => calls++)
+    const none = read(10)
+    assert.equal((await none.finish()).length, 0)
+    const some = read(10)
+    await writeFile(path, '1\n')
+    await writeFile(path, '2\n')
+    assert.equal(Buffer.from(await some.finish()).toString(), '1\n2\n')
+    const full = read(1_000_000)
+    await writeFile(path, 'x'.repeat(1_000_000))
+    assert.equal((await full.finish()).length, 1_000_000)
+    assert.equal(calls, 0)
+    const large = read(100_000)
+    await assert.rejects(writeFile(path, 'x'.repeat(1_000_000)), { code: 'EPIPE' })
+    await assert.rejects(large.finish(), { code: 'output-too-large' })
+    assert.equal(calls, 1)
+    const closed = read(10)
+    closed.close()
+    assert.equal((await closed.finish()).length, 0)
   })
 
   it('are written for map and for reduce, readable by all and entered by nobody else', async () => {
@@ -126,7 +120,8 @@ describe('the files of containers', () => {
     assert.equal(await mode(map.folder), '700')
     assert.equal(await mode(map.input), '755')
     assert.equal(await mode(join(map.input, 'data', 'rows.csv')), '644')
-    assert.equal(await mode(map.output), '666')
+    assert.equal(await mode(map.output), '622')
+    assert.ok((await stat(map.output)).isFIFO())
     const empty = new Float64Array()
     const reduce = await writeScratch(join(folder, 'reduce'), { ...common, entry: 'reduce', state: empty, sum: state })
     assert.equal(await readFile(join(reduce.input, 'sum.txt'), 'utf8'), '0.1\n-2\n')

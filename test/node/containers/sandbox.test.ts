@@ -121,7 +121,7 @@ describe('the sandbox of containers', function () {
       unshare -r true && echo ${BROKEN}
       hostname mine && echo ${BROKEN}
       date -s 2000-01-01; date | grep -q 2000 && echo ${BROKEN}
-      kill -9 1; ulimit -f unlimited 2>/dev/null && echo ${BROKEN}
+      kill -9 1; ulimit -n 100000 2>/dev/null && echo ${BROKEN}
       cp /bin/busybox /tmp/mine && chmod 755 /tmp/mine && /tmp/mine true && echo ${BROKEN}
       grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status
       id`)
@@ -175,7 +175,7 @@ describe('the sandbox of containers', function () {
       'exec dd if=/dev/zero of=/flamesh/out/update.txt bs=1M count=100',
       'output-too-large',
     ],
-    ['a large sparse file', 'truncate -s 1G /flamesh/out/update.txt', 'output-too-large'],
+    ['a large sparse file', 'truncate -s 1G /flamesh/out/update.txt', 'analysis-failed'],
     [
       'a large file, unnoticed',
       'dd if=/dev/zero of=/flamesh/out/update.txt bs=1k count=100; exit 0',
@@ -257,7 +257,6 @@ describe('the sandbox of containers', function () {
         { Name: 'nofile', Soft: 1024, Hard: 1024 },
         { Name: 'nproc', Soft: 32_768, Hard: 32_768 },
         { Name: 'core', Soft: 0, Hard: 0 },
-        { Name: 'fsize', Soft: MEBIBYTE + 1, Hard: MEBIBYTE + 1 },
       ],
       LogConfig: { Type: 'json-file', Config: { 'max-file': '1', 'max-size': String(SMALL.logBytes) } },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
