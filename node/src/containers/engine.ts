@@ -211,7 +211,7 @@ export class ContainerEngine {
       await this.#connection.call('start a container', (abortSignal) => container.start({ abortSignal }))
     } catch (error) {
       if (!isMissing(error) && !(error instanceof FlameshError && error.code === 'engine-failed')) throw error
-      throw new FlameshError('start-failed', 'the image could not be started', {
+      throw new FlameshError('image-start-failed', 'the image could not be started', {
         hint: 'what the engine said is in the operator’s view; a GPU that was granted must be there',
         cause: error,
       })
@@ -222,6 +222,8 @@ export class ContainerEngine {
     halt.signal.addEventListener('abort', kill, { once: true })
     signal?.addEventListener('abort', onAbort, { once: true })
     if (signal?.aborted) onAbort()
+    // the output may have become too large while the engine still answered to the start
+    if (halt.signal.aborted) kill()
     try {
       const wait = (abortSignal: AbortSignal) => container.wait({ abortSignal })
       await this.#connection.call('wait for a container', wait, { limitMs: timeMs + END_LIMIT_MS })

@@ -225,7 +225,7 @@ describe('the life of a container', function () {
 
     withEngine('of a GPU where there is none fail to start', async () => {
       const outcome = await runScript(engine, GOOD, { grants: { gpu: 1 } })
-      assert.equal(codeOf(outcome), 'start-failed')
+      assert.equal(codeOf(outcome), 'image-start-failed')
       assert.match(outcome.operator.detail, /gpu/i)
     })
 
