@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -19,6 +19,7 @@ import Docker from 'dockerode'
 const EXAMPLES = fileURLToPath(new URL('../../../docs/examples/images/', import.meta.url))
 const PROGRAMS = ['dockerd', 'docker-registry', 'busybox', 'tar', 'ldd']
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const CAP_SYS_ADMIN = 21n
 const START_LIMIT_MS = 30_000
 const run = promisify(execFile)
 
@@ -31,6 +32,14 @@ function which(program: string): string | undefined {
 function whyNot(): string | undefined {
   if (process.platform !== 'linux') return 'containers are tested on Linux only'
   if (process.getuid?.() !== 0) return 'an engine of its own needs root'
+  const capabilities = /^CapEff:\t(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  if (((BigInt(`0x${capabilities}`) >> CAP_SYS_ADMIN) & 1n) === 0n) return 'an engine must be allowed to mount'
+  const cgroup = existsSync('/sys/fs/cgroup/memory') ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup'
+  try {
+    accessSync(cgroup, constants.W_OK)
+  } catch {
+    return 'there is no control group to write to'
+  }
   const missing = PROGRAMS.filter((program) => which(program) === undefined)
   if (!existsSync('/usr/bin/python3')) missing.push('python3')
   return missing.length === 0 ? undefined : `not installed: ${missing.join(', ')}`
