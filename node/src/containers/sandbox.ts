@@ -99,6 +99,9 @@ export function applyGrants(
   }
 }
 
+/** Options of a tmpfs that holds nothing and never will. */
+const NOTHING = 'ro,noexec,nosuid,nodev,size=4096,mode=0555'
+
 export interface SandboxRequest {
   readonly imageId: string
   readonly entry: 'map' | 'reduce'
@@ -167,7 +170,12 @@ export function sandboxOptions(request: SandboxRequest): Docker.ContainerCreateO
       // all that engines set by themselves are given: some of their own values cannot be set on every machine
       Ulimits: [ulimit('nofile', OPEN_FILES), ulimit('nproc', MAX_PIDS), ulimit('core', 0)],
       ShmSize: limits.diskBytes,
-      Tmpfs: { '/tmp': `rw,noexec,nosuid,nodev,size=${limits.diskBytes},mode=1777` },
+      Tmpfs: {
+        '/tmp': `rw,noexec,nosuid,nodev,size=${limits.diskBytes},mode=1777`,
+        // Podman would mount these by itself, writable and without a size
+        '/run': NOTHING,
+        '/var/tmp': NOTHING,
+      },
       Mounts: mounts(request.scratch),
       LogConfig: { Type: 'json-file', Config: { 'max-size': String(limits.logBytes), 'max-file': '1' } },
       RestartPolicy: { Name: 'no' },
@@ -228,7 +236,7 @@ export function checkCreated(
   const targets = (mountsOf: readonly { readonly target: string; readonly writable: boolean }[]): string =>
     JSON.stringify(mountsOf.map(({ target, writable }) => `${target} ${writable}`).sort())
   const expected = asked.HostConfig?.Mounts?.map(({ Target, ReadOnly }) => ({ target: Target, writable: !ReadOnly }))
-  const found = made.Mounts.filter(({ Destination }) => Destination !== '/tmp')
+  const found = made.Mounts.filter(({ Destination }) => asked.HostConfig?.Tmpfs?.[Destination] === undefined)
   const differs = [
     made.Image.replace(/^sha256:/, '') === asked.Image?.replace(/^sha256:/, '') ? undefined : 'image',
     config.User === asked.User ? undefined : 'user',
