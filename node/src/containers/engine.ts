@@ -151,8 +151,9 @@ export class ContainerEngine {
     const options = sandboxOptions({ imageId: image.id, entry, scratch, labels, limits, gpu, processors })
     const container = this.#connection.docker.getContainer(`flamesh-${id}`)
     const halt = new AbortController()
-    const reader = new PipeReader(scratch.output, limits.outputBytes, () => halt.abort('output-too-large'))
-    const reportReader = new PipeReader(scratch.report, limits.reportBytes, () => undefined)
+    const onTooLarge = (): void => halt.abort('output-too-large')
+    const reader = new PipeReader(scratch.output, limits.outputBytes, onTooLarge)
+    const reportReader = new PipeReader(scratch.report, limits.reportBytes, onTooLarge)
     try {
       const end = await this.#untilRemoved(container, async () => {
         await this.#create(`flamesh-${id}`, options)
@@ -163,7 +164,6 @@ export class ContainerEngine {
         operator.log = await this.#connection.call('read a log', () => readLog(container, limits.logBytes))
         return ended
       })
-      // one that is too large is not shown, and fails nothing
       operator.report = printable(await reportReader.finish().catch(() => new Uint8Array()))
       judge(end, limits)
       return parseVector(await reader.finish(), output)
@@ -280,7 +280,10 @@ function judge({ halted, exitCode, outOfMemory }: End, limits: ContainerLimits):
   if (halted === 'cancelled') throw new FlameshError('cancelled', 'the run was cancelled')
   if (halted === 'time-limit') throw new FlameshError('time-limit', `the analysis took longer than ${limits.timeMs} ms`)
   if (halted === 'output-too-large') {
-    throw new FlameshError('output-too-large', `the output has more than ${limits.outputBytes} bytes`)
+    throw new FlameshError(
+      'output-too-large',
+      `more than ${limits.outputBytes} bytes of output, or ${limits.reportBytes} of report`,
+    )
   }
   // even if it ended with 0: a part of it was killed
   if (outOfMemory) throw new FlameshError('out-of-memory', `the analysis needed more than ${limits.memoryBytes} bytes`)

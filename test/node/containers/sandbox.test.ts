@@ -185,6 +185,7 @@ END
       'exec dd if=/dev/zero of=/flamesh/out/update.txt bs=1M count=100',
       'output-too-large',
     ],
+    ['a large report', 'dd if=/dev/zero of=/flamesh/out/report.json bs=1k count=100; sleep 60', 'output-too-large'],
     ['a large sparse file', 'truncate -s 1G /flamesh/out/update.txt', 'analysis-failed'],
     [
       'a large file, unnoticed',
@@ -237,7 +238,7 @@ END
 
   withEngine('asks the engine for exactly this', async () => {
     let seen: Docker.ContainerInspectInfo | undefined
-    const running = runScript(engine, `sleep 3; ${GOOD}`)
+    const running = runScript(engine, `sleep 2; ${GOOD}`)
     while (seen === undefined) {
       const [found] = await engine.docker.listContainers()
       if (found !== undefined) seen = await engine.docker.getContainer(found.Id).inspect()
