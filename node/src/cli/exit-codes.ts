@@ -29,7 +29,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
     ...['usage', 'id-too-short', 'id-ambiguous', 'not-confirmed', 'file-unusable', 'yaml-invalid', 'job-invalid'],
     ...['opening-not-offered', 'privacy-not-offered', 'levels-unknown', 'bad-address'],
     ...['dataset-name', 'dataset-empty', 'invite-malformed', 'hub-url', 'job-decided', 'job-ended'],
-    ...['scenario-invalid', 'trace-invalid'],
+    ...['scenario-invalid', 'trace-invalid', 'image-reference'],
   ],
   [EXIT.configuration]: [
     ...['config-invalid', 'policy-invalid', 'not-initialised', 'folder-not-empty', 'wrong-user', 'socket-untrusted'],
@@ -53,6 +53,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
     ],
     ...['csv-unreadable', 'csv-changed', 'csv-header', 'csv-empty', 'csv-record', 'csv-quote', 'csv-encoding'],
     ...['dataset-damaged', 'folder-unusable', 'latency-matrix'],
+    ...['engine-unreachable', 'engine-unsuited', 'grant-unknown', 'limit-invalid'],
   ],
   [EXIT.daemonUnreachable]: ['daemon-unreachable', 'hub-unreachable'],
   [EXIT.notFound]: [
@@ -62,11 +63,20 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
     'no-dataset',
     'audit-missing',
     'scenario-unknown',
+    'image-absent',
   ],
   [EXIT.refusedByPolicy]: REFUSALS,
-  [EXIT.verificationFailed]: ['hub-key', 'hub-answer', 'log-broken', 'log-fork', 'audit-broken', 'result-malformed'],
+  [EXIT.verificationFailed]: [
+    'hub-key',
+    'hub-answer',
+    'log-broken',
+    'log-fork',
+    'audit-broken',
+    'result-malformed',
+    'image-digest',
+  ],
   [EXIT.alreadyRunning]: ['already-running'],
-  [EXIT.timedOut]: ['timed-out'],
+  [EXIT.timedOut]: ['timed-out', 'time-limit'],
 }
 
 const EXIT_OF = new Map(
