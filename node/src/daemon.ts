@@ -19,6 +19,7 @@ import { controlRoutes } from './control/api.js'
 import { openControlSocket } from './control/control-socket.js'
 import { createFace } from './daemon/face.js'
 import { followHub } from './daemon/hub-follower.js'
+import { openImages } from './daemon/images.js'
 import { createLog, type Log } from './daemon/log.js'
 import { realClock, realRandom } from './daemon/real-ports.js'
 import { DatasetStore } from './data/datasets.js'
@@ -160,6 +161,8 @@ async function openPeer(frame: Frame, parts: PeerParts): Promise<Peer> {
     timeLimitMs: config.analysisTimeoutMs,
   })
   opened.add(() => runner.close())
+  const images = openImages(frame, identity.signer.publicKey, runner)
+  opened.add(async () => images?.close())
   const peer = createPeer({
     hubKey: config.hubKey,
     signer: identity.signer,
@@ -170,7 +173,7 @@ async function openPeer(frame: Frame, parts: PeerParts): Promise<Peer> {
       transport,
       clock: realClock,
       random: realRandom,
-      runner: siteRunner(runner, undefined),
+      runner: siteRunner(runner, images),
     },
     policy,
     datasets,

@@ -20,6 +20,9 @@ export const configSchema = z.strictObject({
   hubPollMs: z.int().min(100).max(3_600_000),
   analysisMemoryMb: z.int().min(64).max(1_048_576),
   analysisTimeoutMs: z.int().min(1000).max(86_400_000),
+  containerSocket: z.string().regex(/^(\/\S+)?$/, 'an absolute path, or nothing for no containers'),
+  containerMemoryMb: z.int().min(16).max(1_048_576),
+  containerTimeoutMs: z.int().min(1000).max(86_400_000),
   logLevel: z.enum(LOG_LEVELS),
 })
 
@@ -95,6 +98,24 @@ export const SETTINGS: Readonly<Record<SettingName, Setting>> = {
     fallback: 600_000,
     read: number,
     meaning: 'time limit of one round of an analysis, in milliseconds',
+  },
+  containerSocket: {
+    environment: 'FLAMESH_CONTAINER_SOCKET',
+    fallback: '',
+    read: text,
+    meaning: "the socket of a Docker or Podman engine that runs researchers' images; nothing: none run here",
+  },
+  containerMemoryMb: {
+    environment: 'FLAMESH_CONTAINER_MEMORY_MB',
+    fallback: 1024,
+    read: number,
+    meaning: 'memory limit of one container, in MiB; a policy may grant an image more',
+  },
+  containerTimeoutMs: {
+    environment: 'FLAMESH_CONTAINER_TIMEOUT_MS',
+    fallback: 600_000,
+    read: number,
+    meaning: 'time limit of one container, in milliseconds; a policy may grant an image more',
   },
   logLevel: {
     environment: 'FLAMESH_LOG_LEVEL',

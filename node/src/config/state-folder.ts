@@ -17,6 +17,10 @@ export interface StateFolder {
   readonly vaultDir: string
   readonly datasetsDir: string
   readonly resultsDir: string
+  /** files of containers while they run */
+  readonly runsDir: string
+  /** what images printed and reported, for the operator */
+  readonly imageLogsDir: string
   readonly auditFile: string
   readonly addressBookFile: string
   /** the log as `init` verified it, until the store has it */
@@ -43,6 +47,8 @@ export function stateFolder(dir: string): StateFolder {
     vaultDir: join(dir, 'vault'),
     datasetsDir: join(dir, 'datasets'),
     resultsDir: join(dir, 'results'),
+    runsDir: join(dir, 'runs'),
+    imageLogsDir: join(dir, 'image-logs'),
     auditFile: join(dir, 'audit.log'),
     addressBookFile: join(dir, 'addresses.json'),
     firstLogFile: join(dir, 'first-log.json'),

@@ -5,6 +5,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import { MAX_OUTCOME } from '@flamesh/protocol/images/analysis.js'
 import { makePrivateFolder } from '../store/files.js'
 import { makePipe } from './pipe.js'
 
@@ -33,7 +34,8 @@ export interface ContainerData {
 
 /** What the output must be; the caller takes it from the signed job. */
 export interface OutputDeclaration {
-  readonly dimension: number
+  /** undefined: as many numbers as the image likes, up to `MAX_OUTCOME`; what `reduce` writes is its own affair */
+  readonly dimension: number | undefined
   /** every |value| */
   readonly bound: number
 }
@@ -77,12 +79,12 @@ export function parseVector(bytes: Uint8Array, { dimension, bound }: OutputDecla
   if (bytes.length === 0) throw new FlameshError('output-missing', 'the analysis left no output')
   // counted before anything is split: millions of empty lines are not worth their memory
   const count = bytes.reduce((sum, byte) => sum + (byte === LINE_FEED ? 1 : 0), bytes.at(-1) === LINE_FEED ? 0 : 1)
-  if (count !== dimension) {
-    throw new FlameshError('output-shape', `the output has ${count} lines instead of ${dimension} numbers`)
+  if (count !== (dimension ?? count) || count > (dimension ?? MAX_OUTCOME)) {
+    throw new FlameshError('output-shape', `the output has ${count} lines instead of ${dimension ?? 'fewer'} numbers`)
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
-  const values = new Float64Array(dimension)
-  const lines = text.split('\n').slice(0, dimension)
+  const values = new Float64Array(count)
+  const lines = text.split('\n').slice(0, count)
   lines.forEach((line, i) => {
     const where = `line ${i + 1} of the output`
     if (NOT_FINITE.test(line)) throw new FlameshError('not-finite', `${where} is not a finite number`)

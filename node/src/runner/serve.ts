@@ -4,11 +4,13 @@
  * message holds no value of the data. It does not limit time or the V8 heap: worker-runner.ts does, from outside.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import type { Analysis, Rows } from '@flamesh/protocol/analyses/analysis.js'
+import type { Analysis, Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
+import type { ImageParameters } from '@flamesh/protocol/images/analysis.js'
 import type { Condition } from '@flamesh/protocol/jobs/job.js'
 import { selectRows } from '@flamesh/protocol/jobs/where.js'
 import type { ContributeOutcome, ContributeRequest } from '@flamesh/protocol/ports.js'
+import { csvText } from '../containers/contract.js'
 import { loadRows } from '../data/datasets.js'
 
 /** What the thread is started with. */
@@ -18,8 +20,13 @@ export interface WorkerSettings {
   readonly maxRowsBytes: number
 }
 
+/** Rows for an image: the columns that its job names, as CSV, and what they are. */
+export type RowsOutcome =
+  | { readonly ok: true; readonly count: number; readonly csv: string; readonly schema: unknown }
+  | { readonly ok: false; readonly code: string; readonly message: string }
+
 /** To the runner: the request was taken up, then its outcome. */
-export type WorkerMessage = 'started' | ContributeOutcome
+export type WorkerMessage = 'started' | ContributeOutcome | RowsOutcome
 
 export type FindAnalysis = (name: string, version: number) => Analysis<unknown, unknown, unknown> | undefined
 
@@ -75,17 +82,37 @@ function contribute(
     return fail('analysis-unknown', `this node has no analysis ${request.analysis} version ${request.analysisVersion}`)
   const parameters = analysis.parameters.safeParse(request.parameters)
   if (!parameters.success) return fail('job-invalid', 'the parameters do not fit the analysis')
-  // the engine hands over conditions of a job whose schema was checked
-  const where = request.where as readonly Condition[]
-  const columns = new Set([...analysis.columns(parameters.data), ...where.map((condition) => condition.column)])
-  const { dataset, datasetVersion } = request
-  const rows = cache.get(JSON.stringify([dataset, datasetVersion, [...columns], where]), () =>
-    selectRows(loadRows(settings.datasetsFolder, dataset, datasetVersion, columns, settings.maxRowsBytes), where),
-  )
+  const rows = rowsOf(request, analysis.columns(parameters.data), settings, cache)
   const values = analysis.contribute(rows, parameters.data, request.state)
   return values.every(Number.isFinite)
     ? { ok: true, values }
     : fail('not-finite', 'a sum of this site’s rows is not a finite number')
+}
+
+function rowsOf(
+  { dataset, datasetVersion, where: conditions }: ContributeRequest,
+  named: readonly string[],
+  settings: WorkerSettings,
+  cache: RowsCache,
+): Rows {
+  // the engine hands over conditions of a job whose schema was checked
+  const where = conditions as readonly Condition[]
+  const columns = new Set([...named, ...where.map((condition) => condition.column)])
+  return cache.get(JSON.stringify([dataset, datasetVersion, [...columns], where]), () =>
+    selectRows(loadRows(settings.datasetsFolder, dataset, datasetVersion, columns, settings.maxRowsBytes), where),
+  )
+}
+
+/** A column that this site does not have is there, and empty. */
+function rowsForImage(request: ContributeRequest, settings: WorkerSettings, cache: RowsCache): RowsOutcome {
+  const { columns: names } = request.parameters as ImageParameters
+  const { count, columns } = rowsOf(request, names, settings, cache)
+  const found = names.map((name) => columns.get(name))
+  const cells = Array.from({ length: count }, (_, row) => found.map((column) => column?.[row] ?? null))
+  const type = (column: Column | undefined): string =>
+    column === undefined ? 'absent' : column instanceof Float64Array ? 'number' : 'level'
+  const schema = { columns: names.map((name, at) => ({ name, type: type(found[at]) })) }
+  return { ok: true, count, csv: [...csvText(names, cells)].join(''), schema }
 }
 
 /** Answers requests one after the other, for as long as the thread lives. */
@@ -98,7 +125,7 @@ export function serveContributions(find: FindAnalysis): void {
   port.on('message', (request: ContributeRequest) => {
     say('started')
     try {
-      say(contribute(request, find, settings, cache))
+      say(request.image === null ? contribute(request, find, settings, cache) : rowsForImage(request, settings, cache))
     } catch (error) {
       say(failure(error))
     }

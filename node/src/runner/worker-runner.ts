@@ -7,7 +7,7 @@
 import { Worker } from 'node:worker_threads'
 import type { ContributeOutcome, ContributeRequest, Runner } from '@flamesh/protocol/ports.js'
 import { hasCode } from '../store/files.js'
-import type { WorkerMessage, WorkerSettings } from './serve.js'
+import type { RowsOutcome, WorkerMessage, WorkerSettings } from './serve.js'
 
 const DEFAULT_MEMORY_LIMIT_MB = 512
 const DEFAULT_TIME_LIMIT_MS = 60_000
@@ -39,13 +39,15 @@ function registerLoader(): string {
   return `data:text/javascript,${encodeURIComponent(`import { register } from ${api}; register()`)}`
 }
 
+type Outcome = ContributeOutcome | RowsOutcome
+
 interface Answer {
-  readonly outcome: ContributeOutcome
+  readonly outcome: Outcome
   /** whether the thread can take another request */
   readonly alive: boolean
 }
 
-const STOPPING: ContributeOutcome = { ok: false, code: 'runner-closed', message: 'the node is stopping' }
+const STOPPING: Outcome = { ok: false, code: 'runner-closed', message: 'the node is stopping' }
 
 function failed(code: string, message: string): Answer {
   return { outcome: { ok: false, code, message }, alive: false }
@@ -87,6 +89,15 @@ export class WorkerRunner implements Pick<Runner, 'contribute'> {
    * `runner-closed`. Never rejects. Requests are answered in the order they came.
    */
   contribute(request: ContributeRequest): Promise<ContributeOutcome> {
+    return this.#answer(request) as Promise<ContributeOutcome>
+  }
+
+  /** The rows that the image of this request is to see, or why there are none. Never rejects. */
+  rowsForImage(request: ContributeRequest): Promise<RowsOutcome> {
+    return this.#answer(request) as Promise<RowsOutcome>
+  }
+
+  #answer(request: ContributeRequest): Promise<Outcome> {
     const answered = this.#queue.then(() => this.#run(request))
     this.#queue = answered
     return answered
@@ -117,7 +128,7 @@ export class WorkerRunner implements Pick<Runner, 'contribute'> {
     return worker
   }
 
-  async #run(request: ContributeRequest): Promise<ContributeOutcome> {
+  async #run(request: ContributeRequest): Promise<Outcome> {
     this.warm()
     const worker = this.#worker
     if (worker === undefined) return STOPPING

@@ -1,0 +1,142 @@
+/**
+ * Images at a site and at a member: rows out of the thread that holds them, one container at a time, and its output as a
+ * vector. Implements docs/spec/images.md, "Output" and "Reducing". What an image printed or reported goes to the
+ * operator's own files and nowhere else.
+ */
+import { BOUND, zeroVector } from '@flamesh/protocol/analyses/layout.js'
+import { errorCode, FlameshError } from '@flamesh/protocol/errors.js'
+import { type ImageParameters, type ImageState, imageVector } from '@flamesh/protocol/images/analysis.js'
+import type { ImageDescription } from '@flamesh/protocol/images/description.js'
+import { dimensionOf, layoutOf } from '@flamesh/protocol/images/layout.js'
+import type { ContributeOutcome, ContributeRequest, ReduceRequest, Runner } from '@flamesh/protocol/ports.js'
+import { MIN_SUBSET_ROWS } from '@flamesh/protocol/privacy/disclosure.js'
+import type { ContainerInput } from '../containers/contract.js'
+import type { ContainerEngine, RunOutcome } from '../containers/engine.js'
+import type { ContainerGrants, ContainerLimits } from '../containers/sandbox.js'
+import type { RowsOutcome } from './serve.js'
+
+export interface ImageRunnerOptions {
+  readonly engine: ContainerEngine
+  readonly limits: Partial<ContainerLimits>
+  /** before every run; what it throws ends the run */
+  readonly prepare?: () => Promise<void>
+  readonly rows: (request: ContributeRequest) => Promise<RowsOutcome>
+  /** of every run, for the operator: what it printed and reported, and how it ended */
+  readonly onRun: (run: ImageRun) => Promise<void>
+}
+
+export interface ImageRun {
+  readonly job: string
+  readonly round: number
+  readonly entry: 'map' | 'reduce'
+  readonly image: string
+  readonly outcome: RunOutcome
+}
+
+const GIBIBYTE = 1024 ** 3
+const HOUR_MS = 3_600_000
+
+/** What the names in a description stand for; a site's policy has granted them before. Throws `grant-unknown`. */
+export function grantsOf(resources: readonly string[]): ContainerGrants {
+  const grants: { -readonly [K in keyof ContainerGrants]: ContainerGrants[K] } = {}
+  for (const name of resources) {
+    const memory = /^memory-([1-9][0-9]{0,3})g$/.exec(name)?.[1]
+    const hours = /^time-([1-9][0-9]?)h$/.exec(name)?.[1]
+    if (name === 'gpu') grants.gpu = 1
+    else if (memory !== undefined) grants.memoryBytes = Number(memory) * GIBIBYTE
+    else if (hours !== undefined) grants.timeMs = Number(hours) * HOUR_MS
+    else
+      throw new FlameshError('grant-unknown', `this node knows no resource ${name}`, {
+        hint: 'an image may ask for gpu, memory-NUMBERg and time-NUMBERh',
+      })
+  }
+  return grants
+}
+
+type Work = Pick<ReduceRequest, 'job' | 'image' | 'round' | 'state'> & {
+  readonly parameters: ImageParameters
+}
+
+export class ImageRunner implements Runner {
+  /** settles when the runs asked for so far are over: a site lends one container's worth of its machine */
+  #queue: Promise<unknown> = Promise.resolve()
+  readonly #stop = new AbortController()
+
+  constructor(private readonly options: ImageRunnerOptions) {}
+
+  /** The site's vector; all zeros, without a run, if there are too few rows to speak of. Never rejects. */
+  contribute(request: ContributeRequest): Promise<ContributeOutcome> {
+    const image = request.image as ImageDescription
+    return this.#inTurn(async () => {
+      const rows = await this.options.rows(request)
+      if (!rows.ok) return rows
+      if (rows.count < MIN_SUBSET_ROWS) return { ok: true, values: zeroVector(layoutOf(image)) }
+      const outcome = await this.#run(
+        { ...request, image, parameters: request.parameters as ImageParameters },
+        {
+          entry: 'map',
+          data: rows,
+          output: { dimension: dimensionOf(image), bound: BOUND },
+        },
+      )
+      return outcome.ok ? { ok: true, values: imageVector(image, outcome.values) } : outcome
+    })
+  }
+
+  reduce(request: ReduceRequest): Promise<ContributeOutcome> {
+    return this.#inTurn(() =>
+      this.#run(
+        { ...request, parameters: request.parameters as ImageParameters },
+        {
+          entry: 'reduce',
+          sum: request.sums,
+          output: { dimension: undefined, bound: BOUND },
+        },
+      ),
+    )
+  }
+
+  /** Ends the run under way; those that wait get `runner-closed`. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#queue
+  }
+
+  async #run(
+    { job, image, round, parameters, state }: Work,
+    input:
+      | Pick<ContainerInput & { entry: 'map' }, 'entry' | 'data' | 'output'>
+      | Pick<ContainerInput & { entry: 'reduce' }, 'entry' | 'sum' | 'output'>,
+  ): Promise<ContributeOutcome> {
+    const values = Float64Array.from((state as ImageState | undefined)?.values ?? [])
+    const { engine, limits, prepare, onRun } = this.options
+    await prepare?.()
+    const outcome = await engine.run(
+      {
+        image: image.image,
+        input: { ...input, round, parameters: parameters.values, state: values },
+        limits,
+        grants: grantsOf(image.resources),
+      },
+      this.#stop.signal,
+    )
+    await onRun({ job, round, entry: input.entry, image: image.image, outcome })
+    return outcome.ok
+      ? { ok: true, values: outcome.values }
+      : { ok: false, code: outcome.code, message: outcome.message }
+  }
+
+  #inTurn(work: () => Promise<ContributeOutcome>): Promise<ContributeOutcome> {
+    const answered = this.#queue.then(async (): Promise<ContributeOutcome> => {
+      if (this.#stop.signal.aborted) return { ok: false, code: 'runner-closed', message: 'the node is stopping' }
+      try {
+        return await work()
+      } catch (error) {
+        const message = error instanceof FlameshError ? error.message : 'the image did not run'
+        return { ok: false, code: errorCode(error), message }
+      }
+    })
+    this.#queue = answered
+    return answered
+  }
+}
