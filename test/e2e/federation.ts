@@ -1,4 +1,4 @@
-/** A hub, six sites and a researcher as processes, made by the commands that anyone has. */
+/** A hub, some sites and a researcher as processes, made by the commands that anyone has. */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -29,6 +29,17 @@ const POLICIES: Readonly<Record<string, object>> = {
   [BY_HAND]: { version: 1, never: [insurance] },
 }
 const POLICY = { version: 1, approve: [builtin], never: [insurance] }
+
+/** What the sites are; six with made-up ages unless said otherwise. */
+export interface Plan {
+  readonly sites: readonly string[]
+  readonly csvOf: (site: string) => string
+  readonly policyOf: (site: string) => object
+  /** for config.json of every node */
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
+const SIX_SITES: Plan = { sites: SITES, csvOf, policyOf: (site) => POLICIES[site] ?? POLICY, settings: {} }
 
 export interface AuditLine {
   readonly event: string
@@ -117,12 +128,15 @@ export class Federation {
   private hub: Daemon | undefined
   private hubAddress = '127.0.0.1:0'
 
-  private constructor(readonly folder: string) {
-    this.nodes = [...SITES, 'researcher'].map((name) => new TestNode(name, join(folder, name)))
+  private constructor(
+    readonly folder: string,
+    private readonly plan: Plan,
+  ) {
+    this.nodes = [...plan.sites, 'researcher'].map((name) => new TestNode(name, join(folder, name)))
   }
 
-  static async create(): Promise<Federation> {
-    const federation = new Federation(await mkdtemp(join(tmpdir(), 'flamesh-e2e-')))
+  static async create(plan: Plan = SIX_SITES): Promise<Federation> {
+    const federation = new Federation(await mkdtemp(join(tmpdir(), 'flamesh-e2e-')), plan)
     try {
       await federation.build()
       return federation
@@ -181,13 +195,17 @@ export class Federation {
   }
 
   private async makeNode(node: TestNode): Promise<void> {
-    const isSite = SITES.includes(node.name)
+    const { sites, policyOf, settings } = this.plan
+    const isSite = sites.includes(node.name)
     await this.enrol(node, isSite ? 'site,aggregator' : 'researcher')
+    const { configFile } = stateFolder(node.dir)
+    const config = JSON.parse(readFileSync(configFile, 'utf8')) as object
+    await writeFile(configFile, JSON.stringify({ ...config, ...settings }))
     if (!isSite) return
-    const csv = await this.file(`${node.name}.csv`, csvOf(node.name))
+    const csv = await this.file(`${node.name}.csv`, this.plan.csvOf(node.name))
     await node.document('dataset', 'add', 'patients', csv, '--yes')
     // JSON is YAML
-    const policy = await this.file(`${node.name}.policy.yaml`, JSON.stringify(POLICIES[node.name] ?? POLICY))
+    const policy = await this.file(`${node.name}.policy.yaml`, JSON.stringify(policyOf(node.name)))
     await node.document('policy', 'set', policy)
   }
 
@@ -210,7 +228,7 @@ export class Federation {
     const control = openControl(stateFolder(this.researcher.dir))
     await eventually('the data of every site is announced', async () => {
       const { datasets } = await control.get<{ datasets: Record<string, unknown> }>('/catalogue')
-      return SITES.every((name) => this.revoked.has(name) || name in datasets) || undefined
+      return this.plan.sites.every((name) => this.revoked.has(name) || name in datasets) || undefined
     })
   }
 

@@ -1,0 +1,144 @@
+/**
+ * An image of a researcher over real processes, a real engine and a real registry: seven sites, one of which refuses it and one
+ * of which is killed on the way, and R's coefficients in the end.
+ */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type TestEngine, testEngine, withEngine } from '../node/containers/fixture.js'
+import { Federation } from './federation.js'
+import { outcomeOf } from './jobs.js'
+import { eventually, run } from './processes.js'
+
+const FLAMESH_HUB = fileURLToPath(new URL('../../hub-registry/bin/flamesh-hub.js', import.meta.url))
+const SITES = ['site-a', 'site-b', 'site-c', 'site-d', 'site-e', 'site-f', 'site-g']
+/** Has approved nothing that is not built in. */
+const REFUSES = 'site-g'
+const LARGEST = ['1', '12', '13', '3', '11']
+const [head = '', ...lines] = readFileSync(new URL('../reference/lung.csv', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+const reference = JSON.parse(readFileSync(new URL('../reference/lung.json', import.meta.url), 'utf8'))
+const { names, coef } = reference.logistic_event_on_age_sex_ecog as { names: string[]; coef: number[] }
+
+/** By institution, the smaller ones together; the site that refuses has some of them once more. */
+function csvOf(site: string): string {
+  const inst = LARGEST[SITES.indexOf(site)]
+  const mine = lines.filter((line) => {
+    const from = line.split(',')[0] as string
+    return inst === undefined ? !LARGEST.includes(from) : from === inst
+  })
+  return `${[head, ...mine].join('\n')}\n`
+}
+
+const describing = (image: string) => ({
+  contract: 1,
+  image,
+  source: { location: 'docs/examples/images/python-logistic', commit: 'c0'.repeat(20) },
+  sbom: '5b'.repeat(32),
+  output: [
+    { name: 'rows', kind: 'count', lower: 0, upper: 100000 },
+    { name: 'gradient', kind: 'sum', length: 4, lower: -1e9, upper: 1e9 },
+    { name: 'hessian', kind: 'sum', length: 10, lower: -1e12, upper: 1e12 },
+  ],
+  maxRounds: 8,
+  combine: 'reduce',
+})
+
+/** As two reviewers and the operator of the hub do it: keys, reviews made offline, a floor, an attestation. */
+async function attest(federation: Federation, image: string): Promise<void> {
+  const description = await federation.file('image.yaml', JSON.stringify(describing(image)))
+  const offline = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
+    const { exit, stdout, stderr } = await run([FLAMESH_HUB, ...args, '--json'])
+    assert.equal(exit, 0, stderr)
+    return JSON.parse(stdout)
+  }
+  const reviewers: string[] = []
+  const reviews: string[] = []
+  for (const name of ['ana', 'bo']) {
+    const key = join(federation.folder, `${name}.key`)
+    const made = await offline('reviewer-key', key)
+    reviewers.push('--reviewer', `${name}=${made['publicKey'] ?? made['key']}`)
+    const out = join(federation.folder, `${name}.review`)
+    await offline('review', description, '--key', key, '--out', out)
+    reviews.push('--review', out)
+  }
+  await federation.hubCommand('floor', '--threshold', '2', ...reviewers)
+  await federation.hubCommand('attest', '--image', description, ...reviews)
+}
+
+describe('a job of an image, end to end', function () {
+  this.timeout(240_000)
+  let federation: Federation
+  let engine: TestEngine
+
+  withEngine('comes to the coefficients of R, whoever refuses it or is killed on the way', async () => {
+    engine = await testEngine()
+    federation = await Federation.create({
+      sites: SITES,
+      csvOf,
+      policyOf: (site) => ({
+        version: 1,
+        minimumCohort: 5,
+        approve: [site === REFUSES ? { analyses: 'builtin' } : { images: 'any' }],
+        never: site === REFUSES ? [{ images: 'any' }] : [],
+      }),
+      settings: { containerSocket: engine.socketPath },
+    })
+    const image = engine.images.python
+    await attest(federation, image)
+    const document = {
+      name: 'death by age, sex and performance status',
+      purpose: 'research',
+      image,
+      columns: ['status', 'age', 'sex', 'ph.ecog'],
+      parameters: { outcome: 'status', is: '2', covariates: ['age', 'sex', 'ph.ecog'] },
+      rounds: 5,
+      dataset: 'patients',
+      cohort: { sites: 'any', minimum: 5, approveWithin: '2m' },
+      expires: '20m',
+    }
+    const file = await federation.file('job.yaml', JSON.stringify(document))
+    const job = await eventually('the researcher hears of the attestation', async () => {
+      const { exit, stdout } = await federation.researcher.flamesh('job', 'submit', file)
+      return exit === 0 ? (JSON.parse(stdout) as { job: string }).job : undefined
+    })
+    // in the middle of the job
+    const killed = federation.node('site-e')
+    await killed.until(job, 'submitted', { round: 2 })
+    await killed.kill()
+    await killed.start()
+    const outcome = await outcomeOf(federation, job)
+    assert.equal(outcome.status, 'released', String(outcome.code))
+    const included = Object.keys(outcome.sites).filter((name) => outcome.sites[name]?.included === true)
+    assert.deepEqual(included.sort(), SITES.slice(0, 6))
+    assert.equal(outcome.sites[REFUSES]?.status, 'refused')
+    const found = (outcome.result as { outcome: readonly number[] }).outcome
+    for (const [at, wanted] of coef.entries())
+      assert.ok(
+        Math.abs((found[at] as number) - wanted) <= 1e-6 * Math.abs(wanted),
+        `${names[at]}: ${found[at]} for ${wanted}`,
+      )
+    const verified = await federation.researcher.flamesh(
+      'receipt',
+      'verify',
+      outcome.receipt as string,
+      '--result',
+      outcome.resultFile as string,
+    )
+    assert.equal(verified.exit, 0, verified.stdout)
+    assert.match(verified.stdout, /reviewed by ana, bo/)
+    // what an image printed is for the operator of each site alone
+    const logs = join(federation.node('site-a').dir, 'image-logs')
+    assert.ok(readdirSync(logs).some((name) => /rows used: \d+/.test(readFileSync(join(logs, name), 'utf8'))))
+    const left = await engine.docker.listContainers({ all: true })
+    assert.deepEqual(
+      left.filter(({ Labels }) => Labels['flamesh.node'] !== undefined),
+      [],
+    )
+    for (const name of SITES.slice(0, 6)) assert.deepEqual(readdirSync(join(federation.node(name).dir, 'runs')), [])
+  })
+
+  after(() => federation?.close())
+})
