@@ -40,6 +40,7 @@ export function createProgram(version: string, execute: Execute): Command {
   nodeCommands(program, leaf)
   dataCommands(noun, leaf)
   jobCommands(noun, leaf)
+  imageCommands(noun, leaf)
   return program
 }
 
@@ -186,6 +187,21 @@ function jobCommands(noun: Noun, leaf: Leaf): void {
   )
     .option('--result <file>', 'the result that the receipt should prove')
     .option('--hub-key <key>', "the hub's public key (else that of the node in --dir)")
+}
+
+function imageCommands(noun: Noun, leaf: Leaf): void {
+  leaf(
+    noun('image', "researchers' own code, in containers"),
+    'test <description>',
+    'run an image on splits of a local file, and show what each side would see',
+    async () => (await import('./commands/image-test.js')).imageTest,
+  )
+    .requiredOption('--data <file>', 'a CSV file to split')
+    .option('--sites <n>', 'so many splits', wholeNumber, 4)
+    .option('--columns <name>', 'a column that the image sees (may be repeated; else all)', collect)
+    .option('--parameters <yaml>', 'its parameters: a file, or a mapping in braces')
+    .option('--rounds <n>', 'fewer rounds than described', wholeNumber)
+    .option('--socket <path>', "the engine's socket (else /var/run/docker.sock)")
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {
