@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type Docker from 'dockerode'
@@ -75,7 +75,7 @@ export class ContainerEngine {
   readonly #active = new Set<string>()
 
   constructor(options: EngineOptions) {
-    this.#options = options
+    this.#options = { ...options, scratchFolder: resolve(options.scratchFolder) }
     this.#connection = new EngineConnection(options.address)
   }
 

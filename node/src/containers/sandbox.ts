@@ -2,6 +2,7 @@
  * What every container gets and may not change: implements docs/spec/containers.md, "The sandbox", "Limits and grants". It
  * trusts the engine and the kernel to enforce what they are told, and refuses an engine that says it will not.
  */
+import { posix } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type Docker from 'dockerode'
 import { z } from 'zod'
@@ -220,6 +221,9 @@ export function checkImage({ Config: config }: Pick<Docker.ImageInspectInfo, 'Co
   }
   // the engine would put each on the site's disk, writable and without a limit
   if (Object.keys(config.Volumes ?? {}).length > 0) refuse('declares volumes (VOLUME), which have no size limit')
+  // engines enter it on their way in: what is below these is not of the image (CVE-2024-21626)
+  if (/^\/(proc|sys|dev)(\/|$)/.test(posix.normalize(config.WorkingDir || '/')))
+    refuse('works in a folder of the kernel')
   if ((config.Entrypoint ?? []).length === 0) refuse('has no ENTRYPOINT that could be called with map or reduce')
 }
 

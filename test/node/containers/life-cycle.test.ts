@@ -203,6 +203,7 @@ describe('the life of a container', function () {
 
     for (const [what, dockerfile, code] of [
       ['that declares a volume', 'FROM base\nENTRYPOINT ["/bin/sh"]\nVOLUME /data\n', 'image-unsuited'],
+      ['that works in /proc', 'FROM base\nENTRYPOINT ["/bin/sh"]\nWORKDIR /bin/..//proc/self/fd/8\n', 'image-unsuited'],
       ['without an entry point', 'FROM base\n', 'image-unsuited'],
       ['whose program is missing', 'FROM base\nENTRYPOINT ["/bin/missing"]\n', 'analysis-failed'],
     ] as const) {
