@@ -41,7 +41,9 @@ describe('the sandbox of containers on Podman', function () {
     // the one that Docker brings: crun does not know every arrangement of control groups
     const args = [...places, '--runtime', 'runc', 'system', 'service', '--time=0', `unix://${socketPath}`]
     const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', CONTAINERS_REGISTRIES_CONF: at('registries.conf') }
+    // it leaves a file where it was started when memory runs out
     service = spawn(PODMAN, args, {
+      cwd: engine.folder,
       stdio: 'ignore',
       env: { ...env, http_proxy: 'http://user:password@proxy.example' },
     })
