@@ -24,11 +24,11 @@ export class Checks {
     this.holds(what, a === b, a === b ? '' : `found ${a}, expected ${b}`)
   }
 
-  /** numbers within 1e-9 of the expected ones, relative */
-  close(what, found, expected) {
+  /** numbers within 1e-9 of the expected ones, or as told, relative */
+  close(what, found, expected, tolerance = TOLERANCE) {
     const errors = expected.map((value, at) => Math.abs(found?.[at] - value) / Math.abs(value))
     const worst = Math.max(...errors.map((error) => (Number.isNaN(error) ? Number.POSITIVE_INFINITY : error)))
     const detail = `largest relative difference ${worst.toExponential(1)}`
-    this.holds(what, found?.length === expected.length && worst <= TOLERANCE, detail)
+    this.holds(what, found?.length === expected.length && worst <= tolerance, detail)
   }
 }

@@ -1,7 +1,8 @@
 /**
  * The main job, end to end, on this machine: a hub, eight hospitals and a researcher as processes of their own, three jobs
  * over real patients' data, and something that goes wrong in each. Plain JavaScript without dependencies: it starts before
- * anything is installed. `npm run demo`, or `npm run demo -- --json` for one JSON document on stdout.
+ * anything is installed. `npm run demo`, `npm run demo -- containers` for a researcher's image, `-- --json` for one JSON document on
+ * stdout.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,7 +28,28 @@ let startedMs = performance.now()
 const seconds = () => (performance.now() - startedMs) / 1000
 const say = (line) => out.write(`${seconds().toFixed(1).padStart(6)} s  ${line}\n`)
 
-async function play(federation, checks) {
+/** With `containers` a researcher's image instead of the three jobs. */
+const withContainers = process.argv.includes('containers')
+
+async function playContainers(federation, folder, checks) {
+  const { containerJob, startEngine } = await import('./containers.js')
+  const engine = await startEngine(say)
+  try {
+    await federation.build()
+    out.write('\nlogistic regression by a Python image: one refuses it, one dies on the way\n')
+    const outcome = await containerJob(federation, engine, join(folder, 'image'), checks, say)
+    await federation.stopHub()
+    out.write('\nThe receipt, with the hub off\n')
+    await verifyReceipt(federation, 'logistic', outcome, checks)
+    return [['logistic', outcome]]
+  } finally {
+    await stopEverything()
+    await engine.stop()
+  }
+}
+
+async function play(federation, folder, checks) {
+  if (withContainers) return playContainers(federation, folder, checks)
   await federation.build()
   const outcomes = []
   for (const [name, title, job] of JOBS) {
@@ -75,12 +97,13 @@ async function main() {
   await setUp({ projects: ['node', 'hub-registry'], out })
   startedMs = performance.now()
   const checks = new Checks(say)
-  const federation = new Federation(workplace(), say)
+  const folder = workplace()
+  const federation = new Federation(folder, say)
   let outcomes = []
   let failure
   const interrupted = interruption()
   try {
-    outcomes = await Promise.race([play(federation, checks), federation.accident, interrupted])
+    outcomes = await Promise.race([play(federation, folder, checks), federation.accident, interrupted])
   } catch (error) {
     // Ctrl-C reaches the daemons too, and one that ends may be heard of first
     failure = await Promise.race([interrupted.catch((reason) => reason), sleep(200, error)])
@@ -102,7 +125,7 @@ function conclusion(ok, failure, { all }) {
   if (failure !== undefined) return `The demo failed: ${failure.message}`
   const broken = all.filter((check) => !check.ok).map(({ what }) => what)
   if (!ok) return `The demo failed: ${broken.length} of ${all.length} comparisons do not hold: ${broken.join('; ')}`
-  return `All ${all.length} comparisons hold after ${seconds().toFixed(0)} s: eight hospitals answered three questions together, and nobody saw another's patients.`
+  return `All ${all.length} comparisons hold after ${seconds().toFixed(0)} s: ${withContainers ? "hospitals ran a stranger's code, and it told nobody of their patients" : "eight hospitals answered three questions together, and nobody saw another's patients"}.`
 }
 
 try {

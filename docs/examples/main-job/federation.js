@@ -118,7 +118,7 @@ export class Federation {
     this.nodes = names.map((name) => new Node(name, join(this.#folder, name), this.#onAccident))
     await Promise.all(this.nodes.map((node) => this.#enrol(node)))
     this.#say('eight hospitals and a researcher are enrolled; each hospital has its own patients')
-    await this.#hubCommand(['committee', '--name', 'default', '--members', COMMITTEE.join(','), '--datasets', 'lung'])
+    await this.hubCommand(['committee', '--name', 'default', '--members', COMMITTEE.join(','), '--datasets', 'lung'])
     this.#say(`the hub names the committee: ${COMMITTEE.join(', ')}`)
     await Promise.all(this.nodes.map((node) => node.start()))
     this.#say('nine daemons are running')
@@ -143,7 +143,12 @@ export class Federation {
     })
   }
 
-  #hubCommand(args) {
+  /** A command of the hub's that needs no hub. */
+  offline(args) {
+    return document(`flamesh-hub ${args[0]}`, [FLAMESH_HUB, ...args])
+  }
+
+  hubCommand(args) {
     return document(`flamesh-hub ${args[0]}`, [FLAMESH_HUB, ...args, '--dir', join(this.#folder, 'hub')])
   }
 
@@ -152,7 +157,7 @@ export class Federation {
     const roles = site === undefined ? 'researcher' : 'site,aggregator'
     const organisation = site === undefined ? 'university' : node.name.replace('site', 'hospital')
     const asked = ['invite', '--name', node.name, '--organisation', organisation, '--roles', roles]
-    const { invite } = await this.#hubCommand(asked)
+    const { invite } = await this.hubCommand(asked)
     const hub = ['--hub', this.hubUrl, '--hub-key', this.hubKey]
     await node.flamesh(['init', ...hub, '--invite', invite, '--listen', '/ip4/127.0.0.1/tcp/0'])
     if (site === undefined) return
