@@ -275,6 +275,21 @@ describe('jobs of images', () => {
     }
   })
 
+  it('are one question whatever their parameters: another value is no way around the guard', async () => {
+    const { federation, description } = await federate()
+    const all = await submit(federation, imageJob(federation, description, { maxRounds: 2 }))
+    await released(federation, all)
+    const sites = SITES.slice(0, 5)
+      .map((name) => federation.node(name).key)
+      .sort()
+    const parameters = { columns: ['age', 'event'], values: { nonce: 7 } }
+    const cohort = { sites, minimum: 5, approveWithinMs: 10_000 }
+    const fewer = await submit(federation, imageJob(federation, description, { maxRounds: 2, parameters, cohort }))
+    await federation.finish(fewer)
+    const { status, code } = await ending(federation, fewer)
+    assert.deepEqual({ status, code }, { status: 'failed', code: 'guard' })
+  })
+
   it('run no more once the hub has withdrawn the image', async () => {
     const { federation, description } = await federate()
     const job = await submit(

@@ -10,6 +10,7 @@ import { MAX_CHECKPOINT_AGE_MS, MAX_CLOCK_SKEW_MS } from '@flamesh/protocol/limi
 import { currentPolicy } from '../config/policy-file.js'
 import type { Config } from '../config/settings.js'
 import { openBits, requireInitialised, requireOwner } from '../config/state-folder.js'
+import { EngineConnection } from '../containers/connection.js'
 import type { StatusDocument } from '../control/documents.js'
 import { DatasetStore } from '../data/datasets.js'
 import { createHubClient } from '../hub-client/hub-client.js'
@@ -55,6 +56,7 @@ export async function runChecks(context: CommandContext): Promise<readonly Check
   })
   await check('datasets', () => datasetsCheck(context))
   await check('audit log', () => auditCheck(context))
+  await check('containers', () => engineCheck(config))
   const hub = await hubChecks(config)
   checks.push(...hub)
   for (const [name, look] of Object.entries(DAEMON_CHECKS)) {
@@ -101,6 +103,13 @@ async function diskCheck({ folder }: CommandContext): Promise<Finding> {
 async function keysCheck({ folder }: CommandContext): Promise<Finding> {
   const { publicKey } = await loadIdentity(folder.keysDir)
   return ok(`whole and private, public key ${publicKey}`)
+}
+
+async function engineCheck({ containerSocket }: Config): Promise<Finding> {
+  if (containerSocket === '') return ok('no container engine is configured: no images run here')
+  const engine = new EngineConnection({ socketPath: containerSocket })
+  const { version } = await engine.check()
+  return ok(`the engine at ${containerSocket}, version ${version}, enforces the sandbox`)
 }
 
 async function datasetsCheck({ folder }: CommandContext): Promise<Finding> {

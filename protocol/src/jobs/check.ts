@@ -71,13 +71,15 @@ export function canonicalWhere(where: readonly Condition[]): Condition[] {
 export function guardKey(job: Question): Hex {
   const before = guardKeys.get(job)
   if (before !== undefined) return before
-  const { dataset, analysis, parameters, where } = job
+  const { dataset, analysis, image, where } = job
+  // what an image's parameters mean only the image knows: a word more must not make another question of it
+  const parameters = image === null ? job.parameters : null
   const key = hashOf({ dataset, analysis: analysis.hash, parameters, where: canonicalWhere(where) })
   guardKeys.set(job, key)
   return key
 }
 
-type Question = Pick<Job, 'dataset' | 'analysis' | 'parameters' | 'where'>
+type Question = Pick<Job, 'dataset' | 'analysis' | 'image' | 'parameters' | 'where'>
 /** Jobs never change, and each approval of a thousand is held against its job's. */
 const guardKeys = new WeakMap<Question, Hex>()
 

@@ -25,7 +25,8 @@ describe('doctor', () => {
   it('finds a whole folder in order, and warns of a hub and a daemon that are off', async () => {
     const { exit, outcomes } = await examine()
     assert.equal(exit, 0)
-    for (const name of ['folder', 'keys', 'datasets', 'audit log']) assert.equal(outcomes[name], 'ok', name)
+    for (const name of ['folder', 'keys', 'datasets', 'audit log', 'containers'])
+      assert.equal(outcomes[name], 'ok', name)
     for (const name of ['policy', 'hub', 'clock', 'membership', 'peers']) assert.equal(outcomes[name], 'warn', name)
   })
 
@@ -45,6 +46,13 @@ describe('doctor', () => {
       heal()
       assert.notEqual((await examine()).outcomes[name], 'fail', name)
     }
+  })
+
+  it('fails where a container engine is configured and does not answer', async () => {
+    const hub = { hub: 'http://127.0.0.1:1', hubKey: 'ab'.repeat(32) }
+    writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...hub, containerSocket: join(dir, 'none.sock') }))
+    const { exit, outcomes } = await examine()
+    assert.deepEqual([exit, outcomes['containers']], [3, 'fail'])
   })
 
   it('never prints a secret', async () => {
