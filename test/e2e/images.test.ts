@@ -130,8 +130,8 @@ describe('a job of an image, end to end', function () {
     assert.equal(verified.exit, 0, verified.stdout)
     assert.match(verified.stdout, /reviewed by ana, bo/)
     // what an image printed is for the operator of each site alone
-    const logs = join(federation.node('site-a').dir, 'image-logs')
-    assert.ok(readdirSync(logs).some((name) => /rows used: \d+/.test(readFileSync(join(logs, name), 'utf8'))))
+    const { runs } = await federation.node('site-a').document<{ runs: { text: string }[] }>('job', 'log', job)
+    assert.ok(runs.some(({ text }) => /rows used: \d+/.test(text)))
     const left = await engine.docker.listContainers({ all: true })
     assert.deepEqual(
       left.filter(({ Labels }) => Labels['flamesh.node'] !== undefined),

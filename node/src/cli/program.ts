@@ -173,6 +173,12 @@ function jobCommands(noun: Noun, leaf: Leaf): void {
   leaf(job, 'cancel <job>', 'withdraw a job of your own', async () => (await decide()).jobCancel)
   leaf(
     job,
+    'log <job>',
+    'what the image of a job printed at this node, for its operator alone',
+    async () => (await import('./commands/job-log.js')).jobLog,
+  )
+  leaf(
+    job,
     'result <job>',
     'fetch the result and the receipt of a job of your own',
     async () => (await import('./commands/job-result.js')).jobResult,
