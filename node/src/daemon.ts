@@ -161,7 +161,7 @@ async function openPeer(frame: Frame, parts: PeerParts): Promise<Peer> {
     timeLimitMs: config.analysisTimeoutMs,
   })
   opened.add(() => runner.close())
-  const images = openImages(frame, identity.signer.publicKey, runner)
+  const images = await openImages(frame, identity.signer.publicKey, runner)
   opened.add(async () => images?.close())
   const peer = createPeer({
     hubKey: config.hubKey,

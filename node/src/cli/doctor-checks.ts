@@ -10,8 +10,8 @@ import { MAX_CHECKPOINT_AGE_MS, MAX_CLOCK_SKEW_MS } from '@flamesh/protocol/limi
 import { currentPolicy } from '../config/policy-file.js'
 import type { Config } from '../config/settings.js'
 import { openBits, requireInitialised, requireOwner } from '../config/state-folder.js'
-import { EngineConnection } from '../containers/connection.js'
 import type { StatusDocument } from '../control/documents.js'
+import { configuredEngine } from '../daemon/images.js'
 import { DatasetStore } from '../data/datasets.js'
 import { createHubClient } from '../hub-client/hub-client.js'
 import { verifyAudit } from '../store/audit-log.js'
@@ -56,7 +56,7 @@ export async function runChecks(context: CommandContext): Promise<readonly Check
   })
   await check('datasets', () => datasetsCheck(context))
   await check('audit log', () => auditCheck(context))
-  await check('containers', () => engineCheck(config))
+  await check('containers', () => engineCheck(context, config))
   const hub = await hubChecks(config)
   checks.push(...hub)
   for (const [name, look] of Object.entries(DAEMON_CHECKS)) {
@@ -105,11 +105,13 @@ async function keysCheck({ folder }: CommandContext): Promise<Finding> {
   return ok(`whole and private, public key ${publicKey}`)
 }
 
-async function engineCheck({ containerSocket }: Config): Promise<Finding> {
-  if (containerSocket === '') return ok('no container engine is configured: no images run here')
-  const engine = new EngineConnection({ socketPath: containerSocket })
+async function engineCheck({ folder }: CommandContext, config: Config): Promise<Finding> {
+  const { containerHost, containerSocket } = config
+  const { publicKey } = await loadIdentity(folder.keysDir)
+  const engine = await configuredEngine(folder, config, publicKey)
+  if (engine === undefined) return ok('no container engine is configured: no images run here')
   const { version } = await engine.check()
-  return ok(`the engine at ${containerSocket}, version ${version}, enforces the sandbox`)
+  return ok(`the engine at ${containerHost || containerSocket}, version ${version}, enforces the sandbox`)
 }
 
 async function datasetsCheck({ folder }: CommandContext): Promise<Finding> {

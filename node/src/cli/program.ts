@@ -208,6 +208,15 @@ function imageCommands(noun: Noun, leaf: Leaf): void {
     .option('--parameters <yaml>', 'its parameters: a file, or a mapping in braces')
     .option('--rounds <n>', 'fewer rounds than described', wholeNumber)
     .option('--socket <path>', "the engine's socket (else /var/run/docker.sock)")
+  leaf(
+    noun('engine', 'the container engine of a machine'),
+    'serve',
+    'lend the container engine of this machine to nodes of the same site',
+    async () => (await import('./commands/engine-serve.js')).engineServe,
+  )
+    .requiredOption('--listen <host:port>', 'where nodes of the site reach it')
+    .requiredOption('--tls <folder>', 'ca.pem, cert.pem and key.pem of an authority of this site alone')
+    .option('--socket <path>', "the engine's socket (else /var/run/docker.sock)")
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -21,6 +21,8 @@ export const configSchema = z.strictObject({
   analysisMemoryMb: z.int().min(64).max(1_048_576),
   analysisTimeoutMs: z.int().min(1000).max(86_400_000),
   containerSocket: z.string().regex(/^(\/\S+)?$/, 'an absolute path, or nothing for no containers'),
+  containerHost: z.string().regex(/^(\S+:\d{1,5})?$/, 'HOST:PORT, or nothing'),
+  containerTls: z.string().max(4096),
   containerMemoryMb: z.int().min(16).max(1_048_576),
   containerTimeoutMs: z.int().min(1000).max(86_400_000),
   logLevel: z.enum(LOG_LEVELS),
@@ -104,6 +106,19 @@ export const SETTINGS: Readonly<Record<SettingName, Setting>> = {
     fallback: '',
     read: text,
     meaning: "the socket of a Docker or Podman engine that runs researchers' images; nothing: none run here",
+  },
+  containerHost: {
+    environment: 'FLAMESH_CONTAINER_HOST',
+    fallback: '',
+    read: text,
+    meaning:
+      'HOST:PORT where another machine of this site lends its engine (flamesh engine serve), in place of a socket',
+  },
+  containerTls: {
+    environment: 'FLAMESH_CONTAINER_TLS',
+    fallback: '',
+    read: text,
+    meaning: 'the folder with ca.pem, cert.pem and key.pem for that connection',
   },
   containerMemoryMb: {
     environment: 'FLAMESH_CONTAINER_MEMORY_MB',

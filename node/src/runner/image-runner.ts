@@ -11,12 +11,13 @@ import { dimensionOf, layoutOf } from '@flamesh/protocol/images/layout.js'
 import type { ContributeOutcome, ContributeRequest, ReduceRequest, Runner } from '@flamesh/protocol/ports.js'
 import { MIN_SUBSET_ROWS } from '@flamesh/protocol/privacy/disclosure.js'
 import type { ContainerInput } from '../containers/contract.js'
-import type { ContainerEngine, RunOutcome } from '../containers/engine.js'
+import type { RunOutcome } from '../containers/engine.js'
+import type { Engine } from '../containers/remote.js'
 import type { ContainerGrants, ContainerLimits } from '../containers/sandbox.js'
 import type { RowsOutcome } from './serve.js'
 
 export interface ImageRunnerOptions {
-  readonly engine: ContainerEngine
+  readonly engine: Pick<Engine, 'run'>
   readonly limits: Partial<ContainerLimits>
   /** before every run; what it throws ends the run */
   readonly prepare?: () => Promise<void>
