@@ -6,12 +6,9 @@ import { readdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
-import { parseHostPort } from '../config/host-port.js'
+import { configuredEngine } from '../config/engine.js'
 import type { Config } from '../config/settings.js'
 import type { StateFolder } from '../config/state-folder.js'
-import { readTls } from '../config/tls-files.js'
-import { ContainerEngine } from '../containers/engine.js'
-import { type Engine, RemoteEngine } from '../containers/remote.js'
 import { type ImageRun, ImageRunner } from '../runner/image-runner.js'
 import type { WorkerRunner } from '../runner/worker-runner.js'
 import { makePrivateFolder, PRIVATE_FILE } from '../store/files.js'
@@ -20,17 +17,6 @@ import type { Log } from './log.js'
 const MEBIBYTE = 1 << 20
 /** Runs whose files are kept. */
 const KEPT_RUNS = 200
-
-/** The engine that the configuration names; undefined if it names none. Throws what reading certificates throws. */
-export async function configuredEngine(folder: StateFolder, config: Config, node: Hex): Promise<Engine | undefined> {
-  if (config.containerHost !== '') {
-    const { host, port } = parseHostPort(config.containerHost)
-    return new RemoteEngine(host, port, await readTls(config.containerTls))
-  }
-  if (config.containerSocket === '') return undefined
-  const address = { socketPath: config.containerSocket }
-  return new ContainerEngine({ node, scratchFolder: folder.runsDir, address })
-}
 
 export async function openImages(
   { folder, config, log }: { readonly folder: StateFolder; readonly config: Config; readonly log: Log },
