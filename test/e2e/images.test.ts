@@ -106,7 +106,10 @@ describe('a job of an image, end to end', function () {
     })
     // in the middle of the job
     const killed = federation.node('site-e')
-    await killed.until(job, 'submitted', { round: 2 })
+    await killed.until(job, 'submitted', { round: 1 })
+    const { key } = await killed.document<{ key: string }>('status')
+    const containersOf = () => engine.docker.listContainers({ filters: { label: [`flamesh.node=${key}`] } })
+    await eventually('a container of it runs', async () => (await containersOf()).length > 0 || undefined)
     await killed.kill()
     await killed.start()
     const outcome = await outcomeOf(federation, job)
