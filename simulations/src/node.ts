@@ -185,7 +185,7 @@ export class SimulatedNode {
   private valuesOf(rows: Rows, request: ContributeRequest): Float64Array {
     const { image, analysis, analysisVersion, parameters, state } = request
     const { images } = this.federation.options
-    if (image !== null && images !== undefined) return imageVector(image, images.map(this.name, rows, request))
+    if (image !== null && images !== undefined) return imageVector(image, images.map(this.name, rows, request)).values
     const builtIn = image === null ? findAnalysis(analysis, analysisVersion) : undefined
     if (builtIn === undefined) throw new FlameshError('analysis-unknown', 'no such analysis runs here')
     return builtIn.contribute(rows, parameters, state)

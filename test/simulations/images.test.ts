@@ -118,6 +118,11 @@ function imageJob(federation: Federation, image: ImageDescription, change: Parti
   )
 }
 
+async function withdraw(federation: Federation, { image }: ImageDescription): Promise<void> {
+  federation.append({ type: 'withdraw-image', digest: image.split('@')[1] as string, reason: 'a mistake in it' })
+  await federation.tell(...federation.nodes.keys())
+}
+
 const outcomeOf = (result: unknown): readonly number[] => (result as { outcome: readonly number[] }).outcome
 
 /** Newton's method on all rows at once. */
@@ -252,13 +257,8 @@ describe('jobs of images', () => {
     )
   })
 
-  it('lose a site whose image writes what was not declared', async () => {
-    for (const [code, wrong] of [
-      ['out-of-bound', (values: Float64Array) => values.fill(1e12, 1)],
-      ['not-whole', (values: Float64Array) => values.fill(0.5, 0, 1)],
-      ['output-shape', (values: Float64Array) => values.subarray(1)],
-      ['not-finite', (values: Float64Array) => values.fill(Number.NaN, 2)],
-    ] as const) {
+  it('count a site as without rows whose image writes no vector, and bring what is beyond the bounds to them', async () => {
+    const contributors = async (wrong: (values: Float64Array) => Float64Array) => {
       const images: SimulatedImages = {
         ...LOGISTIC,
         map: (node, rows, request) => {
@@ -269,10 +269,31 @@ describe('jobs of images', () => {
       const description = describing({ combine: 'sum', maxRounds: 1 })
       const { federation } = await federate({ images, description })
       const job = await submit(federation, imageJob(federation, description))
-      const { included } = await released(federation, job)
-      assert.deepEqual(included, SITES.slice(0, 5), code)
-      assert.equal(federation.node('site-f').up().job(job)?.code, code)
+      const { included, result } = await released(federation, job)
+      // nobody but its operator hears which site it was
+      assert.deepEqual(included, SITES)
+      assert.notEqual(federation.node('site-f').up().job(job)?.status, 'failed')
+      return result?.result as { contributors: number; slots: { gradient: readonly number[] } }
     }
+    assert.equal((await contributors((values) => values.fill(0.5, 0, 1))).contributors, 5)
+    assert.equal((await contributors((values) => values.subarray(1))).contributors, 5)
+    assert.equal((await contributors((values) => values.fill(Number.NaN, 2))).contributors, 5)
+    const beyond = await contributors((values) => values.fill(1e12, 1, 2))
+    assert.equal(beyond.contributors, 6)
+    const others = SITES.slice(0, 5).map((_, at) => scores(patients(at, 20 + at), [])[1] as number)
+    const clipped = others.reduce((sum, one) => sum + one, 1_000_000)
+    assert.ok(Math.abs((beyond.slots.gradient[0] as number) - clipped) < 1e-6)
+  })
+
+  it('withhold counts that few sites have', async () => {
+    const output: ImageDescription['output'] = [{ name: 'rare', kind: 'count', length: 1, lower: '0', upper: '1000' }]
+    const images = { ...LOGISTIC, map: (node: string) => Float64Array.of(node === 'site-a' ? 20 : 0) }
+    const description = describing({ output, combine: 'sum', maxRounds: 1 })
+    const { federation } = await federate({ images, description })
+    const job = await submit(federation, imageJob(federation, description))
+    await federation.finish(job)
+    const { status, code } = await ending(federation, job)
+    assert.deepEqual({ status, code }, { status: 'suppressed', code: 'too-few-contributors' })
   })
 
   it('are one question whatever their parameters: another value is no way around the guard', async () => {
@@ -290,20 +311,43 @@ describe('jobs of images', () => {
     assert.deepEqual({ status, code }, { status: 'failed', code: 'guard' })
   })
 
-  it('run no more once the hub has withdrawn the image', async () => {
-    const { federation, description } = await federate()
-    const job = await submit(
-      federation,
-      imageJob(federation, description, { notAfter: federation.clock.now() + 900_000 }),
-    )
+  it('run no more once the hub has withdrawn the image, at a site or at a member', async () => {
+    let maps = 0
+    const images: SimulatedImages = {
+      ...LOGISTIC,
+      map: (...given) => {
+        maps++
+        return LOGISTIC.map(...given)
+      },
+    }
+    const { federation, description } = await federate({ images })
+    const notAfter = federation.clock.now() + 900_000
+    const job = await submit(federation, imageJob(federation, description, { notAfter }))
     await until(federation, 'round 2', () => (federation.node('researcher').up().job(job)?.round ?? 0) >= 2)
-    const digest = description.image.split('@')[1] as string
-    federation.append({ type: 'withdraw-image', digest, reason: 'a mistake in it' })
-    await federation.tell(...federation.nodes.keys())
+    await withdraw(federation, description)
+    const before = maps
     await federation.finish(job)
     const { status, result } = await ending(federation, job)
     assert.notEqual(status, 'released')
     assert.equal(result?.result, undefined)
+    assert.ok(maps <= before + SITES.length, `${maps - before} runs after the withdrawal`)
+  })
+
+  it('keep a receipt that verifies when their image is withdrawn afterwards', async () => {
+    const { federation, description } = await federate()
+    const job = await submit(federation, imageJob(federation, description, { maxRounds: 2 }))
+    await released(federation, job)
+    await withdraw(federation, description)
+    assertReceipt(federation, await federation.node('researcher').up().result(job))
+  })
+
+  it('take no consent, which would cover whatever the image is asked', async () => {
+    const { federation, description } = await federate()
+    const site = federation.node('site-f')
+    await site.up().setPolicy(policySchema.parse({ version: 1 }))
+    const job = await submit(federation, imageJob(federation, description, { maxRounds: 1, dropout: 'drop' }))
+    await until(federation, 'site-f waits', () => site.up().job(job)?.status === 'waiting')
+    await assert.rejects(site.up().approve(job, { consent: true }), { code: 'consent-not-offered' })
   })
 })
 

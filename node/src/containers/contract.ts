@@ -5,7 +5,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
-import { MAX_OUTCOME } from '@flamesh/protocol/images/analysis.js'
+import { MAX_OUTCOME } from '@flamesh/protocol/images/description.js'
 import { makePrivateFolder } from '../store/files.js'
 import { makePipe } from './pipe.js'
 

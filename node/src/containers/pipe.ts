@@ -16,6 +16,7 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 const EVERYONE_WRITES = 0o622
 /** When the last writer is gone, the end of a pipe is there at once (milliseconds). */
 const END_LIMIT_MS = 10_000
+const FIRST_BYTES = 4096
 
 /** Node.js has no call for it. */
 export async function makePipe(path: string): Promise<void> {
@@ -27,7 +28,8 @@ export async function makePipe(path: string): Promise<void> {
 export class PipeReader {
   readonly #socket: Socket
   readonly #maxBytes: number
-  readonly #chunks: Buffer[] = []
+  /** grows by doubling: an object for every write would cost a hundred times what a byte does */
+  #bytes = Buffer.alloc(FIRST_BYTES)
   #size = 0
   /** an end for writing, kept open so that the pipe does not end before the container has opened it */
   #writer: number | undefined
@@ -40,9 +42,9 @@ export class PipeReader {
     this.#writer = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
     this.#socket.on('error', () => undefined)
     this.#socket.on('data', (chunk: Buffer) => {
-      this.#size += chunk.length
-      this.#chunks.push(chunk)
-      if (this.#size <= maxBytes) return
+      const size = this.#size + chunk.length
+      if (size <= maxBytes) return this.#append(chunk, size)
+      this.#size = size
       this.close()
       onTooLarge()
     })
@@ -64,7 +66,17 @@ export class PipeReader {
       }
     }
     if (this.tooLarge) throw new FlameshError('output-too-large', `the output has more than ${this.#maxBytes} bytes`)
-    return Buffer.concat(this.#chunks)
+    return this.#bytes.subarray(0, this.#size)
+  }
+
+  #append(chunk: Buffer, size: number): void {
+    if (size > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.max(size, 2 * this.#bytes.length))
+      larger.set(this.#bytes.subarray(0, this.#size))
+      this.#bytes = larger
+    }
+    this.#bytes.set(chunk, this.#size)
+    this.#size = size
   }
 
   close(): void {

@@ -47,6 +47,7 @@ export async function openImages(
     prepare: once,
     rows: (request) => builtIn.rowsForImage(request),
     onRun: (run) => noteRun(folder.imageLogsDir, run, log),
+    onUndeclared: (what) => log('warn', 'image-undeclared', what),
   })
 }
 

@@ -24,7 +24,30 @@ export interface ImageRunnerOptions {
   readonly rows: (request: ContributeRequest) => Promise<RowsOutcome>
   /** of every run, for the operator: what it printed and reported, and how it ended */
   readonly onRun: (run: ImageRun) => Promise<void>
+  /** what a run that ended well wrote is not what the image declared */
+  readonly onUndeclared?: (what: { readonly job: string; readonly round: number; readonly code: string }) => void
 }
+
+/**
+ * What says nothing about rows: the site withdraws with it. Every other failure of an image may depend on them (an exit code, a
+ * limit it ran into), and whoever chose the parameters would read an answer about this very site from it: it contributes
+ * zeros, as a site with too few rows does, and only its operator is told why.
+ */
+const OF_THE_SITE: ReadonlySet<string> = new Set([
+  'cancelled',
+  'engine-failed',
+  'engine-unreachable',
+  'engine-unsuited',
+  'grant-unknown',
+  'image-absent',
+  'image-digest',
+  'image-reference',
+  'image-start-failed',
+  'image-unsuited',
+  'internal',
+  'limit-invalid',
+  'runner-closed',
+])
 
 export interface ImageRun {
   readonly job: string
@@ -59,8 +82,8 @@ type Work = Pick<ReduceRequest, 'job' | 'image' | 'round' | 'state'> & {
 }
 
 export class ImageRunner implements Runner {
-  /** settles when the runs asked for so far are over: a site lends one container's worth of its machine */
-  #queue: Promise<unknown> = Promise.resolve()
+  /** settle when the runs asked for so far are over: one container over rows at a time, and one over sums, which others wait for */
+  readonly #queues = { map: Promise.resolve() as Promise<unknown>, reduce: Promise.resolve() as Promise<unknown> }
   readonly #stop = new AbortController()
 
   constructor(private readonly options: ImageRunnerOptions) {}
@@ -68,7 +91,7 @@ export class ImageRunner implements Runner {
   /** The site's vector; all zeros, without a run, if there are too few rows to speak of. Never rejects. */
   contribute(request: ContributeRequest): Promise<ContributeOutcome> {
     const image = request.image as ImageDescription
-    return this.#inTurn(async () => {
+    return this.#inTurn('map', async () => {
       const rows = await this.options.rows(request)
       if (!rows.ok) return rows
       if (rows.count < MIN_SUBSET_ROWS) return { ok: true, values: zeroVector(layoutOf(image)) }
@@ -80,12 +103,16 @@ export class ImageRunner implements Runner {
           output: { dimension: dimensionOf(image), bound: BOUND },
         },
       )
-      return outcome.ok ? { ok: true, values: imageVector(image, outcome.values) } : outcome
+      if (!outcome.ok)
+        return OF_THE_SITE.has(outcome.code) ? outcome : { ok: true, values: zeroVector(layoutOf(image)) }
+      const { values, code } = imageVector(image, outcome.values)
+      if (code !== undefined) this.options.onUndeclared?.({ job: request.job, round: request.round, code })
+      return { ok: true, values }
     })
   }
 
   reduce(request: ReduceRequest): Promise<ContributeOutcome> {
-    return this.#inTurn(() =>
+    return this.#inTurn('reduce', () =>
       this.#run(
         { ...request, parameters: request.parameters as ImageParameters },
         {
@@ -100,7 +127,7 @@ export class ImageRunner implements Runner {
   /** Ends the run under way; those that wait get `runner-closed`. */
   async close(): Promise<void> {
     this.#stop.abort()
-    await this.#queue
+    await Promise.all([this.#queues.map, this.#queues.reduce])
   }
 
   async #run(
@@ -127,8 +154,8 @@ export class ImageRunner implements Runner {
       : { ok: false, code: outcome.code, message: outcome.message }
   }
 
-  #inTurn(work: () => Promise<ContributeOutcome>): Promise<ContributeOutcome> {
-    const answered = this.#queue.then(async (): Promise<ContributeOutcome> => {
+  #inTurn(entry: 'map' | 'reduce', work: () => Promise<ContributeOutcome>): Promise<ContributeOutcome> {
+    const answered = this.#queues[entry].then(async (): Promise<ContributeOutcome> => {
       if (this.#stop.signal.aborted) return { ok: false, code: 'runner-closed', message: 'the node is stopping' }
       try {
         return await work()
@@ -137,7 +164,7 @@ export class ImageRunner implements Runner {
         return { ok: false, code: errorCode(error), message }
       }
     })
-    this.#queue = answered
+    this.#queues[entry] = answered
     return answered
   }
 }

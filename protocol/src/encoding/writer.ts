@@ -21,17 +21,25 @@ const FIRST_BYTES = 4096
 /** A larger buffer is not kept for the next value. */
 const KEPT_BYTES = 1 << 20
 
+/**
+ * Lists and maps within each other. No message has half as many; without a bound how deep a value may be would depend on what
+ * is left of the stack, and what is read today could not be read after a restart.
+ */
+export const MAX_NESTING = 48
+
 let buffer = new Uint8Array(FIRST_BYTES)
 let view = new DataView(buffer.buffer)
 let at = 0
+let nesting = 0
 /** all of them share one buffer */
 let busy = false
 
-/** Throws TypeError for anything without a canonical form, RangeError if it is nested too deep for the stack. */
+/** Throws TypeError for anything without a canonical form, which has what is nested deeper than MAX_NESTING. */
 export function write(value: unknown): Uint8Array {
   if (busy) throw new TypeError('a value that encodes something while it is encoded')
   busy = true
   at = 0
+  nesting = 0
   try {
     writeValue(value)
     return buffer.slice(0, at)
@@ -154,11 +162,18 @@ const headBytes = (argument: number): number =>
 
 function writeObject(value: object): void {
   if (value instanceof Uint8Array) return writeBytes(BYTES, value)
-  if (Array.isArray(value)) {
-    writeHead(LIST, value.length)
-    for (let index = 0; index < value.length; index++) writeValue(value[index])
-    return
-  }
+  if (++nesting > MAX_NESTING) throw new TypeError(`nested deeper than ${MAX_NESTING}`)
+  if (Array.isArray(value)) writeList(value)
+  else writeMap(value)
+  nesting--
+}
+
+function writeList(value: readonly unknown[]): void {
+  writeHead(LIST, value.length)
+  for (let index = 0; index < value.length; index++) writeValue(value[index])
+}
+
+function writeMap(value: object): void {
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null)
     throw new TypeError('only plain objects have a canonical form')

@@ -4,20 +4,27 @@
  */
 import { z } from 'zod'
 import type { Analysis, AnalysisContext, Outcome, Reducible, Suppression } from '../analyses/analysis.js'
-import { BOUND, openSum, planOf, quotient, type Reading, sumToNumber, vectorOf } from '../analyses/layout.js'
+import {
+  BOUND,
+  openSum,
+  planOf,
+  quotient,
+  type Reading,
+  sumToNumber,
+  vectorOf,
+  zeroVector,
+} from '../analyses/layout.js'
 import type { AnyAnalysis } from '../analyses/registry.js'
 import { encode, type Value } from '../encoding/canonical.js'
 import { FlameshError } from '../errors.js'
-import { checkCells, suppressed } from '../privacy/disclosure.js'
-import { type ImageDescription, type OutputSlot, WEIGHT } from './description.js'
-import { dimensionOf, layoutOf } from './layout.js'
+import { checkCells, checkSites, suppressed } from '../privacy/disclosure.js'
+import { type ImageDescription, MAX_OUTCOME, WEIGHT } from './description.js'
+import { boundsOf, countsOf, dimensionOf, layoutOf } from './layout.js'
 
 /** What every analysis that is an image is called: its hash says which. */
 export const IMAGE_ANALYSIS = 'image'
 /** Of parameters in canonical form: a page of settings, not a model. */
 export const MAX_PARAMETER_BYTES = 16 * 1024
-/** Values that `reduce` may write. */
-export const MAX_OUTCOME = 65_536
 
 const ascending = (values: readonly string[]): boolean =>
   values.every((value, at) => at === 0 || (values[at - 1] as string) < value)
@@ -58,33 +65,38 @@ export function imageParameters(columns: readonly string[], written: Value): unk
   return { columns: [...new Set(columns)].sort(), values: written }
 }
 
-/**
- * What a site contributes for what `map` wrote, in the order of the slots. Throws `output-shape`, `not-finite`,
- * `out-of-bound` or `not-whole`; messages name slots, never values.
- */
-export function imageVector(description: ImageDescription, values: Float64Array): Float64Array {
-  const expected = dimensionOf(description)
-  if (values.length !== expected)
-    throw new FlameshError('output-shape', `the image wrote ${values.length} values instead of ${expected}`)
-  let at = 0
-  for (const slot of description.output)
-    for (let index = 0; index < slot.length; index++) check(slot, values[at++] as number)
-  const layout = layoutOf(description)
-  const counts = layout.counts.length
-  const high = values.subarray(counts)
-  return vectorOf(layout, values.subarray(0, counts), { high, low: new Float64Array(high.length) })
+/** What a site contributes for what `map` wrote, and for its operator what was wrong with it. */
+export interface Contribution {
+  readonly values: Float64Array
+  readonly code: 'output-shape' | 'not-finite' | 'not-whole' | 'clipped' | undefined
 }
 
-function check({ name, kind, lower, upper }: OutputSlot, value: number): void {
-  if (!Number.isFinite(value)) throw new FlameshError('not-finite', `${name} is not a finite number`)
-  if (value < Number(lower) || value > Number(upper))
-    throw new FlameshError('out-of-bound', `${name} is outside of what the image declared`)
-  if (kind === 'count' && !Number.isInteger(value))
-    throw new FlameshError('not-whole', `${name} is a count, and is not whole`)
+/**
+ * What a site contributes for what `map` wrote, in the order of the slots. A value beyond its bounds is brought to the nearer one. A
+ * vector that is no such thing counts as none: zeros, as from a site with too few rows, since whether a site failed would
+ * be an answer about its rows to whoever chose the parameters.
+ */
+export function imageVector(description: ImageDescription, written: Float64Array): Contribution {
+  const layout = layoutOf(description)
+  const none = (code: Contribution['code']): Contribution => ({ values: zeroVector(layout), code })
+  if (written.length !== dimensionOf(description)) return none('output-shape')
+  if (!written.every(Number.isFinite)) return none('not-finite')
+  const counts = countsOf(description)
+  if (!written.subarray(0, counts).every(Number.isInteger)) return none('not-whole')
+  const { lower, upper } = boundsOf(description)
+  const clipped = written.map((value, at) => Math.min(Math.max(value, lower[at] as number), upper[at] as number))
+  const high = clipped.subarray(counts)
+  const own = [...clipped.subarray(0, counts)]
+  const values = vectorOf(layout, [...own, ...own.map((count) => (count > 0 ? 1 : 0))], {
+    high,
+    low: new Float64Array(high.length),
+  })
+  return { values, code: clipped.some((value, at) => value !== written[at]) ? 'clipped' : undefined }
 }
 
 /** Sums as numbers, in the order of the slots; undefined if a weighted mean has no weight to divide by. */
-function combined(description: ImageDescription, { counts, sums }: Reading): readonly number[] | undefined {
+function combined(description: ImageDescription, { counts: all, sums }: Reading): readonly number[] | undefined {
+  const counts = all.slice(0, countsOf(description))
   if (description.combine !== 'weighted-mean') return [...counts, ...sums.map(sumToNumber)]
   const weight = counts[layoutOf(description).counts.indexOf(WEIGHT)] as number
   // a sum counts units of 2^-110, and so does the weight beside it
@@ -111,8 +123,13 @@ export function imageAnalysis(description: ImageDescription, rounds: number): An
   const sumsOf = (sum: readonly bigint[], context: AnalysisContext<unknown>): Reducible | Suppression => {
     const opened = openSum(layout, sum, context)
     if (opened.kind !== 'reading') return opened
-    const small = checkCells(opened.counts, context.rules)
-    if (small !== undefined) return small
+    const counts = countsOf(description)
+    const levels = opened.counts
+      .slice(0, counts)
+      .map((rows, at) => ({ rows, sites: opened.counts[counts + at] as number }))
+    const rows = levels.map((level) => level.rows)
+    const withheld = checkCells(rows, context.rules) ?? checkSites(levels, context.rules)
+    if (withheld !== undefined) return withheld
     const values = combined(description, opened)
     if (values === undefined) return suppressed('no-result', 'nobody has any weight')
     return { kind: 'reducible', values, contributors: opened.contributors }

@@ -9,8 +9,10 @@ import type { Hex } from '../crypto/hash.js'
 import { encode, hashOf } from '../encoding/canonical.js'
 import { hexSchema } from '../encoding/signed.js'
 import { decimalString } from '../jobs/document.js'
-import { MAX_DESCRIPTION_BYTES, MAX_DIMENSION, MAX_ROUNDS } from '../limits.js'
+import { MAX_DESCRIPTION_BYTES, MAX_ROUNDS } from '../limits.js'
 
+/** Values that `map` may write, and `reduce`: what is released names each of them. */
+export const MAX_OUTCOME = 65_536
 /** Do not reorder. How what the sites computed becomes a result: docs/spec/images.md, "Combining". */
 export const COMBINE = ['sum', 'weighted-mean', 'reduce'] as const
 /** The count by whose total a weighted mean is divided. */
@@ -48,7 +50,7 @@ const slotSchema = z
       .refine((name) => name !== 'contributors', { message: 'is what every vector starts with: choose another name' }),
     kind: z.enum(['count', 'sum']),
     /** values under this name */
-    length: z.int().min(1).max(MAX_DIMENSION),
+    length: z.int().min(1).max(MAX_OUTCOME),
     /** what each value of a site lies between, both ends included */
     lower: decimalSchema,
     upper: decimalSchema,
@@ -76,11 +78,9 @@ const outputSchema = z
   .refine((slots) => slots.every((one, at) => one.kind === 'sum' || slots[at - 1]?.kind !== 'sum'), {
     message: 'must have counts before sums',
   })
-  .refine(
-    (slots) =>
-      slots.reduce((words, { kind, length }) => words + (kind === 'count' ? length : 2 * length), 1) <= MAX_DIMENSION,
-    { message: `must not take more than ${MAX_DIMENSION} words: one a count, two a sum` },
-  )
+  .refine((slots) => slots.reduce((total, { length }) => total + length, 0) <= MAX_OUTCOME, {
+    message: `must not hold more than ${MAX_OUTCOME} values`,
+  })
 
 export const descriptionSchema = z
   .strictObject({
@@ -117,8 +117,15 @@ export type ImageDescription = z.infer<typeof descriptionSchema>
 
 /** The identity of the analysis that the image is, which jobs and policies name; the hash of every review of it. */
 export function descriptionHash(description: ImageDescription): Hex {
-  return hashOf(description)
+  const before = hashes.get(description)
+  if (before !== undefined) return before
+  const hash = hashOf(description)
+  hashes.set(description, hash)
+  return hash
 }
+
+/** Descriptions never change. */
+const hashes = new WeakMap<ImageDescription, Hex>()
 
 /** Of the manifest, `sha256:` included. */
 export function digestOf({ image }: ImageDescription): string {

@@ -8,10 +8,16 @@ import type { ImageDescription, OutputSlot } from './description.js'
 const namesOf = ({ name, length }: OutputSlot): readonly string[] =>
   length === 1 ? [name] : Array.from({ length }, (_, at) => `${name}[${at}]`)
 
-/** Counts and sums by name, in the order in which `map` writes them. */
+/** Counts by name, then for each whether a site has any at all, then sums: what the node makes of what `map` wrote. */
 export function layoutOf({ output }: ImageDescription): Layout {
   const names = (kind: OutputSlot['kind']) => output.filter((one) => one.kind === kind).flatMap(namesOf)
-  return { counts: names('count'), sums: names('sum') }
+  const counts = names('count')
+  return { counts: [...counts, ...counts.map((name) => `sites with ${name}`)], sums: names('sum') }
+}
+
+/** How many of the values that `map` writes are counts; they come first. */
+export function countsOf({ output }: ImageDescription): number {
+  return output.reduce((total, { kind, length }) => total + (kind === 'count' ? length : 0), 0)
 }
 
 /** How many values `map` writes. */

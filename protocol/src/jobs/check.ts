@@ -3,7 +3,7 @@
  * Implements docs/spec/jobs.md, "Checks". It does not decide whether a site wants the job (evaluate.ts) and knows nothing
  * about signatures: that the job was signed by its researcher is checked where it is opened.
  */
-import { analysisHash } from '../analyses/registry.js'
+import { analysisHash, findAnalysis } from '../analyses/registry.js'
 import { equalBytes, type Hex } from '../crypto/hash.js'
 import { encode, hashOf } from '../encoding/canonical.js'
 import {
@@ -184,10 +184,13 @@ function checkIdentity({ analysis, image }: Job, roster: Roster): JobCheck | und
 
 function checkQuestion(job: Job, roster: Roster): JobCheck | undefined {
   const { name, version } = job.analysis
-  const analysis = analysisOf(job)
-  if (analysis === undefined) return problem('analysis-unknown', `this node has no analysis ${name} version ${version}`)
+  const unknown = problem('analysis-unknown', `this node has no analysis ${name} version ${version}`)
+  if (job.image === null && findAnalysis(name, version) === undefined) return unknown
+  // before anything is made of a description: anybody can write one
   const other = checkIdentity(job, roster)
   if (other !== undefined) return other
+  const analysis = analysisOf(job)
+  if (analysis === undefined) return unknown
   if (job.image !== null && job.maxRounds > job.image.maxRounds)
     return problem('rounds', `the image is described for ${job.image.maxRounds} rounds at most`)
   const parsed = analysis.parameters.safeParse(job.parameters)

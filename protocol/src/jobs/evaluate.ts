@@ -3,7 +3,14 @@
  * `checkJob`; it sees no row of data, so neither its decision nor its messages can say anything about one. Floors hold for
  * an operator's approval too: whoever lets an operator approve evaluates again and stops at `refuse`.
  */
-import { activeMember, attestationOf, type CommitteeRecord, type Member, type Roster } from '../identity/roster.js'
+import {
+  activeMember,
+  attestationOf,
+  type CommitteeRecord,
+  imageAttestation,
+  type Member,
+  type Roster,
+} from '../identity/roster.js'
 import { type ImageDescription, repositoryOf } from '../images/description.js'
 import { analysisOf } from './analysis-of.js'
 import type { DatasetAnnouncement } from './dataset.js'
@@ -125,8 +132,14 @@ function selectors(
       analyses === 'builtin' ? subject.builtin : listed([job.analysis.name], analyses, quantifier),
     ])
   }
-  if (rule.images !== undefined)
-    fits.push(['images', job.image !== null && listed([repositoryOf(job.image)], rule.images, quantifier)])
+  // foreign code is approved by a rule that speaks of images, and by no other; `never` rules and consents need not
+  if (rule.images !== undefined || (job.image !== null && quantifier === 'every' && rule.hashes === undefined)) {
+    const listedHere = job.image !== null && rule.images !== undefined
+    fits.push([
+      'images',
+      listedHere && listed([repositoryOf(job.image as ImageDescription)], rule.images ?? [], quantifier),
+    ])
+  }
   if (rule.hashes !== undefined) fits.push(['hashes', rule.hashes.includes(job.analysis.hash)])
   if (rule.attested !== undefined) fits.push(['attested', rule.attested === subject.attested])
   if (rule.datasets !== undefined) fits.push(['datasets', listed([job.dataset], rule.datasets, quantifier)])
@@ -189,7 +202,14 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
     ),
   ]
   const { image } = job
-  if (image !== null) outcomes.push(grants(policy, image))
+  if (image !== null) {
+    const stands = imageAttestation(context.roster, job.analysis.hash) !== undefined
+    const failed = 'the hub does not attest the image, or withdrew it'
+    outcomes.push(
+      hold('image-not-attested', stands, 'refuse', 'the hub attests the image', failed),
+      grants(policy, image),
+    )
+  }
   const changed = context.changedRows ?? 0
   if (changed > 0) {
     const allowed = policy.recomputeChangedRows !== 'never' && changed >= policy.recomputeChangedRows

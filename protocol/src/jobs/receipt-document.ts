@@ -90,7 +90,8 @@ function involved(job: Job, decisions: readonly Signed[], roster: Roster): numbe
     ...(committee?.members ?? []),
     ...deciders,
   ])
-  const attestation = attestationOf(roster, job.analysis.hash)
+  // an image's as the job found it: that it was withdrawn since takes nothing from what was done
+  const attestation = roster.images.get(job.analysis.hash) ?? attestationOf(roster, job.analysis.hash)
   return [
     job.committee,
     ...(attestation === undefined ? [] : [attestation.index]),

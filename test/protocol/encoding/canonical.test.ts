@@ -50,6 +50,24 @@ const value = fc.letrec((tie) => ({
 })).node
 
 describe('canonical encoding', () => {
+  it('is nested 48 deep at most, whatever is left of the stack', () => {
+    const nested = (depth: number): unknown =>
+      depth === 0 ? 0 : depth % 2 === 0 ? [nested(depth - 1)] : { a: nested(depth - 1) }
+    assert.equal(
+      outcome(() => decode(libraryEncode(nested(48)))),
+      'accepted',
+    )
+    for (const depth of [49, 1000, 6000])
+      assert.equal(
+        outcome(() => decode(libraryEncode(nested(depth)))),
+        'encoding',
+      )
+    assert.equal(
+      outcome(() => decode(hexToBytes('81'.repeat(200_000)))),
+      'encoding',
+    )
+  })
+
   for (const one of vectors.canonical) {
     it(`writes and reads ${JSON.stringify(one.value)}`, () => {
       assert.equal(bytesToHex(encode(untagged(one.value))), one.bytes)

@@ -7,6 +7,7 @@ import {
   descriptionSchema,
   digestOf,
   type ImageDescription,
+  MAX_OUTCOME,
 } from '@flamesh/protocol/images/description.js'
 import { readDescription } from '@flamesh/protocol/images/document.js'
 import { boundsOf, dimensionOf, layoutOf } from '@flamesh/protocol/images/layout.js'
@@ -58,7 +59,7 @@ describe('the description of an image', () => {
       output({ ...score, upper: 'Infinity' }),
       output({ ...score, upper: 'NaN' }),
       output({ ...score, upper: '72057594037927936' }),
-      output({ ...score, length: MAX_DIMENSION / 2 }),
+      output({ ...score, length: MAX_OUTCOME + 1 }),
       { output: [events, score] },
       { output: [{ ...weight, length: 2 }, score] },
       { maxRounds: 0 },
@@ -78,7 +79,7 @@ describe('the description of an image', () => {
       at(`tree@${DIGEST}`),
       at(`localhost:5000/a/b__c-d@${DIGEST}`),
       output(score),
-      output({ ...score, length: MAX_DIMENSION / 2 - 1 }),
+      output({ ...score, length: MAX_OUTCOME }),
       output(weight, { ...score, lower: '-36028797018963970', upper: '0.0000001' }),
       { resources: [] },
     ]
@@ -90,8 +91,9 @@ describe('the description of an image', () => {
 
   it('is the layout of the vector that a site gives', () => {
     const one = description()
+    const counts = ['weight', 'events[0]', 'events[1]', 'events[2]']
     assert.deepEqual(layoutOf(one), {
-      counts: ['weight', 'events[0]', 'events[1]', 'events[2]'],
+      counts: [...counts, ...counts.map((name) => `sites with ${name}`)],
       sums: ['score[0]', 'score[1]'],
     })
     assert.equal(dimensionOf(one), 6)
@@ -102,9 +104,9 @@ describe('the description of an image', () => {
     const { slots } = planOf(layoutOf(one))
     assert.deepEqual(
       slots.map((slot) => slot.kind),
-      [...Array(5).fill('count'), ...Array(4).fill('sum')],
+      [...Array(9).fill('count'), ...Array(4).fill('sum')],
     )
-    const largest = description({ combine: 'sum', output: [{ ...score, length: MAX_DIMENSION / 2 - 1 }] })
+    const largest = description({ combine: 'sum', output: [{ ...score, length: MAX_OUTCOME }] })
     assert.ok(planOf(layoutOf(largest)).slots.length <= MAX_DIMENSION)
     assert.equal(digestOf(one), DIGEST)
   })

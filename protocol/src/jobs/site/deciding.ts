@@ -48,6 +48,8 @@ export function onOperator(
   }
   const verdict = decidePolicy(turn.job, turn.jobId, turn.context)
   if (verdict.decision === 'refuse') return reject(verdict.code, verdict.message)
+  if (consent && turn.job.image !== null)
+    return reject('consent-not-offered', 'a consent to an image would cover whatever it is asked')
   // what the policy consents to needs no operator, and what the operator consents to no policy
   decide(turn, 'approve', 'operator', 'operator', reason, consent || verdict.consents)
   return accept
@@ -62,7 +64,8 @@ function decide(
   consents = false,
 ): void {
   const { context, job } = turn
-  const consenting = decision === 'approve' && consents
+  // an image's question is what its parameters make of it, which the guard's key leaves out: nobody consents to all of them
+  const consenting = decision === 'approve' && consents && job.image === null
   const key = guardKey(job)
   const dataset = context.datasets.find((one) => one.name === job.dataset)
   const body: Decision = {

@@ -133,7 +133,8 @@ export function tryOpen(turn: Turn): void {
   const mine = turn.state._sums
   if (specification === undefined || survivors === undefined || mine === undefined) return
   const secret = roundSecret(turn, specification.body)
-  if (secret === undefined || turn.state.attempt.halted || openedByMe(turn)) return
+  if (secret === undefined || turn.state.attempt.halted || turn.state._reducing !== undefined || openedByMe(turn))
+    return
   const received = new Map(
     [...turn.state.partials].map(([seat, { partials, sealed }]) => {
       const bodies = partials.map((partial) => openSigned(partial, PARTIAL).body)
