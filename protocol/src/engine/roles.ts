@@ -13,6 +13,7 @@ import { asks as siteAsks } from '../jobs/site/resolving.js'
 import { newSite, type SiteState } from '../jobs/site/state.js'
 import { type Context, difference, type Effect, restore } from '../machine.js'
 import type { Write } from '../ports.js'
+import { stateKeyName } from '../secagg/kept-state.js'
 import { type MemberEvent, stepMember } from '../secagg/member/machine.js'
 import { type MemberState, newMember } from '../secagg/member/state.js'
 import type { WireMessage } from '../wire.js'
@@ -198,6 +199,16 @@ export function isFinished({ site, member, request }: JobRoles): boolean {
   const own = [site?.status.status, request?.status.status].every((status) => status === undefined || OVER.has(status))
   return own && (member === undefined || member.progress.ended !== null)
 }
+
+/** Whether states of the job may lie sealed on this disk that something here still needs. */
+export function keepsStates({ site, member }: JobRoles): boolean {
+  const answers = site?.status.status === 'preparing' || site?.status.status === 'submitted'
+  return answers || (member !== undefined && member.progress.ended === null)
+}
+
+/** Names of the vault's keys of such jobs. */
+export const stateKeysInUse = (jobs: ReadonlyMap<JobId, JobRoles>): readonly string[] =>
+  [...jobs].flatMap(([id, roles]) => (keepsStates(roles) ? [stateKeyName(id)] : []))
 
 /** Machines of a job that is over here which have something to say to, or to ask of, whoever they meet. */
 export function rolesWaitingFor({ signed, site, member }: JobRoles, peer: Hex): readonly Role[] {

@@ -15,8 +15,8 @@ import { JOB, type Job, type JobId } from '../job.js'
 export interface SiteRound {
   readonly roundId: Hex
   readonly status: 'preparing' | 'submitted' | 'withdrawn'
-  /** canonical bytes of the state it starts from; null in round 1 */
-  readonly state: Uint8Array | null
+  /** the state it starts from, sealed (kept-state.ts), until the round is answered; null in round 1 */
+  readonly kept: Uint8Array | null
   readonly resolved: boolean
 }
 

@@ -43,7 +43,7 @@ export function close(turn: Turn, ended: Ending): void {
     value?.kind === 'survivors' && specification ? [survivorKeys(specification, value.survivors)] : [],
   )
   for (const sites of [...attempt.voted, ...seen]) suspectSet(turn, sites)
-  update(turn, { progress: { ...turn.state.progress, ended } })
+  update(turn, { progress: { ...turn.state.progress, previous: null, ended }, nextState: undefined })
   audit(turn, 'job-ended', { status: ended.status, code: ended.code })
   ask(turn, fellows(turn))
 }

@@ -151,7 +151,8 @@ function afterAbandon(turn: Turn, abandoned: string): void {
   audit(turn, 'attempt-abandoned', { code: abandoned })
   const ended = endingOf(turn.job, progress.attempt, { abandoned, opened: undefined })
   update(turn, {
-    progress: ended === undefined ? { ...progress, attempt: progress.attempt + 1 } : { ...progress, ended },
+    progress:
+      ended === undefined ? { ...progress, attempt: progress.attempt + 1 } : { ...progress, previous: null, ended },
   })
 }
 
@@ -168,18 +169,18 @@ function afterOpening(turn: Turn, opened: Signed): void {
   const { body } = openSigned(opened, OPENED)
   // what this member opened itself counts only if it is what the quorum signed
   const agreed = opened.signatures.some((one) => one.signer === turn.context.self)
-  const { result, sealed } = agreed ? turn.state : { result: undefined, sealed: undefined }
+  const { nextState, sealed } = agreed ? turn.state : { nextState: undefined, sealed: undefined }
   rememberSurvivors(turn, body.contributors, opened)
   const ended = endingOf(turn.job, progress.attempt, { abandoned: undefined, opened: body }) ?? null
   if (ended !== null || body.commitment === null)
-    return update(turn, { progress: { ...progress, previous: null, ended }, sealed })
+    return update(turn, { progress: { ...progress, previous: null, ended }, nextState: undefined, sealed })
   const { commitment } = body
   update(turn, {
     progress: {
       round: progress.round + 1,
       attempt: 0,
       ...survivorsAlone(turn),
-      previous: { opened, commitment, state: result?.bytes ?? null, salt: result?.salt ?? null },
+      previous: { opened, commitment, kept: nextState ?? null },
       ended: null,
     },
   })

@@ -16,6 +16,7 @@ import type { WireMessage, WireOf } from '../../wire.js'
 import { commitResult } from '../commitment.js'
 import type { ComputeAnswer } from '../compute.js'
 import type { TimedPhase } from '../consensus.js'
+import { keepState } from '../kept-state.js'
 import { OPENED, SPECIFICATION, WITHDRAWAL } from '../messages.js'
 import { openByCommittee, openQuorumSpecification } from '../specification.js'
 import { answerPast, askAhead, onBehind, onEnded, placeOf } from './catching-up.js'
@@ -34,6 +35,7 @@ import {
   attemptName,
   beginTurn,
   deadline,
+  knowsState,
   type MemberState,
   sendToMembers,
   setTimer,
@@ -242,14 +244,15 @@ function takeSpecification(turn: Turn, from: Hex, message: WireOf<'specification
 function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
   openQuorumSpecification(message.specification, turn.seats)
   const { previous } = turn.state.progress
-  if (message.previous !== null && previous !== null && previous.state === null) {
+  if (message.previous !== null && previous !== null && !knowsState(turn)) {
     const { body, signers } = openByCommittee(message.previous.opened, OPENED, turn.seats)
     const found = openState(message.previous.box, turn.context.self, turn.context.sealingSecret, previous.commitment)
     const genuine =
       found !== undefined &&
       signers.length >= turn.profile.quorum &&
       commitResult(found.salt, found.state, body.roundId) === previous.commitment
-    if (genuine) update(turn, { progress: { ...turn.state.progress, previous: { ...previous, ...found } } })
+    if (genuine)
+      update(turn, { progress: { ...turn.state.progress, previous: { ...previous, kept: keepState(turn, found) } } })
     tryOpen(turn)
   }
   return onSpecification(turn, message.specification)
