@@ -7,6 +7,7 @@ import { openSigned, payloadHash, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, type Verdict } from '../../encoding/verdict.js'
 import { guardKey } from '../../jobs/check.js'
 import { DECISION } from '../../jobs/messages.js'
+import { KEEP_RESULT_MS } from '../../limits.js'
 import { withEntry } from '../../machine.js'
 import type { AttemptRecord, GuardRefusal } from '../../wire.js'
 import { proposerSeat, valueId } from '../consensus-messages.js'
@@ -217,7 +218,20 @@ export function release(turn: Turn, only?: Hex): void {
     consents: earlierConsents(turn),
     refused: refusal(turn),
   }
-  for (const key of missing) send(turn, 'release', key, message)
+  for (const key of missing) {
+    // whoever was away all the time has never heard of it
+    if (turn.context.nowMs >= turn.job.notAfter) send(turn, 'job', key, { type: 'job', job: turn.state.job })
+    send(turn, 'release', key, message)
+  }
+}
+
+/** A result is kept for whoever comes back, and not for ever. */
+export function advanceKept(turn: Turn): void {
+  if (turn.state.progress.ended === null || turn.state.sealed === undefined) return
+  const untilMs = turn.job.notAfter + KEEP_RESULT_MS
+  if (turn.context.nowMs < untilMs) return setTimer(turn, 'result-expires', untilMs)
+  update(turn, { sealed: undefined })
+  audit(turn, 'result-expired')
 }
 
 /** A recipient that asks does not have what it acknowledged: it was put back to an older copy of its disk. */

@@ -23,7 +23,7 @@ import { answerPast, askAhead, onBehind, onEnded, placeOf } from './catching-up.
 import { advanceClosed, ask, fellows, onStanding } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
 import { advanceDeciding, feed, onConsensus } from './deciding.js'
-import { advanceEnding, onRecord, release, tellEnd } from './ending.js'
+import { advanceEnding, advanceKept, onRecord, release, tellEnd } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onReduced, onSums, tryOpen } from './opening.js'
@@ -69,9 +69,11 @@ export function stepMember(state: MemberState, event: MemberEvent, context: Cont
   const turn = beginTurn(state, context)
   if (turn === undefined || turn.seat < 0) return { state, effects: [], verdict: ignore('no-seat') }
   advanceRetiring(turn) // before anything could be answered with a vote
+  advanceKept(turn) // or a result handed out that has expired
   const verdict = take(turn, event)
   advance(turn)
   advanceClosed(turn)
+  advanceKept(turn)
   noteRetired(turn, state)
   return { state: turn.state, effects: turn.effects, verdict }
 }
