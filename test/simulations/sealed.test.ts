@@ -190,6 +190,31 @@ describe('a disk', function () {
       watch.check()
     }
   })
+
+  it('put back to a copy without its vault makes no trouble', async () => {
+    for (const name of ['site-b', 'site-e']) {
+      const one = await world()
+      const { federation, watch } = one
+      const change = { notAfter: federation.clock.now() + 60_000 }
+      const job = await submit(federation, logisticJob(federation, change))
+      const node = federation.node(name)
+      await until(federation, 'round 3', () => (viewAt(federation, name, job)?.round ?? 0) >= 3)
+      const copy = new Map(node.disk.entries)
+      await until(federation, 'round 5', () => (viewAt(federation, name, job)?.round ?? 0) >= 5)
+      watch.cutOff.add(name)
+      await pass(federation, 1)
+      node.kill()
+      watch.cutOff.delete(name)
+      node.disk.replace(copy, new Map())
+      await node.start()
+      assert.ok(await federation.finish(job))
+      await pass(federation, 20)
+      const { status } = await ending(federation, job)
+      assert.equal(viewAt(federation, name, job)?.status, status, name)
+      assert.ok(audited(federation, name, 'restored-from-backup') === 1)
+      watch.check()
+    }
+  })
 })
 
 describe('a result', function () {

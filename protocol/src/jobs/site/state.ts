@@ -104,7 +104,7 @@ export function markResolved(turn: Turn, name: string): void {
   const round = state.rounds.get(name)
   if (round === undefined || round.resolved) return
   const sent = new Map([...state.sent].filter(([key]) => !key.startsWith(`${name}/`)))
-  turn.state = { ...state, sent, rounds: withEntry(state.rounds, name, { ...round, resolved: true }) }
+  turn.state = { ...state, sent, rounds: withEntry(state.rounds, name, { ...round, kept: null, resolved: true }) }
 }
 
 export function setStatus(turn: Turn, status: JobStatus, code: string, message: string): void {
