@@ -201,10 +201,10 @@ export function isFinished({ site, member, request }: JobRoles): boolean {
   return own && (member === undefined || member.progress.ended !== null)
 }
 
-/** Whether states of the job may lie sealed on this disk that something here still needs. */
+/** Whether states of the job lie sealed on this disk that something here still needs, or further ones are about to. */
 export function keepsStates({ site, member }: JobRoles): boolean {
-  const answers = site?.status.status === 'preparing' || site?.status.status === 'submitted'
-  return answers || (member !== undefined && member.progress.ended === null)
+  if (site?.status.status === 'preparing' || site?.status.status === 'submitted') return true
+  return member !== undefined && (member.progress.previous !== null || member.nextState !== undefined)
 }
 
 /** Names of the vault's keys of such jobs. */

@@ -103,6 +103,9 @@ export function disks(federation: () => Federation): void {
         name,
       )
     }
+    const hub = await filesIn(join(federation().folder, 'hub'))
+    assert.ok(hub.length > 0)
+    assert.deepEqual(readable(hub, [...ofResult, ...ofState]), [], 'the hub')
     // the same search finds what is there, in the database and beside it
     const recipient = await readDisk(federation().researcher)
     assert.ok(readable(recipient.entries, ofResult).length > 3, 'the recipient’s own database')

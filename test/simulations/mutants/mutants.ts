@@ -106,6 +106,17 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    without: 'the end of a key of states',
+    aims: ['another state'],
+    patches: [
+      {
+        file: 'engine/kernel.ts',
+        from: 'if (!keepsStates(step.roles)) await this.secrets.eraseIfHeld(stateKeyName(id))',
+        to: 'void keepsStates, stateKeyName',
+      },
+    ],
+  },
+  {
     without: '`openBy`',
     aims: ['too late to open'],
     patches: [

@@ -116,7 +116,7 @@ function sendRound(turn: Turn, specification: Signed, whom: Iterable<Hex>): void
   const kept = stateOf(turn)
   const first = { type: 'round' as const, specification, previous: null } // encoded once
   for (const key of whom) {
-    const member = turn.context.roster.members.get(key)
+    const member = activeMember(turn.context.roster, key, turn.context.nowMs)
     if (member === undefined || !isSealable(hexToBytes(member.sealingKey))) continue
     const id = `round/${round}.${attempt}`
     if (previous === null || kept === undefined) {

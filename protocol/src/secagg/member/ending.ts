@@ -15,7 +15,7 @@ import { HAVE, OPENED, SPECIFICATION } from '../messages.js'
 import { checkRecord, endingOf, isGossiped, outcomeOf } from '../record.js'
 import { proofOfRecord } from '../set-proof.js'
 import { impliedSurvivors } from './admissible.js'
-import { clearSuspicion, expire, fellows, isUnresolved } from './closing.js'
+import { clearSuspicion, expire, fellows, forgetStates, isUnresolved } from './closing.js'
 import { ANNOUNCE_MS_PER_SITE } from './collecting.js'
 import { certifiedProof, guardRefusal, rememberSet } from './memory.js'
 import { keepOpening, quorumOpening } from './opening.js'
@@ -95,6 +95,7 @@ function finish(turn: Turn, opened: Signed | null): void {
   const { ended } = turn.state.progress
   if (ended !== null) {
     audit(turn, 'job-ended', { status: ended.status, code: ended.code })
+    forgetStates(turn)
     release(turn)
   }
   spread(turn, record, primary)
@@ -152,8 +153,7 @@ function afterAbandon(turn: Turn, abandoned: string): void {
   audit(turn, 'attempt-abandoned', { code: abandoned })
   const ended = endingOf(turn.job, progress.attempt, { abandoned, opened: undefined })
   update(turn, {
-    progress:
-      ended === undefined ? { ...progress, attempt: progress.attempt + 1 } : { ...progress, previous: null, ended },
+    progress: ended === undefined ? { ...progress, attempt: progress.attempt + 1 } : { ...progress, ended },
   })
 }
 
@@ -173,8 +173,7 @@ function afterOpening(turn: Turn, opened: Signed): void {
   const { nextState, sealed } = agreed ? turn.state : { nextState: undefined, sealed: undefined }
   rememberSurvivors(turn, body.contributors, opened)
   const ended = endingOf(turn.job, progress.attempt, { abandoned: undefined, opened: body }) ?? null
-  if (ended !== null || body.commitment === null)
-    return update(turn, { progress: { ...progress, previous: null, ended }, nextState: undefined, sealed })
+  if (ended !== null || body.commitment === null) return update(turn, { progress: { ...progress, ended }, sealed })
   const { commitment } = body
   update(turn, {
     progress: {
