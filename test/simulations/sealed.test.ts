@@ -245,12 +245,15 @@ describe('a result', function () {
     watch.check()
   })
 
-  it('reaches a recipient that never heard of the job, from the one member that still has its disk, without the hub', async () => {
-    for (const left of MEMBERS) {
+  it('reaches a recipient that never heard of the job, or of its end, from the one member that still has its disk, without the hub', async () => {
+    for (const [at, left] of MEMBERS.entries()) {
       const one = await withReader()
       const { federation, watch, names } = one
-      federation.node('reader').kill()
+      const hears = at % 2 === 1
+      if (!hears) federation.node('reader').kill()
       const job = await submit(federation, describeJob(federation, forBoth(federation)))
+      if (hears) await until(federation, 'news', () => viewAt(federation, 'reader', job) !== undefined)
+      federation.node('reader').kill()
       assert.ok(await federation.finish(job))
       await assertExact(federation, job, names)
       federation.hubUp = false
