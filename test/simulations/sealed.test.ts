@@ -113,7 +113,7 @@ const sealedAt = (federation: Federation, name: string, job: Hex): Uint8Array | 
   federation.node(name).disk.entries.get(`job/${job}/member/sealed`)
 
 describe('a disk', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
 
   for (const [what, make] of [
     ['one round', describeJob],
@@ -218,7 +218,7 @@ describe('a disk', function () {
 })
 
 describe('a result', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
 
   it('is not sealed to a recipient that was revoked before its release', async () => {
     const one = await withReader()
