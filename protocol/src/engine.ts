@@ -15,6 +15,7 @@ import { askGreetings } from './engine/restored.js'
 import {
   isFinished,
   jobIdOf,
+  mayFetch,
   newRoles,
   ROLES,
   type RoleEvent,
@@ -30,6 +31,7 @@ import type { DatasetDescription } from './jobs/dataset.js'
 import { JOB, type Job, type JobId } from './jobs/job.js'
 import type { Policy } from './jobs/policy.js'
 import { buildReceipt, presentResult } from './jobs/receipt.js'
+import { newRequest } from './jobs/request.js'
 import { decidePolicy } from './jobs/site/deciding.js'
 import { newSite } from './jobs/site/state.js'
 import { MAX_JOB_BYTES, MAX_OPEN_JOBS, MAX_OPEN_JOBS_OF_ONE } from './limits.js'
@@ -109,7 +111,7 @@ class Engine implements Peer {
     const { kernel } = this
     if (from !== this.key && activeMember(kernel.log.roster, from, kernel.now()) === undefined)
       return startsLater(kernel.log.roster, from, kernel.now()) ? later('not-a-member') : ignore('not-a-member')
-    if (message.type === 'job') return this.takeJob(message.job)
+    if (message.type === 'job') return this.takeJob(from, message.job)
     const id = jobIdOf(message)
     if (id === undefined) return takeDeskMessage(kernel.desk, from, message, this.floor())
     if (!kernel.known.has(id))
@@ -119,7 +121,7 @@ class Engine implements Peer {
     return verdict
   }
 
-  private async takeJob(signed: Signed): Promise<Verdict> {
+  private async takeJob(from: Hex, signed: Signed): Promise<Verdict> {
     const { kernel } = this
     if (kernel.known.has(payloadHash(signed))) return ignore('known')
     if (signed.payload.length > MAX_JOB_BYTES) return reject('job-too-large', 'a job larger than the limit')
@@ -129,6 +131,7 @@ class Engine implements Peer {
     const check = checkJob(body, kernel.log.roster, kernel.now())
     if (!check.ok) {
       if (this.refusesAloud(check.code, body)) return this.refuseAloud(hash, signed, body)
+      if (check.code === 'expired' && mayFetch(kernel, from, body)) return this.fetchResult(hash, signed, body)
       kernel.options.onAudit({ event: 'job-ignored', fields: { job: hash, code: check.code } })
       return body.checkpoint.size > kernel.log.leaves.length ? later(check.code) : ignore(check.code)
     }
@@ -150,6 +153,13 @@ class Engine implements Peer {
     return accept
   }
 
+  /** Everything about the job was said while this node was away; its result waits at the committee. */
+  private async fetchResult(id: JobId, signed: Signed, job: Job): Promise<Verdict> {
+    const roles = { signed, site: undefined, member: undefined, request: newRequest(signed) }
+    await this.addJob(id, signed, job, roles, true)
+    return accept
+  }
+
   private isFull(researcher: Hex): boolean {
     const open = [...this.kernel.openJobs().values()].filter((roles) => !isFinished(roles))
     const theirs = open.filter(({ signed }) => openSigned(signed, JOB).body.researcher === researcher)
@@ -161,6 +171,7 @@ class Engine implements Peer {
     signed: Signed,
     job: Job,
     roles = newRoles(signed, job, this.kernel.log.roster, this.key),
+    isOver = false,
   ): Promise<void> {
     const { kernel } = this
     const { researcher, analysis, dataset } = job
@@ -170,7 +181,7 @@ class Engine implements Peer {
     kernel.options.onAudit({ event: 'job-known', fields })
     kernel.options.onEvent({ event: 'job-announced', job: id, fields: { name: job.name } })
     askGreetings(kernel, this.floor(), new Set([id]))
-    await kernel.deliver(id, ROLES, { type: 'resume', restarted: false })
+    await kernel.deliver(id, ROLES, { type: 'resume', restarted: isOver })
   }
 
   // ---- the log and other members

@@ -44,6 +44,11 @@ export const OPEN_MARGIN_MS = 10 * 60_000
 /** Who lacks the outcome of a round asks for it again this often, and for this long after the job (milliseconds). */
 export const ASK_AGAIN_MS = 10 * 60_000
 export const ASK_UNTIL_MS = 24 * 3_600_000
+/**
+ * Members keep a sealed result for this long after the job's `notAfter`: longer than anybody is on leave. Whoever has not
+ * fetched it by then asks again (milliseconds).
+ */
+export const KEEP_RESULT_MS = 30 * 24 * 3_600_000
 /** Levels of one factor (docs/spec/analyses.md): more identify people. */
 export const MAX_FACTOR_LEVELS = 40
 /** The smallest cohort a site may accept, whatever its policy says. */

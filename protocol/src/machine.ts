@@ -33,6 +33,8 @@ export type Effect =
   | { readonly type: 'compute'; readonly tag: string; readonly task: ComputeTask }
   /** an image's `reduce`, by the Runner port; answers with {type: 'reduced', tag} */
   | { readonly type: 'reduce'; readonly tag: string; readonly request: ReduceRequest }
+  /** in the vault before the state that this step leads to is written: nothing on disk is sealed under a key that is not there */
+  | { readonly type: 'keep-secret'; readonly name: string; readonly secret: Uint8Array }
   | { readonly type: 'erase-secret'; readonly name: string }
   /** prekeys, by payload hash, that are bound to a round and never offered again */
   | { readonly type: 'spend-prekeys'; readonly prekeys: readonly Hex[] }
@@ -76,7 +78,7 @@ export interface Context {
   readonly mayServe: (committee: number, dataset: string) => boolean
   /** jobs this site approved in the last day, for the policy's rate */
   readonly approvalsToday: number
-  /** a one-time secret that was kept and not yet erased */
+  /** a secret of this node's vault: kept and not yet erased */
   readonly secret: (name: string) => Uint8Array | undefined
   /** unspent prekeys of a committee member, or of this node itself, oldest first */
   readonly prekeys: (committee: number, member: Hex) => readonly Signed[]

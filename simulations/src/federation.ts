@@ -49,6 +49,8 @@ export interface FederationOptions {
   /** one way; a function by names of nodes */
   readonly latencyMs?: number | ((from: string, to: string) => number)
   readonly network?: NetworkSettings
+  /** names of further researchers: recipients of jobs that they do not submit */
+  readonly researchers?: readonly string[]
   /** how announcements travel: 'flood' unless said otherwise */
   readonly gossip?: 'router' | 'flood'
   /** what a site's processor takes for what it does; nothing unless said otherwise */
@@ -107,7 +109,8 @@ export class Federation {
     this.hubKey = this.hub.publicKey
     this.network = this.connect()
     for (const site of options.sites) this.enrol(new SimulatedNode(site.name, ['site', 'aggregator'], this, site.rows))
-    this.enrol(new SimulatedNode('researcher', ['researcher'], this, undefined))
+    for (const name of ['researcher', ...(options.researchers ?? [])])
+      this.enrol(new SimulatedNode(name, ['researcher'], this, undefined))
     this.append({
       type: 'name-committee',
       name: 'default',

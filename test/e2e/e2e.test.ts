@@ -7,6 +7,7 @@ import { Federation } from './federation.js'
 import { absences } from './scenarios/absences.js'
 import { backups } from './scenarios/backups.js'
 import { clocks } from './scenarios/clocks.js'
+import { disks } from './scenarios/disks.js'
 import { membersThatDie } from './scenarios/members.js'
 import { receipts } from './scenarios/receipts.js'
 import { refusals } from './scenarios/refusals.js'
@@ -43,6 +44,7 @@ describe('the main job, end to end', function () {
   refusals(federation)
   receipts(federation)
   clocks(federation)
+  disks(federation)
   backups(federation)
   revocations(federation)
 

@@ -11,19 +11,23 @@ interface Setting {
   readonly job: (federation: Federation) => Job
 }
 
-/** How often a node writes in a run without any fault. */
-async function countWrites({ sites, seats, node, job }: Setting): Promise<number> {
+/** The keys that a node writes, in order, in a run without any fault: a batch counts once, by its last. */
+async function writesOf({ sites, seats, node, job }: Setting): Promise<readonly string[]> {
   const { federation } = await world({ sites, seats })
   const { disk } = federation.node(node)
   const before = disk.writes
+  const keys: string[] = []
+  disk.onWrite = (key) => {
+    keys[disk.writes - 1 - before] = key
+  }
   const id = await submit(federation, job(federation))
   await federation.finish(id)
   await pass(federation, 5)
-  return disk.writes - before
+  return keys
 }
 
 /** Kills the node at one of its writes, starts it again after a while, and looks at what became of the job. */
-async function crash(setting: Setting, at: number, afterWrite: boolean): Promise<void> {
+async function crash(setting: Setting, at: number, afterWrite: boolean): Promise<Federation> {
   const { federation, watch, names } = await world({ sites: setting.sites, seats: setting.seats })
   const node = federation.node(setting.node)
   const drop = node.disk.onKill
@@ -45,14 +49,31 @@ async function crash(setting: Setting, at: number, afterWrite: boolean): Promise
   watch.check()
   if (job()?.body.analysis.name === 'describe') await assertExact(federation, id, names)
   else assert.deepEqual((await ending(federation, id)).included, [...names])
+  return federation
 }
 
 function everyWrite(title: string, setting: Setting, step: number, first = 0): void {
   it(`${title}, ${setting.sites} sites and a committee of ${setting.seats}`, async () => {
-    const writes = await countWrites(setting)
+    const { length: writes } = await writesOf(setting)
     assert.ok(writes > first)
     for (let at = first; at < writes; at += step) await crash(setting, at, Math.floor(at / step) % 2 === 0)
     for (let at = first; at < writes; at += 4 * step) await crash(setting, at, Math.floor(at / step) % 2 !== 0)
+  })
+}
+
+/** Made and erased once each; a kill beside either leaves nothing that hinders, and nothing that stays. */
+function aroundTheStates(title: string, setting: Setting): void {
+  it(`${title}, before and after the key of its states is written, and erased`, async () => {
+    const found = [...(await writesOf(setting)).entries()].filter(([, key]) => key.startsWith('vault/states-'))
+    assert.equal(found.length, 2)
+    for (const [at] of found)
+      for (const afterWrite of [false, true]) {
+        const { disk } = (await crash(setting, at, afterWrite)).node(setting.node)
+        assert.deepEqual(
+          [...disk.secrets.keys()].filter((name) => name.startsWith('states-')),
+          [],
+        )
+      }
   })
 }
 
@@ -67,4 +88,6 @@ describe('a kill at every write', function () {
   everyWrite('of a member of three', { sites: 5, seats: 3, node: 'site-a', job: describeJob }, 5)
   everyWrite('of a member, over several rounds', { sites: 5, seats: 4, node: 'site-b', job: logisticJob }, 67, 30)
   everyWrite('of a site, over several rounds', { sites: 5, seats: 4, node: 'site-e', job: logisticJob }, 9, 4)
+  aroundTheStates('of a member', { sites: 5, seats: 4, node: 'site-b', job: logisticJob })
+  aroundTheStates('of a site', { sites: 5, seats: 4, node: 'site-e', job: logisticJob })
 })

@@ -28,6 +28,7 @@ export interface WorldOptions {
   readonly seed?: number
   readonly sites?: number
   readonly seats?: number
+  readonly researchers?: readonly string[]
   readonly dishonest?: readonly string[]
   readonly policy?: FederationOptions['policy']
   readonly gossip?: 'router' | 'flood'
@@ -58,6 +59,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     sites: names.map((name, at) => ({ name, rows: patients(at, 20 + at) })),
     committee: names.slice(0, seats),
     gossip: options.gossip ?? 'flood',
+    ...(options.researchers === undefined ? {} : { researchers: options.researchers }),
     ...(options.costs === undefined ? {} : { costs: options.costs }),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
   })

@@ -151,6 +151,23 @@ export function open(
   return chacha20Poly1305Open(key, nonce, aad, sealed.subarray(KEY_BYTES))
 }
 
+/** nonce ‖ ciphertext ‖ tag under a key of 32 bytes that seals little: the nonce is random. */
+export function sealUnder(
+  key: Uint8Array,
+  context: Uint8Array,
+  plain: Uint8Array,
+  randomBytes: (length: number) => Uint8Array,
+): Uint8Array {
+  const nonce = randomBytes(NONCE_BYTES)
+  return concatBytes(nonce, chacha20Poly1305Seal(key, nonce, context, plain))
+}
+
+/** The plaintext, or undefined if these bytes were not sealed under this key in this context. */
+export function openUnder(key: Uint8Array, context: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined
+  return chacha20Poly1305Open(key, sealed.subarray(0, NONCE_BYTES), context, sealed.subarray(NONCE_BYTES))
+}
+
 /** A body encrypted once under a data key, and that key sealed to each recipient. */
 export const boxSchema = z
   .strictObject({
@@ -195,9 +212,8 @@ export function sealFor(
 ): Box {
   assert(recipients.length > 0, 'a box needs a recipient')
   const dataKey = randomBytes(KEY_BYTES)
-  const nonce = randomBytes(NONCE_BYTES)
   return {
-    body: concatBytes(nonce, chacha20Poly1305Seal(dataKey, nonce, context, plain)),
+    body: sealUnder(dataKey, context, plain, randomBytes),
     keys: recipients.map(({ key, sealingKey }) => ({
       recipient: key,
       sealedKey: seal(hexToBytes(sealingKey), BOX_INFO, keyAad(context, key), dataKey, randomBytes(KEY_BYTES)),
@@ -210,7 +226,5 @@ export function openSealed(box: Box, recipient: Hex, secret: Uint8Array, context
   const entry = box.keys.find((one) => one.recipient === recipient)
   if (entry === undefined) return undefined
   const dataKey = open(secret, BOX_INFO, keyAad(context, recipient), entry.sealedKey)
-  if (dataKey === undefined || dataKey.length !== KEY_BYTES || box.body.length < NONCE_BYTES + TAG_BYTES)
-    return undefined
-  return chacha20Poly1305Open(dataKey, box.body.subarray(0, NONCE_BYTES), context, box.body.subarray(NONCE_BYTES))
+  return dataKey === undefined || dataKey.length !== KEY_BYTES ? undefined : openUnder(dataKey, context, box.body)
 }

@@ -123,7 +123,7 @@ export async function housekeep(kernel: Kernel): Promise<void> {
   if (next === kernel.desk) return
   const own = next.datasets.get(kernel.key)
   const announce = own !== undefined && own !== kernel.desk.datasets.get(kernel.key)
-  for (const { name, secret } of secrets) await kernel.keepSecret(name, secret)
+  for (const { name, secret } of secrets) await kernel.secrets.keep(name, secret)
   await kernel.commit([], next)
   if (announce) ports.transport.publish(encodeWire({ type: 'datasets', announcement: own }))
   if (fresh.length === 0) return

@@ -18,6 +18,7 @@ import { type Context, difference, type Effect, restore, type Timings } from '..
 import type { PeerOptions } from '../peer.js'
 import type { Timer, Write } from '../ports.js'
 import { compute } from '../secagg/compute.js'
+import { stateKeyName } from '../secagg/kept-state.js'
 import { encodeWire, type WireMessage } from '../wire.js'
 import { contextOf } from './context.js'
 import { afterEffects, type DeskState, emptyDesk, secretsInUse, secretsOf, spend } from './desk.js'
@@ -25,7 +26,18 @@ import type { Floor } from './greeting.js'
 import { hear, isMarked, Marks, seenMessage } from './marks.js'
 import { Outbox } from './outbox.js'
 import { onGreeting } from './restored.js'
-import { JOB_PREFIX, type JobRoles, ROLES, type Role, type RoleEvent, restoreRoles, stepRole } from './roles.js'
+import {
+  JOB_PREFIX,
+  type JobRoles,
+  keepsStates,
+  ROLES,
+  type Role,
+  type RoleEvent,
+  restoreRoles,
+  stateKeysInUse,
+  stepRole,
+} from './roles.js'
+import { Secrets } from './secrets.js'
 
 export interface KernelOptions extends PeerOptions {
   readonly timings?: Timings
@@ -54,7 +66,7 @@ export class Kernel {
   desk: DeskState = emptyDesk
   policy: Policy
   datasets: readonly DatasetDescription[]
-  private readonly secrets = new Map<string, Uint8Array>()
+  readonly secrets: Secrets
   private readonly timers = new Map<string, { readonly atMs: number; readonly timer: Timer }>()
   private turns: Promise<unknown> = Promise.resolve()
   private running = false
@@ -66,7 +78,8 @@ export class Kernel {
     this.key = options.signer.publicKey
     this.policy = options.policy
     this.datasets = options.datasets
-    const { transport, clock } = options.ports
+    const { transport, clock, vault } = options.ports
+    this.secrets = new Secrets(vault)
     this.marks = new Marks(clock.now(), options.signer)
     const deliver = (to: Hex, bytes: Uint8Array): Promise<Verdict> =>
       to === this.key ? hooks.receive(to, bytes) : transport.send(to, bytes)
@@ -79,7 +92,7 @@ export class Kernel {
 
   /** Everything but the log, which is restored before. */
   async restore(): Promise<void> {
-    const { store, vault } = this.options.ports
+    const { store } = this.options.ports
     const desk = (await store.list(DESK_PREFIX)).map(
       ([key, bytes]) => [key.slice(DESK_PREFIX.length), decode(bytes)] as const,
     )
@@ -87,12 +100,8 @@ export class Kernel {
     this.marks.remembered = this.desk.counter
     this.known = restoreRoles(await store.list(JOB_PREFIX))
     // A kill may have come between a write and the erasure it called for, or between a new key and its prekey.
-    const inUse = secretsInUse(this.desk, this.key, this.known.values())
-    for (const name of await vault.list()) {
-      const secret = inUse.has(name) ? await vault.get(name) : undefined
-      if (secret === undefined) await vault.erase(name)
-      else this.secrets.set(name, secret)
-    }
+    const ofPrekeys = secretsInUse(this.desk, this.key, this.known.values())
+    await this.secrets.load(new Set([...ofPrekeys, ...stateKeysInUse(this.known)]))
     this.running = true
   }
 
@@ -169,11 +178,14 @@ export class Kernel {
     const counter = heard.desk.counter + (speaks && step.writes.length > 0 ? 1 : 0)
     const desk = afterEffects({ ...heard.desk, counter }, step.effects, (entry) => this.keeps(entry))
     const spent = desk.prekeys !== this.desk.prekeys
+    for (const effect of step.effects)
+      if (effect.type === 'keep-secret') await this.secrets.keep(effect.name, effect.secret)
     await this.commit(step.writes, desk)
     this.known.set(id, step.roles)
     // one effect that cannot be carried out must not cost the others
     for (const effect of step.effects)
       await this.carryOut(id, role, effect).catch((error) => this.alarm(error, effect.type))
+    if (!keepsStates(step.roles)) await this.secrets.eraseIfHeld(stateKeyName(id))
     if (spent) await this.hooks.spent()
     return [step.verdict]
   }
@@ -188,16 +200,6 @@ export class Kernel {
     const all = [...writes, ...difference(DESK_PREFIX, this.desk, desk)]
     if (all.length > 0) await this.options.ports.store.write(all)
     this.desk = desk
-  }
-
-  async keepSecret(name: string, secret: Uint8Array): Promise<void> {
-    await this.options.ports.vault.put(name, secret)
-    this.secrets.set(name, secret)
-  }
-
-  async eraseSecret(name: string): Promise<void> {
-    this.secrets.delete(name)
-    await this.options.ports.vault.erase(name)
   }
 
   private async carryOut(id: JobId, role: Role, effect: Effect): Promise<void> {
@@ -227,7 +229,7 @@ export class Kernel {
       case 'compute':
         return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
       case 'erase-secret':
-        return this.eraseSecret(effect.name)
+        return this.secrets.erase(effect.name)
       case 'retire':
         return this.hooks.retire()
       case 'audit':
@@ -239,7 +241,8 @@ export class Kernel {
       case 'forget-tentative':
       case 'remember-consent':
       case 'spend-prekeys':
-        return // part of the batch that was written before
+      case 'keep-secret':
+        return // written before
     }
   }
 
@@ -304,7 +307,7 @@ export class Kernel {
         const names = secretsOf(this.desk, prekeys)
         await this.commit([], spend(this.desk, prekeys))
         // a round was begun with them without this node: nothing here will ever need their secrets
-        for (const name of names) await this.eraseSecret(name)
+        for (const name of names) await this.secrets.erase(name)
         await this.hooks.spent()
       },
       forgotten: (mark) => this.marks.forgotten(mark),

@@ -72,7 +72,7 @@ async function noteRestored(kernel: Kernel, from: Hex, lost: number): Promise<vo
   marks.remembered = counter
   for (const [, signed] of own) {
     const name = secretName(openSigned(signed, PREKEY).body.key)
-    if (!bound.has(name)) await kernel.eraseSecret(name)
+    if (!bound.has(name)) await kernel.secrets.erase(name)
   }
   const fields = { from, said: lost, remembered: desk.counter }
   options.onAudit({ event: 'restored-from-backup', fields })

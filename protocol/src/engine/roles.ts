@@ -11,8 +11,10 @@ import { newRequest, type RequestEvent, type RequestState, stepRequest } from '.
 import { type SiteEvent, stepSite } from '../jobs/site/machine.js'
 import { asks as siteAsks } from '../jobs/site/resolving.js'
 import { newSite, type SiteState } from '../jobs/site/state.js'
+import { KEEP_RESULT_MS, MAX_OPEN_JOBS_OF_ONE } from '../limits.js'
 import { type Context, difference, type Effect, restore } from '../machine.js'
 import type { Write } from '../ports.js'
+import { stateKeyName } from '../secagg/kept-state.js'
 import { type MemberEvent, stepMember } from '../secagg/member/machine.js'
 import { type MemberState, newMember } from '../secagg/member/state.js'
 import type { WireMessage } from '../wire.js'
@@ -197,6 +199,41 @@ const OVER: ReadonlySet<string> = new Set(['refused', 'released', 'suppressed', 
 export function isFinished({ site, member, request }: JobRoles): boolean {
   const own = [site?.status.status, request?.status.status].every((status) => status === undefined || OVER.has(status))
   return own && (member === undefined || member.progress.ended !== null)
+}
+
+/** Whether states of the job lie sealed on this disk that something here still needs, or further ones are about to. */
+export function keepsStates({ site, member }: JobRoles): boolean {
+  if (site?.status.status === 'preparing' || site?.status.status === 'submitted') return true
+  return member !== undefined && (member.progress.previous !== null || member.nextState !== undefined)
+}
+
+/** Names of the vault's keys of such jobs. */
+export const stateKeysInUse = (jobs: ReadonlyMap<JobId, JobRoles>): readonly string[] =>
+  [...jobs].flatMap(([id, roles]) => (keepsStates(roles) ? [stateKeyName(id)] : []))
+
+/** What of a node decides whether it takes a job for its result alone. */
+interface Fetcher {
+  readonly key: Hex
+  readonly known: ReadonlyMap<JobId, JobRoles>
+  readonly log: { readonly roster: Roster }
+  now(): number
+}
+
+/**
+ * Whether a job that is over is worth knowing: this node is to have its result, which the member that tells of it may still
+ * keep. No researcher's past jobs crowd out the others'.
+ */
+export function mayFetch(node: Fetcher, from: Hex, job: Job): boolean {
+  const { key, known, log } = node
+  const nowMs = node.now()
+  const committee = log.roster.committees.get(job.committee)
+  const isRecipient = job.researcher === key || job.recipients.includes(key)
+  if (!isRecipient || !committee?.members.includes(from) || nowMs >= job.notAfter + KEEP_RESULT_MS) return false
+  const waiting = [...known.values()].filter(({ signed, request }) => {
+    const { researcher, notAfter } = openSigned(signed, JOB).body
+    return researcher === job.researcher && notAfter <= nowMs && request !== undefined && request.release === undefined
+  })
+  return waiting.length < MAX_OPEN_JOBS_OF_ONE
 }
 
 /** Machines of a job that is over here which have something to say to, or to ask of, whoever they meet. */

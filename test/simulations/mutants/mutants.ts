@@ -106,6 +106,17 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    without: 'the end of a key of states',
+    aims: ['another state'],
+    patches: [
+      {
+        file: 'engine/kernel.ts',
+        from: 'if (!keepsStates(step.roles)) await this.secrets.eraseIfHeld(stateKeyName(id))',
+        to: 'void keepsStates, stateKeyName',
+      },
+    ],
+  },
+  {
     without: '`openBy`',
     aims: ['too late to open'],
     patches: [
@@ -202,7 +213,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'contributors > input.survivors.length',
       },
       { file: 'secagg/gate.ts', from: 'if (!derivable.ok) return', to: 'if (derivable === undefined) return' },
-      { file: 'secagg/gate.ts', from: 'minimumContributors: input.minCohort', to: 'minimumContributors: 0' },
+      { file: 'secagg/gate.ts', from: 'minimumContributors: minCohort', to: 'minimumContributors: 0' },
     ],
   },
   {

@@ -11,6 +11,7 @@ import { activeMember, successionOf } from '../../identity/roster.js'
 import { MAX_CHECKPOINT_AGE_MS, MAX_CLOCK_SKEW_MS, MAX_SETS_PER_HELLO } from '../../limits.js'
 import { commitResult } from '../../secagg/commitment.js'
 import { profileOf } from '../../secagg/committee.js'
+import type { RoundState } from '../../secagg/kept-state.js'
 import { openState } from '../../secagg/member/collecting.js'
 import { OPENED, type Specification } from '../../secagg/messages.js'
 import { checkSpecification, knowsCohort, openByCommittee } from '../../secagg/specification.js'
@@ -24,7 +25,7 @@ export function readState(
   turn: Turn,
   message: WireOf<'round'>,
   specification: Specification,
-): Uint8Array | null | Verdict {
+): RoundState | null | Verdict {
   if (specification.round === 1)
     return message.previous === null ? null : reject('state', 'a first round starts from nothing')
   if (message.previous === null || specification.state === null)
@@ -40,7 +41,7 @@ export function readState(
   const found = openState(message.previous.box, turn.context.self, turn.context.sealingSecret, specification.state)
   if (found === undefined || commitResult(found.salt, found.state, body.roundId) !== specification.state)
     return reject('state', 'the state does not fit its commitment')
-  return found.state
+  return found
 }
 
 /** What a site checks before it answers; undefined if nothing is against it. */

@@ -9,6 +9,7 @@ import { accept, ignore, later, reject, type Verdict } from '../../encoding/verd
 import { withEntry } from '../../machine.js'
 import type { ContributeOutcome } from '../../ports.js'
 import type { ComputeAnswer } from '../../secagg/compute.js'
+import { keepState, openKept, type RoundState } from '../../secagg/kept-state.js'
 import { SPECIFICATION, type Specification, SUBMISSION, WITHDRAWAL } from '../../secagg/messages.js'
 import { openPrekeys, openQuorumSpecification } from '../../secagg/specification.js'
 import { comparePlaces, type Place } from '../../secagg/standing.js'
@@ -38,6 +39,7 @@ export function onRound(turn: Turn, from: Hex, message: WireOf<'round'>): Verdic
   const { body, hash } = openQuorumSpecification(message.specification, turn.seats)
   const name = `${body.round}.${body.attempt}`
   const known = turn.state.rounds.get(name)
+  if (known?.roundId === hash && isStuck(turn, name, known)) return continueRound(turn, message, body, known)
   if (known !== undefined) return onKnownRound(turn, from, name, known, hash)
   const { status, code, message: why } = turn.state.status
   if (turn.state.settled || (!isOpen(turn) && status !== 'failed')) return ignore('closed')
@@ -46,24 +48,25 @@ export function onRound(turn: Turn, from: Hex, message: WireOf<'round'>): Verdic
   if (turn.state.decision === undefined || openSigned(turn.state.decision, DECISION).body.decision !== 'approve')
     return ignore('not-approved')
   const state = readState(turn, message, body)
-  const objection = state instanceof Uint8Array || state === null ? judge(turn, body, state) : state
+  if (state !== null && 'verdict' in state) return state
+  const objection = judge(turn, body, state?.state ?? null)
   if (objection !== undefined) return objection
-  const round: SiteRound = {
-    roundId: hash,
-    status: 'preparing',
-    state: state as Uint8Array | null,
-    resolved: false,
-  }
+  const round: SiteRound = { roundId: hash, status: 'preparing', kept: null, resolved: false }
   keepSpecification(turn, name, message.specification)
   leaveEarlier(turn, body)
   if (status === 'failed') return withdraw(turn, name, round, code, why) // it could not before, and nobody should wait for it
   // rows or policy may have changed since the approval
   const policy = decidePolicy(turn.job, turn.jobId, turn.context)
   if (policy.decision === 'refuse') return withdraw(turn, name, round, 'policy', policy.message)
-  turn.state = { ...turn.state, rounds: withEntry(turn.state.rounds, name, round) }
   setStatus(turn, 'preparing', '', `round ${body.round}`)
-  contribute(turn, name, round)
+  contribute(turn, name, keepRound(turn, name, round, state))
   return accept
+}
+
+function keepRound(turn: Turn, name: string, round: SiteRound, state: RoundState | null): SiteRound {
+  const kept: SiteRound = { ...round, kept: state && keepState(turn, state) }
+  turn.state = { ...turn.state, rounds: withEntry(turn.state.rounds, name, kept) }
+  return kept
 }
 
 const MAY_HAVE_ANSWERED = 'this site was restored from a backup and may have answered before'
@@ -74,7 +77,7 @@ function withdrawRestored(turn: Turn, name: string, specification: Signed, body:
   const round: SiteRound = {
     roundId: payloadHash(specification),
     status: 'preparing',
-    state: null,
+    kept: null,
     resolved: false,
   }
   keepSpecification(turn, name, specification)
@@ -124,8 +127,14 @@ function onKnownRound(turn: Turn, from: Hex, name: string, known: SiteRound, has
   return accept
 }
 
+const lacksState = (turn: Turn, name: string, round: SiteRound): boolean =>
+  attemptOf(name).round > 1 && (round.kept === null || openKept(turn, round.kept) === undefined)
+
+/** Without the state it starts from, as where the vault was lost, the members are asked for the round again. */
 export function contribute(turn: Turn, name: string, round: SiteRound): void {
+  if (lacksState(turn, name, round)) return askForRound(turn, name)
   const { job } = turn
+  const kept = round.kept && openKept(turn, round.kept)
   const version = openSigned(turn.state.decision as Signed, DECISION).body.datasetVersion
   turn.effects.push({
     type: 'contribute',
@@ -137,12 +146,31 @@ export function contribute(turn: Turn, name: string, round: SiteRound): void {
       image: job.image,
       round: attemptOf(name).round,
       parameters: job.parameters,
-      state: round.state === null ? undefined : decode(round.state),
+      state: kept ? decode(kept.state) : undefined,
       dataset: job.dataset,
       datasetVersion: version ?? '',
       where: job.where,
     },
   })
+}
+
+/** Begun, and the state it starts from is gone. */
+const isStuck = (turn: Turn, name: string, round: SiteRound): boolean =>
+  round.status === 'preparing' && !round.resolved && isOpen(turn) && lacksState(turn, name, round)
+
+/** What this site asked for. */
+function continueRound(turn: Turn, message: WireOf<'round'>, body: Specification, round: SiteRound): Verdict {
+  const state = readState(turn, message, body)
+  if (state === null || 'verdict' in state) return state ?? ignore('state')
+  if (voice(turn) !== 'free') return later('not-greeted')
+  const name = `${body.round}.${body.attempt}`
+  contribute(turn, name, keepRound(turn, name, round, state))
+  return accept
+}
+
+function askForRound(turn: Turn, name: string): void {
+  const message = { type: 'behind' as const, job: turn.jobId, ...attemptOf(name) }
+  for (const key of presentMembers(turn)) send(turn, 'behind', key, message)
 }
 
 export function onContributed(turn: Turn, name: string, outcome: ContributeOutcome): Verdict {
@@ -202,7 +230,11 @@ export function onComputed(turn: Turn, name: string, answer: ComputeAnswer): Ver
     sent = withEntry(sent, `${name}/${member}`, message)
     send(turn, `answer/${name}`, member, message)
   }
-  turn.state = { ...turn.state, sent, rounds: withEntry(turn.state.rounds, name, { ...round, status: 'submitted' }) }
+  turn.state = {
+    ...turn.state,
+    sent,
+    rounds: withEntry(turn.state.rounds, name, { ...round, status: 'submitted', kept: null }),
+  }
   setStatus(turn, 'submitted', '', `round ${at.round}`)
   audit(turn, 'submitted', { ...at, roundId: round.roundId })
   progress(turn, at, 'submitted')
@@ -217,7 +249,10 @@ function withdraw(turn: Turn, name: string, round: SiteRound, code: string, mess
     { job: turn.jobId, ...at, site: turn.context.self, code },
     turn.context.signer,
   )
-  turn.state = { ...turn.state, rounds: withEntry(turn.state.rounds, name, { ...round, status: 'withdrawn' }) }
+  turn.state = {
+    ...turn.state,
+    rounds: withEntry(turn.state.rounds, name, { ...round, status: 'withdrawn', kept: null }),
+  }
   for (const key of presentMembers(turn)) {
     turn.state = {
       ...turn.state,

@@ -15,8 +15,8 @@ import { JOB, type Job, type JobId } from '../job.js'
 export interface SiteRound {
   readonly roundId: Hex
   readonly status: 'preparing' | 'submitted' | 'withdrawn'
-  /** canonical bytes of the state it starts from; null in round 1 */
-  readonly state: Uint8Array | null
+  /** the state it starts from, sealed (kept-state.ts), until the round is answered; null in round 1 */
+  readonly kept: Uint8Array | null
   readonly resolved: boolean
 }
 
@@ -104,7 +104,7 @@ export function markResolved(turn: Turn, name: string): void {
   const round = state.rounds.get(name)
   if (round === undefined || round.resolved) return
   const sent = new Map([...state.sent].filter(([key]) => !key.startsWith(`${name}/`)))
-  turn.state = { ...state, sent, rounds: withEntry(state.rounds, name, { ...round, resolved: true }) }
+  turn.state = { ...state, sent, rounds: withEntry(state.rounds, name, { ...round, kept: null, resolved: true }) }
 }
 
 export function setStatus(turn: Turn, status: JobStatus, code: string, message: string): void {

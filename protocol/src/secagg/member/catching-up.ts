@@ -7,6 +7,7 @@ import { accept, ignore, later, reject, type Verdict } from '../../encoding/verd
 import { outcomeOf } from '../record.js'
 import { comparePlaces, type Place } from '../standing.js'
 import { isUnresolved, tellStandings } from './closing.js'
+import { roundAgain } from './collecting.js'
 import { tellAgreement } from './deciding.js'
 import { releaseAgain } from './ending.js'
 import { attemptName, send, type Turn } from './state.js'
@@ -31,6 +32,7 @@ export function onBehind(turn: Turn, from: Hex, since: Place): Verdict {
   if (turn.state.progress.ended === null) {
     const place = placeOf(turn, since)
     if (place === 'now' && turn.seats.includes(from)) tellAgreement(turn, from)
+    if (place === 'now') roundAgain(turn, from)
     return place === 'past' ? answerPast(turn, from, since) : ignore('not-past')
   }
   sendRecords(turn, from, since)

@@ -44,8 +44,14 @@ export function close(turn: Turn, ended: Ending): void {
   )
   for (const sites of [...attempt.voted, ...seen]) suspectSet(turn, sites)
   update(turn, { progress: { ...turn.state.progress, ended } })
+  forgetStates(turn)
   audit(turn, 'job-ended', { status: ended.status, code: ended.code })
   ask(turn, fellows(turn))
+}
+
+/** Nobody needs a state of a job that is over, and its key is about to be erased. */
+export function forgetStates(turn: Turn): void {
+  update(turn, { progress: { ...turn.state.progress, previous: null }, nextState: undefined })
 }
 
 /** Whether the attempt that the job ended in here may have an outcome that this member does not know. */

@@ -20,12 +20,14 @@ import {
   attemptName,
   audit,
   electorate,
+  knowsState,
   nameOf,
   type Stored,
   send,
   sendToMembers,
   setTimer,
   specificationOf,
+  stateOf,
   type Turn,
   update,
   updateAttempt,
@@ -89,32 +91,39 @@ function waitsInVain(turn: Turn, { pinned, committee }: Specification): boolean 
 
 /** The specification and the state it starts from, to every site of the cohort that has not answered. */
 export function announceRound(turn: Turn, specification: Specification): void {
+  if (turn.state.specification === undefined || !knowsState(turn)) return
   const { previous } = turn.state.progress
-  if (
-    turn.state.specification === undefined ||
-    (previous !== null && (previous.state === null || previous.salt === null))
-  )
-    return
   updateAttempt(turn, { announced: true })
   const others = electorate(turn).seats.flatMap((key) => (key === null || key === turn.context.self ? [] : [key]))
   const waiting = specification.cohort
     .filter((_, index) => !turn.state.submissions.has(String(index)))
     .map((one) => one.site)
-  const first = { type: 'round' as const, specification: turn.state.specification, previous: null } // encoded once
-  for (const key of new Set([...waiting, ...(previous === null ? [] : others)])) {
-    const member = turn.context.roster.members.get(key)
+  sendRound(turn, turn.state.specification, new Set([...waiting, ...(previous === null ? [] : others)]))
+}
+
+/** Whoever takes part in the round and lost the state it starts from, or never had it, is told again. */
+export function roundAgain(turn: Turn, to: Hex): void {
+  const specification = specificationOf(turn)
+  const { specification: signed, submissions, progress } = turn.state
+  if (signed === undefined || specification === undefined || progress.previous === null || !knowsState(turn)) return
+  const index = specification.body.cohort.findIndex((one) => one.site === to)
+  const isAwaited = index >= 0 && !submissions.has(String(index))
+  if (isAwaited || turn.seats.includes(to)) sendRound(turn, signed, [to])
+}
+
+function sendRound(turn: Turn, specification: Signed, whom: Iterable<Hex>): void {
+  const { round, attempt, previous } = turn.state.progress
+  const kept = stateOf(turn)
+  const first = { type: 'round' as const, specification, previous: null } // encoded once
+  for (const key of whom) {
+    const member = activeMember(turn.context.roster, key, turn.context.nowMs)
     if (member === undefined || !isSealable(hexToBytes(member.sealingKey))) continue
-    const id = `round/${turn.state.progress.round}.${turn.state.progress.attempt}`
-    if (previous === null) {
+    const id = `round/${round}.${attempt}`
+    if (previous === null || kept === undefined) {
       send(turn, id, key, first)
       continue
     }
-    const box = sealFor(
-      [member],
-      stateContext(previous.commitment),
-      encode({ state: previous.state, salt: previous.salt }),
-      turn.context.random,
-    )
+    const box = sealFor([member], stateContext(previous.commitment), encode({ ...kept }), turn.context.random)
     send(turn, id, key, { ...first, previous: { opened: previous.opened, box } })
   }
 }

@@ -7,6 +7,7 @@ import { openSigned, payloadHash, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, type Verdict } from '../../encoding/verdict.js'
 import { guardKey } from '../../jobs/check.js'
 import { DECISION } from '../../jobs/messages.js'
+import { KEEP_RESULT_MS } from '../../limits.js'
 import { withEntry } from '../../machine.js'
 import type { AttemptRecord, GuardRefusal } from '../../wire.js'
 import { proposerSeat, valueId } from '../consensus-messages.js'
@@ -14,7 +15,7 @@ import { HAVE, OPENED, SPECIFICATION } from '../messages.js'
 import { checkRecord, endingOf, isGossiped, outcomeOf } from '../record.js'
 import { proofOfRecord } from '../set-proof.js'
 import { impliedSurvivors } from './admissible.js'
-import { clearSuspicion, expire, fellows, isUnresolved } from './closing.js'
+import { clearSuspicion, expire, fellows, forgetStates, isUnresolved } from './closing.js'
 import { ANNOUNCE_MS_PER_SITE } from './collecting.js'
 import { certifiedProof, guardRefusal, rememberSet } from './memory.js'
 import { keepOpening, quorumOpening } from './opening.js'
@@ -94,6 +95,7 @@ function finish(turn: Turn, opened: Signed | null): void {
   const { ended } = turn.state.progress
   if (ended !== null) {
     audit(turn, 'job-ended', { status: ended.status, code: ended.code })
+    forgetStates(turn)
     release(turn)
   }
   spread(turn, record, primary)
@@ -168,18 +170,17 @@ function afterOpening(turn: Turn, opened: Signed): void {
   const { body } = openSigned(opened, OPENED)
   // what this member opened itself counts only if it is what the quorum signed
   const agreed = opened.signatures.some((one) => one.signer === turn.context.self)
-  const { result, sealed } = agreed ? turn.state : { result: undefined, sealed: undefined }
+  const { nextState, sealed } = agreed ? turn.state : { nextState: undefined, sealed: undefined }
   rememberSurvivors(turn, body.contributors, opened)
   const ended = endingOf(turn.job, progress.attempt, { abandoned: undefined, opened: body }) ?? null
-  if (ended !== null || body.commitment === null)
-    return update(turn, { progress: { ...progress, previous: null, ended }, sealed })
+  if (ended !== null || body.commitment === null) return update(turn, { progress: { ...progress, ended }, sealed })
   const { commitment } = body
   update(turn, {
     progress: {
       round: progress.round + 1,
       attempt: 0,
       ...survivorsAlone(turn),
-      previous: { opened, commitment, state: result?.bytes ?? null, salt: result?.salt ?? null },
+      previous: { opened, commitment, kept: nextState ?? null },
       ended: null,
     },
   })
@@ -216,7 +217,20 @@ export function release(turn: Turn, only?: Hex): void {
     consents: earlierConsents(turn),
     refused: refusal(turn),
   }
-  for (const key of missing) send(turn, 'release', key, message)
+  for (const key of missing) {
+    // whoever was away all the time has never heard of it
+    if (turn.context.nowMs >= turn.job.notAfter) send(turn, 'job', key, { type: 'job', job: turn.state.job })
+    send(turn, 'release', key, message)
+  }
+}
+
+/** A result is kept for whoever comes back, and not for ever. */
+export function advanceKept(turn: Turn): void {
+  if (turn.state.progress.ended === null || turn.state.sealed === undefined) return
+  const untilMs = turn.job.notAfter + KEEP_RESULT_MS
+  if (turn.context.nowMs < untilMs) return setTimer(turn, 'result-expires', untilMs)
+  update(turn, { sealed: undefined })
+  audit(turn, 'result-expired')
 }
 
 /** A recipient that asks does not have what it acknowledged: it was put back to an older copy of its disk. */

@@ -16,13 +16,14 @@ import type { WireMessage, WireOf } from '../../wire.js'
 import { commitResult } from '../commitment.js'
 import type { ComputeAnswer } from '../compute.js'
 import type { TimedPhase } from '../consensus.js'
+import { keepState } from '../kept-state.js'
 import { OPENED, SPECIFICATION, WITHDRAWAL } from '../messages.js'
 import { openByCommittee, openQuorumSpecification } from '../specification.js'
 import { answerPast, askAhead, onBehind, onEnded, placeOf } from './catching-up.js'
 import { advanceClosed, ask, fellows, onStanding } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
 import { advanceDeciding, feed, onConsensus } from './deciding.js'
-import { advanceEnding, onRecord, release, tellEnd } from './ending.js'
+import { advanceEnding, advanceKept, onRecord, release, tellEnd } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onReduced, onSums, tryOpen } from './opening.js'
@@ -34,6 +35,7 @@ import {
   attemptName,
   beginTurn,
   deadline,
+  knowsState,
   type MemberState,
   sendToMembers,
   setTimer,
@@ -67,9 +69,11 @@ export function stepMember(state: MemberState, event: MemberEvent, context: Cont
   const turn = beginTurn(state, context)
   if (turn === undefined || turn.seat < 0) return { state, effects: [], verdict: ignore('no-seat') }
   advanceRetiring(turn) // before anything could be answered with a vote
+  advanceKept(turn) // or a result handed out that has expired
   const verdict = take(turn, event)
   advance(turn)
   advanceClosed(turn)
+  advanceKept(turn)
   noteRetired(turn, state)
   return { state: turn.state, effects: turn.effects, verdict }
 }
@@ -242,14 +246,15 @@ function takeSpecification(turn: Turn, from: Hex, message: WireOf<'specification
 function onRound(turn: Turn, message: WireOf<'round'>): Verdict {
   openQuorumSpecification(message.specification, turn.seats)
   const { previous } = turn.state.progress
-  if (message.previous !== null && previous !== null && previous.state === null) {
+  if (message.previous !== null && previous !== null && !knowsState(turn)) {
     const { body, signers } = openByCommittee(message.previous.opened, OPENED, turn.seats)
     const found = openState(message.previous.box, turn.context.self, turn.context.sealingSecret, previous.commitment)
     const genuine =
       found !== undefined &&
       signers.length >= turn.profile.quorum &&
       commitResult(found.salt, found.state, body.roundId) === previous.commitment
-    if (genuine) update(turn, { progress: { ...turn.state.progress, previous: { ...previous, ...found } } })
+    if (genuine)
+      update(turn, { progress: { ...turn.state.progress, previous: { ...previous, kept: keepState(turn, found) } } })
     tryOpen(turn)
   }
   return onSpecification(turn, message.specification)

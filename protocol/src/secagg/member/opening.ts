@@ -14,6 +14,7 @@ import type { ContributeOutcome } from '../../ports.js'
 import type { WireOf } from '../../wire.js'
 import { commitResult } from '../commitment.js'
 import { passGate, type Release } from '../gate.js'
+import { keepState } from '../kept-state.js'
 import { OPENED, type OpenedBody, PARTIAL, type Specification } from '../messages.js'
 import { type Added, assemble, openPartials, type PartialSum, partialsFor, sealPartials } from '../opening.js'
 import { openByCommittee, openPrekeys } from '../specification.js'
@@ -25,11 +26,13 @@ import {
   accuse,
   attemptName,
   audit,
+  knowsState,
   roundSecret,
   send,
   sendToMembers,
   setTimer,
   specificationOf,
+  stateOf,
   survivorsOf,
   type Turn,
   update,
@@ -152,17 +155,17 @@ const openedByMe = (turn: Turn): boolean =>
 
 function openSum(turn: Turn, specification: Specification, added: Added): void {
   const survivors = survivorsOf(turn)
-  const { previous, round } = turn.state.progress
   const named = namedBasis(turn, specification)
-  if (survivors === undefined || named === undefined || (previous !== null && previous.state === null)) return
+  if (survivors === undefined || named === undefined || !knowsState(turn)) return
+  const state = stateOf(turn)?.state
   const input = {
     job: turn.job,
-    round,
+    round: specification.round,
     minCohort: specification.minCohort,
     sum: added.sum,
     fractionBits: specification.fractionBits,
     survivors: survivors.keys,
-    state: previous?.state ? decode(previous.state) : undefined,
+    state: state && decode(state),
     ...named,
   }
   const release = passGate(input)
@@ -197,7 +200,7 @@ function signOpening(turn: Turn, added: Added, release: Release): void {
     contributors: shown ? release.contributors : null,
     macs: [...added.macs],
   }
-  if (release.kind === 'state') update(turn, { result: { bytes: release.bytes, salt: added.salt } })
+  if (release.kind === 'state') update(turn, { nextState: keepState(turn, { state: release.bytes, salt: added.salt }) })
   if (release.kind === 'result') update(turn, { sealed: sealRelease(turn, release.bytes, added.salt) })
   audit(turn, 'opened', {
     outcome: release.kind,

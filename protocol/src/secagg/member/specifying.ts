@@ -25,7 +25,18 @@ import {
 } from '../specification.js'
 import { judgeMemory, learnConsents, namedConsents, ownHistory } from './memory.js'
 import { maySign, voice } from './speaking.js'
-import { accuse, audit, electorate, sendToMembers, setTimer, type Turn, update, updateAttempt } from './state.js'
+import {
+  accuse,
+  audit,
+  electorate,
+  knowsState,
+  sendToMembers,
+  setTimer,
+  stateOf,
+  type Turn,
+  update,
+  updateAttempt,
+} from './state.js'
 
 /** Whether this member knows enough approvals and refusals to fix the cohort. */
 export interface CohortView {
@@ -100,13 +111,7 @@ export function advanceSpecifying(turn: Turn): void {
   setTimer(turn, 'specify', lateMs)
   const mayPropose =
     maySign(turn) && turn.state.attempt.signed === null && proposerSeat(electorate(turn), 0) === turn.seat
-  if (mayPropose && stateKnown(turn)) propose(turn)
-}
-
-/** In later rounds a member needs the state to judge a specification; one that was away gets it with the round. */
-function stateKnown(turn: Turn): boolean {
-  const { previous } = turn.state.progress
-  return previous === null || previous.state !== null
+  if (mayPropose && knowsState(turn)) propose(turn)
 }
 
 /** Seats without a key: those absent in this job, and those whose member is revoked or no longer valid. */
@@ -172,7 +177,7 @@ export function onSpecification(turn: Turn, signed: Signed, decisions: readonly 
   if (turn.state.specification !== undefined) return accept
   const { body, hash, signers } = openByCommittee(signed, SPECIFICATION, turn.seats)
   if (!signers.includes(proposerOfAttempt(turn))) return later('not-proposed')
-  if (!stateKnown(turn)) return later('state-unknown')
+  if (!knowsState(turn)) return later('state-unknown') // one that was away gets it with the round
   if (!knowsCohort(body, turn.context.roster)) return later('site-unknown')
   checkSpecification(body, basis(turn), turn.context.roster)
   const known = turn.state.candidates.get(hash)
@@ -292,6 +297,7 @@ function keepCandidate(turn: Turn, signed: Signed): void {
 
 function basis(turn: Turn): RoundBasis {
   const { round, attempt, pinned, previous } = turn.state.progress
+  const state = stateOf(turn)?.state
   return {
     jobId: turn.jobId,
     job: turn.job,
@@ -299,7 +305,7 @@ function basis(turn: Turn): RoundBasis {
     round,
     attempt,
     pinned,
-    state: previous?.state ? decode(previous.state) : undefined,
+    state: state && decode(state),
     stateCommitment: previous?.commitment ?? null,
   }
 }

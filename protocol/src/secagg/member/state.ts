@@ -15,6 +15,7 @@ import { type Profile, profileOf } from '../committee.js'
 import type { ConsensusState } from '../consensus.js'
 import type { Certificate, Electorate } from '../consensus-messages.js'
 import type { Reducing } from '../gate.js'
+import { openKept, type RoundState } from '../kept-state.js'
 import { PREKEY, SPECIFICATION, type Specification } from '../messages.js'
 import type { PartialSum } from '../opening.js'
 import { type Ending, seatsOf } from '../record.js'
@@ -28,12 +29,11 @@ export interface Progress {
   /** fixed by the first certified attempt of a round that opened; null before */
   readonly cohort: readonly CohortEntry[] | null
   readonly pinned: readonly Hex[] | null
-  /** the last opening, and the state it committed to (null where this member has not learnt it) */
+  /** the last opening, and the state it committed to, sealed (kept-state.ts); null where this member has not learnt it */
   readonly previous: {
     readonly opened: Signed
     readonly commitment: Hex
-    readonly state: Uint8Array | null
-    readonly salt: Uint8Array | null
+    readonly kept: Uint8Array | null
   } | null
   readonly ended: Ending | null
 }
@@ -115,8 +115,8 @@ export interface MemberState {
   readonly partials: Table<WireOf<'partials'>>
   /** by payload hash, signatures merged */
   readonly openings: Table<Signed>
-  /** the next state as this member opened it, and its salt: every site of the cohort is about to see it */
-  readonly result: { readonly bytes: Uint8Array; readonly salt: Uint8Array } | undefined
+  /** the next state as this member opened it, sealed like the one before */
+  readonly nextState: Uint8Array | undefined
   /** the released numbers and their salt, sealed to the recipients when they were opened: no disk here holds them readable */
   readonly sealed: Box | undefined
   /** finished attempts, by `round.attempt` */
@@ -168,7 +168,7 @@ export function freshAttempt() {
     consensus: undefined,
     certificate: undefined,
     openings: new Map<string, Signed>(),
-    result: undefined,
+    nextState: undefined,
     sealed: undefined,
     ...FORGOTTEN,
   }
@@ -209,6 +209,15 @@ export function specificationOf(turn: Turn): { readonly body: Specification; rea
   const { body, hash } = openSigned(turn.state.specification, SPECIFICATION)
   return { body, roundId: hash }
 }
+
+/** The state that the round starts from; undefined in round 1, and where this member lacks it. */
+export function stateOf(turn: Turn): RoundState | undefined {
+  const kept = turn.state.progress.previous?.kept
+  return kept ? openKept(turn, kept) : undefined
+}
+
+/** Whether this member has what a round needs that is not the first. */
+export const knowsState = (turn: Turn): boolean => turn.state.progress.previous === null || stateOf(turn) !== undefined
 
 /** The vault's name for the secret behind a prekey. */
 export const secretName = (prekey: Hex): string => `prekey-${prekey}`

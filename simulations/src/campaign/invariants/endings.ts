@@ -100,6 +100,24 @@ export const keysErased: MakeInvariant = (scene) => ({
   },
 })
 
+/** 4. A state is readable with a key that goes with the job: no vault keeps one for a job that is over at its node. */
+export const statesErased: MakeInvariant = (scene) => ({
+  name: '4 states erased',
+  ended: () => {
+    for (const node of scene.honest) {
+      if (node.peer === undefined) continue
+      for (const name of node.disk.secrets.keys()) {
+        const job = /^states-([0-9a-f]+)$/.exec(name)?.[1]
+        if (job === undefined) continue
+        const { status } = scene.read<{ status: string }>(node, `job/${job}/site/status`) ?? { status: 'none' }
+        const { previous } = scene.read<{ previous: unknown }>(node, `job/${job}/member/progress`) ?? { previous: null }
+        const isOpen = status === 'preparing' || status === 'submitted' || previous !== null
+        scene.check('4 states erased', isOpen, () => `${node.name} keeps the key of states of ${job.slice(0, 6)}`)
+      }
+    }
+  },
+})
+
 /** 7. `Evidence` never names an honest node, nor one that was put back to a backup and could be told. */
 export const honestNeverAccused: MakeInvariant = (scene) => ({
   name: '7 nobody honest accused',
@@ -149,6 +167,7 @@ export const noFault: MakeInvariant = (scene) => ({
 export const endings: readonly MakeInvariant[] = [
   everyJobEnds,
   keysErased,
+  statesErased,
   honestNeverAccused,
   honestNeverRejected,
   noFault,
