@@ -4,6 +4,7 @@
  */
 import type { Hex } from '../crypto/hash.js'
 import { attestationOf, type Member } from '../identity/roster.js'
+import { digestOf, repositoryOf } from '../images/description.js'
 import { profileOf } from '../secagg/committee.js'
 import type { Ending } from '../secagg/record.js'
 import { absentSeats } from './check.js'
@@ -17,6 +18,10 @@ export interface ReceiptSite {
   readonly code: string
   readonly message: string
   readonly policyHash: Hex
+  /** the rows that an approval is about; null in a refusal */
+  readonly datasetVersion: Hex | null
+  /** who signed the approval as operators of this site, by their names in its policy */
+  readonly operators: readonly { readonly name: string; readonly key: Hex }[]
   /** its update is in the sum that was opened last */
   readonly included: boolean
 }
@@ -33,6 +38,8 @@ export interface ReceiptSummary {
     readonly hash: Hex
     readonly reviewers: readonly string[]
   }
+  /** what ran, by its digest; null: the analysis is built in */
+  readonly image: { readonly repository: string; readonly digest: string } | null
   readonly dataset: string
   readonly minimumCohort: number
   readonly minimumCell: number
@@ -84,6 +91,7 @@ export function summarise(
     researcher: titled(roster.members.get(job.researcher)),
     recipients: job.recipients.map((key) => titled(roster.members.get(key))),
     analysis: { ...job.analysis, reviewers: attestationOf(roster, job.analysis.hash)?.reviewers ?? [] },
+    image: job.image === null ? null : { repository: repositoryOf(job.image), digest: digestOf(job.image) },
     dataset: job.dataset,
     minimumCohort: job.cohort.minimum,
     minimumCell: job.minimumCell,
@@ -97,6 +105,8 @@ export function summarise(
         code: body.code,
         message: body.message,
         policyHash: body.policyHash,
+        datasetVersion: body.datasetVersion,
+        operators: body.operators.map(({ name, key }) => ({ name, key })),
         included: rounds.survivors.includes(body.site),
       }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
