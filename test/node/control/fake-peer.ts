@@ -1,5 +1,6 @@
 /** A peer that holds jobs and does what it is told: enough to exercise the control socket, nothing of the protocol. */
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { JobResult, JobView, Peer } from '@flamesh/protocol/peer.js'
 
@@ -46,6 +47,51 @@ export function jobView(job: string, changes: Partial<JobView> = {}): JobView {
     mine: true,
     consent: false,
     sites: {},
+    ...changes,
+  }
+}
+
+export function jobBrief(job: string, changes: Partial<JobBrief> = {}): JobBrief {
+  const ruth = { name: 'researcher-b', organisation: 'org-b' }
+  return {
+    job,
+    researcher: ruth,
+    recipients: [ruth],
+    analysis: { ...jobBody.analysis, builtin: true, reviewers: null },
+    image: null,
+    floor: null,
+    dataset: { name: 'lung', version: '66'.repeat(32), rows: 40 },
+    columns: ['age'],
+    where: [],
+    leaves: {
+      words: 2,
+      slots: [
+        { name: 'contributors', kind: 'count', length: 1, lower: '0', upper: '1' },
+        { name: 'age: n', kind: 'count', length: 1, lower: null, upper: null },
+      ],
+      rounds: 1,
+      iterative: false,
+    },
+    floors: { minimumCohort: 5, minimumCell: 5, maxColluding: 1 },
+    opening: {
+      committee: 'default',
+      members: ['a', 'b', 'c', 'd'].map((one) => ({
+        name: `site-${one}`,
+        organisation: `org-${one}`,
+        absent: one === 'b',
+      })),
+      quorum: 3,
+      statesToSites: false,
+    },
+    policy: {
+      hash: '77'.repeat(32),
+      decision: 'ask',
+      code: 'outside-policy',
+      message: 'no rule',
+      consents: false,
+      rules: [{ rule: 'outside-policy', outcome: 'ask', message: 'no rule' }],
+    },
+    approvals: { needed: 0, operators: [] },
     ...changes,
   }
 }
@@ -98,6 +144,7 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
     },
     jobs: () => [...known.values()],
     job: (id) => known.get(id),
+    brief: (id) => jobBrief(id),
     result: async (id) => results.get(id),
     preview: async () => [{ slot: 'contributors', value: 1 }],
   }

@@ -12,6 +12,7 @@ describe('policy', () => {
       minimumCell: 5,
       maxColluding: 1,
       committees: 'any',
+      approvals: { needed: 0, operators: [] },
       grants: [],
       maxOpenHours: 168,
       jobsPerDay: 200,
