@@ -3,13 +3,12 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { readPolicyFile } from '@flamesh/node/config/policy-file.js'
-import { descriptionHash, type ImageDescription } from '@flamesh/protocol/images/description.js'
-import { compileJob } from '@flamesh/protocol/jobs/compile.js'
+import type { ImageDescription } from '@flamesh/protocol/images/description.js'
 import { evaluatePolicy, type PolicyContext } from '@flamesh/protocol/jobs/evaluate.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { Policy } from '@flamesh/protocol/jobs/policy.js'
 import { description } from '../images/fixtures.js'
-import { COMMITTEE, compile, context as compiling, keyOf, LUNG, NOW, roster, withMember } from './support.js'
+import { attesting, COMMITTEE, compile, compileImage, keyOf, LUNG, NOW, roster, withMember } from './support.js'
 
 const FOLDER = fileURLToPath(new URL('../../../docs/examples/policies/', import.meta.url))
 const context: PolicyContext = {
@@ -37,19 +36,13 @@ const REPORT = 'registry.example.org/university/quality-report'
 const imageOf = (repository: string, changes: Partial<ImageDescription> = {}): ImageDescription =>
   description({ image: `${repository}@sha256:${'1f'.repeat(32)}`, resources: [], ...changes })
 
-/** The roster of a log that attests an image, or has withdrawn it. */
-function attesting(image: ImageDescription, withdrawn = false) {
-  const hash = descriptionHash(image)
-  const attestation = { index: 14, hash, description: image, reviewers: ['ana', 'bo'], floor: 13, withdrawn }
-  return { ...roster, images: new Map([[hash, attestation]]) }
-}
-
 /** What a policy says to a job of an image that the log attests. */
-function ofImage(one: Policy, image: ImageDescription, fields: object, changes: Partial<PolicyContext> = {}): string {
-  const question = { name: 'a report', dataset: 'lung', image: image.image, columns: ['age', 'sex'], rounds: 1 }
-  const job = compileJob({ ...question, ...fields }, { ...compiling, roster: attesting(image) })
-  return outcome(one, job, { roster: attesting(image), ...changes })
-}
+const ofImage = (
+  one: Policy,
+  image: ImageDescription,
+  fields: Record<string, unknown>,
+  changes: Partial<PolicyContext> = {},
+): string => outcome(one, compileImage(image, fields), { roster: attesting(image), ...changes })
 
 describe('example policies', () => {
   it('are all tested here', () => {
