@@ -285,7 +285,7 @@ class Engine implements Peer {
   brief(id: JobId) {
     const roles = this.kernel.known.get(id)
     if (roles === undefined) return undefined
-    return briefOf(id, openSigned(roles.signed, JOB).body, this.kernel.context(), roles.site?.approvals ?? new Map())
+    return briefOf(id, openSigned(roles.signed, JOB).body, this.kernel.context(), roles.site?.approvals)
   }
 
   async result(id: JobId): Promise<JobResult | undefined> {

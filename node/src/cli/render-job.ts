@@ -123,17 +123,18 @@ function conditionText({ column, operator, values }: Job['where'][number]): stri
   return `${column} ${operator}${values.length === 0 ? '' : ` ${values.join(', ')}`}`
 }
 
-function leavesText({ leaves, image }: JobBrief): string {
+function leavesText({ leaves, image, policy }: JobBrief): string {
   if (leaves === null) return 'This node does not know the analysis: nothing leaves.\n'
   const { words, slots, rounds, iterative } = leaves
   const often = rounds === 1 ? 'once' : image === null ? `in up to ${rounds} rounds` : `in each of ${rounds} rounds`
   const later = iterative && image === null ? '; later rounds may hold other slots of the same analysis' : ''
   const table = renderTable(
-    ['slot', 'what', 'of this site'].map((title) => ({ title })),
+    ['slot', 'what', 'of one site'].map((title) => ({ title })),
     slots.slice(0, SHOWN_SLOTS).map((slot) => [slot.name, whatText(slot), boundText(slot)]),
   )
   const more = slots.length > SHOWN_SLOTS ? `and ${slots.length - SHOWN_SLOTS} more ("--json" has them all)\n` : ''
-  return `What leaves this site ${often}, masked so that only the sum over all sites can be read: ${counted(words, 'word')}${later}\n${table}${more}`
+  const where = policy === null ? 'each site' : 'this site'
+  return `What leaves ${where} ${often}, masked so that only the sum over all sites can be read: ${counted(words, 'word')}${later}\n${table}${more}`
 }
 
 const whatText = ({ kind, length }: SlotBrief): string => (length === 1 ? kind : `${length} ${kind}s`)

@@ -98,7 +98,7 @@ export interface JobBrief {
     /** every site of the cohort sees what each round but the last came to */
     readonly statesToSites: boolean
   }
-  /** what the policy in force says now; null: the job is refused before any policy is asked */
+  /** what the policy in force says now; null: this node is no site of the job, or refuses it before any policy is asked */
   readonly policy: ({ readonly hash: Hex } & PolicyDecision) | null
   /** signatures of operators; `needed` is 0 where the policy asks for none */
   readonly approvals: {
@@ -163,8 +163,8 @@ function approvalsOf(id: JobId, job: Job, context: Context, approvals: Table<Sig
   }
 }
 
-/** `approvals`: what operators of this site have signed so far. */
-export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<Signed>): JobBrief {
+/** `approvals`: what operators of this site have signed so far; undefined if this node is no site of the job. */
+export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<Signed> | undefined): JobBrief {
   const { roster, policyHash } = context
   const { name, version, hash } = job.analysis
   const analysis = knownAnalysis(job)
@@ -203,7 +203,10 @@ export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<
       maxColluding: job.maxColluding,
     },
     opening: openingOf(job, roster),
-    policy: analysis === undefined ? null : { hash: policyHash, ...decidePolicy(job, id, context) },
-    approvals: approvalsOf(id, job, context, approvals),
+    policy:
+      analysis === undefined || approvals === undefined
+        ? null
+        : { hash: policyHash, ...decidePolicy(job, id, context) },
+    approvals: approvals === undefined ? { needed: 0, operators: [] } : approvalsOf(id, job, context, approvals),
   }
 }

@@ -65,6 +65,7 @@ export const CANNOT_SHOW: readonly string[] = [
   'that what the sites put in was true: masking hides what a liar adds',
   'that no more members of the committee colluded than it withstands: those could have learned single sites’ numbers',
   'that members kept to themselves the sum they saw before small cells were withheld',
+  'whose the keys of a site’s operators are',
   'that the hub showed everyone the same log, that its members are who it says, or that nobody was revoked in the meantime',
   'what the result reveals together with other results',
 ]

@@ -1,4 +1,5 @@
 /** A peer that holds jobs and does what it is told: enough to exercise the control socket, nothing of the protocol. */
+import type { Signed } from '@flamesh/protocol/encoding/signed.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
@@ -98,6 +99,10 @@ export function jobBrief(job: string, changes: Partial<JobBrief> = {}): JobBrief
 
 export interface FakePeer extends Peer {
   readonly calls: string[]
+  /** what operators signed */
+  readonly approvals: Signed[]
+  /** what its briefs say otherwise */
+  readonly briefs: Partial<JobBrief>
   readonly views: Map<string, JobView>
   readonly results: Map<string, JobResult>
 }
@@ -106,6 +111,8 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
   const known = new Map(views.map((view) => [view.job, view] as const))
   const results = new Map<string, JobResult>()
   const calls: string[] = []
+  const approvals: Signed[] = []
+  const brief: Partial<JobBrief> = {}
   const call = async (text: string): Promise<void> => {
     calls.push(text)
   }
@@ -115,6 +122,8 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
   return {
     key: '55'.repeat(32),
     calls,
+    approvals,
+    briefs: brief,
     views: known,
     results,
     start: () => call('start'),
@@ -134,7 +143,10 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
       known.set(id, jobView(id, { name: job.name }))
       return id
     },
-    approve: (job) => call(`approve ${job}`),
+    async approve(job, { consent = false, approval } = {}) {
+      if (approval !== undefined) approvals.push(approval)
+      await call(`approve ${job}${consent ? ' consenting' : ''}`)
+    },
     async refuse(job, reason) {
       await call(`refuse ${job} ${reason}`)
     },
@@ -144,7 +156,7 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
     },
     jobs: () => [...known.values()],
     job: (id) => known.get(id),
-    brief: (id) => jobBrief(id),
+    brief: (id) => jobBrief(id, brief),
     result: async (id) => results.get(id),
     preview: async () => [{ slot: 'contributors', value: 1 }],
   }

@@ -93,6 +93,8 @@ describe('what an operator sees', () => {
     const elsewhere = briefOf(JOB, job, { ...here, datasets: [] } as Context, new Map())
     assert.deepEqual(elsewhere.dataset, { name: 'lung', version: null, rows: null })
     assert.equal(elsewhere.policy?.code, 'no-dataset')
+    const outside = briefOf(JOB, job, contextOf(defaultPolicy), undefined)
+    assert.deepEqual([outside.policy, outside.approvals.needed], [null, 0], 'a node that is no site of the job')
     const strange = { ...job, analysis: { ...job.analysis, name: 'other' } }
     assert.deepEqual([brief(strange).leaves, brief(strange).policy], [null, null])
     const odd = { ...job, parameters: { columns: 7 } }

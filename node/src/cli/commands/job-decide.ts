@@ -31,6 +31,11 @@ export async function jobApprove(context: CommandContext, id: string, options: A
   const consent = options.consent === true
   const operator = options.key === undefined ? undefined : await readOperatorKey(options.key)
   const view = await control.get<ShownJobDocument>(pathOf(id))
+  const { needed } = view.brief.approvals
+  if (needed > 0 && operator === undefined)
+    throw new FlameshError('operator-key-needed', `the policy asks for the signatures of ${needed} operators`, {
+      hint: 'each of them approves with --key FILE; "flamesh policy show" says who they are',
+    })
   const signed = operator && (await approvalOf(context, view.brief, operator, consent))
   if (options.yes !== true && canAsk(context)) await look(context, view, consent)
   // what was looked at is what is approved: an id that grew ambiguous meanwhile is refused
@@ -39,7 +44,8 @@ export async function jobApprove(context: CommandContext, id: string, options: A
     ...(signed === undefined ? {} : { approval: signed }),
   })
   context.out.result(after, () => {
-    const done = after.status === 'waiting' ? `signed; ${approvalsText(after.brief)}` : 'approved'
+    const waits = after.status === 'waiting' || after.status === 'announced'
+    const done = waits && needed > 0 ? `signed; ${approvalsText(after.brief)}` : 'approved'
     return `job ${shortId(after.job)}: ${done}`
   })
 }
