@@ -202,7 +202,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'contributors > input.survivors.length',
       },
       { file: 'secagg/gate.ts', from: 'if (!derivable.ok) return', to: 'if (derivable === undefined) return' },
-      { file: 'secagg/gate.ts', from: 'minimumContributors: input.minCohort', to: 'minimumContributors: 0' },
+      { file: 'secagg/gate.ts', from: 'minimumContributors: minCohort', to: 'minimumContributors: 0' },
     ],
   },
   {
