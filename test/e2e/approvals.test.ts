@@ -99,7 +99,7 @@ describe('what an operator sees and signs, end to end', function () {
     const { stdout: told } = await run([FLAMESH, 'job', 'show', job, '--dir', node.dir])
     assert.match(told, /^columns read +age$/m)
     assert.match(told, /^approvals +2 operators must sign; signed: nobody; not yet: ada, bo$/m)
-    assert.match(told, /committee default sees the sum over all sites.*site-a \(org-site-a\)/)
+    assert.match(told, /committee default sees the sum over all sites of each round.*site-a \(org-site-a\)/)
     const without = await node.flamesh('job', 'approve', job)
     assert.deepEqual([without.exit, JSON.parse(without.stdout).error.code], [2, 'operator-key-needed'])
     const stranger = await approve('cleo')

@@ -123,18 +123,24 @@ function conditionText({ column, operator, values }: Job['where'][number]): stri
   return `${column} ${operator}${values.length === 0 ? '' : ` ${values.join(', ')}`}`
 }
 
-function leavesText({ leaves, image, policy }: JobBrief): string {
+function leavesText({ leaves, image, policy, analysis: { definition } }: JobBrief): string {
   if (leaves === null) return 'This node does not know the analysis: nothing leaves.\n'
   const { words, slots, rounds, iterative } = leaves
   const often = rounds === 1 ? 'once' : image === null ? `in up to ${rounds} rounds` : `in each of ${rounds} rounds`
-  const later = iterative && image === null ? '; later rounds may hold other slots of the same analysis' : ''
+  const first = iterative && image === null ? ' in the first round' : ''
   const table = renderTable(
     ['slot', 'what', 'of one site'].map((title) => ({ title })),
     slots.slice(0, SHOWN_SLOTS).map((slot) => [slot.name, whatText(slot), boundText(slot)]),
   )
   const more = slots.length > SHOWN_SLOTS ? `and ${slots.length - SHOWN_SLOTS} more ("--json" has them all)\n` : ''
   const where = policy === null ? 'each site' : 'this site'
-  return `What leaves ${where} ${often}, masked so that only the sum over all sites can be read: ${counted(words, 'word')}${later}\n${table}${more}`
+  return `What leaves ${where} ${often}, masked so that only the sum over all sites can be read: ${counted(words, 'word')}${first}\n${table}${more}${definitionText(definition)}`
+}
+
+/** The words that a built-in analysis is known by, of every round and of what is released. */
+function definitionText(definition: readonly string[]): string {
+  const lines = definition.filter((line) => !line.startsWith('parameters:'))
+  return lines.length === 0 ? '' : `${['By its definition', ...lines.map((line) => `  - ${line}`)].join('\n')}\n`
 }
 
 const whatText = ({ kind, length }: SlotBrief): string => (length === 1 ? kind : `${length} ${kind}s`)
@@ -149,7 +155,7 @@ function openingText({ opening, recipients }: JobBrief, { cohort }: Job): string
   const present = members.filter((one) => !one.absent)
   const absent = members.filter((one) => one.absent)
   const lines = [
-    `the committee ${committee} sees the sum over all sites, before small counts are withheld, and nothing of any one site: ${
+    `the committee ${committee} sees the sum over all sites of each round, before small counts are withheld, and nothing of any one site: ${
       present.map(titled).join(', ') || 'nobody'
     }; ${quorum} of them must agree on what is opened`,
     ...(absent.length === 0

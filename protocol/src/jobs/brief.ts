@@ -56,6 +56,8 @@ export interface JobBrief {
     readonly version: number
     readonly hash: Hex
     readonly builtin: boolean
+    /** what is summed in all rounds and released, in the fixed words that the hash is of; empty if it is an image */
+    readonly definition: readonly string[]
     /** names, as an attestation in the log has them; null: the log holds none */
     readonly reviewers: readonly string[] | null
   }
@@ -181,6 +183,7 @@ export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<
       version,
       hash,
       builtin: job.image === null && analysis !== undefined,
+      definition: analysis?.definition ?? [],
       reviewers: attestationOf(roster, hash)?.reviewers ?? null,
     },
     image: job.image === null ? null : imageBrief(job.image),

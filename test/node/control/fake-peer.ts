@@ -58,7 +58,12 @@ export function jobBrief(job: string, changes: Partial<JobBrief> = {}): JobBrief
     job,
     researcher: ruth,
     recipients: [ruth],
-    analysis: { ...jobBody.analysis, builtin: true, reviewers: null },
+    analysis: {
+      ...jobBody.analysis,
+      builtin: true,
+      definition: ['parameters: columns', 'released: n'],
+      reviewers: null,
+    },
     image: null,
     floor: null,
     dataset: { name: 'lung', version: '66'.repeat(32), rows: 40 },

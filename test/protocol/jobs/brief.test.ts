@@ -39,6 +39,7 @@ describe('what an operator sees', () => {
     assert.deepEqual(seen.where, job.where)
     assert.deepEqual(seen.dataset, { name: 'lung', version: VERSION, rows: 30 })
     assert.deepEqual([seen.image, seen.floor, seen.analysis.builtin, seen.analysis.reviewers], [null, null, true, null])
+    assert.ok(seen.analysis.definition.some((line) => line.startsWith('released:')))
     assert.deepEqual(seen.floors, { minimumCohort: 5, minimumCell: 5, maxColluding: 1 })
     const { leaves, opening } = seen
     assert.ok(leaves)
