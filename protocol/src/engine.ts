@@ -26,6 +26,7 @@ import {
 import { previewOf, viewOf } from './engine/views.js'
 import { errorCode, FlameshError } from './errors.js'
 import { activeMember, startsLater } from './identity/roster.js'
+import { briefOf } from './jobs/brief.js'
 import { checkJob } from './jobs/check.js'
 import type { DatasetDescription } from './jobs/dataset.js'
 import { JOB, type Job, type JobId } from './jobs/job.js'
@@ -256,8 +257,12 @@ class Engine implements Peer {
     })
   }
 
-  async approve(job: JobId, { consent = false } = {}): Promise<void> {
-    await this.decide(job, { type: 'operator', decision: 'approve', reason: 'approved by the operator', consent })
+  async approve(
+    job: JobId,
+    { consent = false, approval }: { readonly consent?: boolean; readonly approval?: Signed | undefined } = {},
+  ): Promise<void> {
+    const reason = `approved by the operator${approval === undefined ? '' : 's'}`
+    await this.decide(job, { type: 'operator', decision: 'approve', reason, consent, approval })
   }
 
   async refuse(job: JobId, reason: string): Promise<void> {
@@ -286,6 +291,12 @@ class Engine implements Peer {
   job(id: JobId): JobView | undefined {
     const roles = this.kernel.known.get(id)
     return roles === undefined ? undefined : viewOf(id, roles, this.kernel.log.roster, this.key)
+  }
+
+  brief(id: JobId) {
+    const roles = this.kernel.known.get(id)
+    if (roles === undefined) return undefined
+    return briefOf(id, openSigned(roles.signed, JOB).body, this.kernel.context(), roles.site?.approvals)
   }
 
   async result(id: JobId): Promise<JobResult | undefined> {

@@ -2,6 +2,8 @@
 
 /** A committee has at most seven members; a handover may carry two committees' worth, an image that many reviews. */
 export const MAX_SIGNATURES = 16
+/** Operators whom a site's policy names: a thousand decisions, with their signatures, go into one message. */
+export const MAX_OPERATORS = 8
 /** Gossip is for announcements; above this the pubsub link of older peers would be closed for good. */
 export const MAX_GOSSIP_BYTES = 256 * 1024
 /** A record up to here is announced by gossip, where everyone gets it several times; of a longer one members tell that it is there. */

@@ -2,11 +2,12 @@
  * A peer as the daemon sees it: the protocol's engine behind a few calls. `createPeer` (engine.ts) makes one from ports.
  */
 import type { Hex } from './crypto/hash.js'
-import type { Signer } from './encoding/signed.js'
+import type { Signed, Signer } from './encoding/signed.js'
 import type { Verdict } from './encoding/verdict.js'
 import type { Checkpoint } from './identity/checkpoint.js'
 import type { LogState } from './identity/log.js'
 import type { Roster } from './identity/roster.js'
+import type { JobBrief } from './jobs/brief.js'
 import type { DatasetAnnouncement, DatasetDescription } from './jobs/dataset.js'
 import type { PolicyDecision } from './jobs/evaluate.js'
 import type { Job, JobId } from './jobs/job.js'
@@ -138,12 +139,17 @@ export interface Peer {
   catalogue(): ReadonlyMap<string, readonly DatasetAnnouncement[]>
   /** Signs and broadcasts; resolves with the id once the job is on disk. Throws FlameshError. */
   submit(job: Job): Promise<JobId>
-  /** `consent`: this site's own aggregate may become derivable under the job's question, now and in every later job */
-  approve(job: JobId, options?: { readonly consent?: boolean }): Promise<void>
+  /**
+   * `consent`: this site's own aggregate may become derivable under the job's question, now and in every later job.
+   * `approval`: signed by one operator, where the policy asks for that; it says itself whether that one consents.
+   */
+  approve(job: JobId, options?: { readonly consent?: boolean; readonly approval?: Signed | undefined }): Promise<void>
   refuse(job: JobId, reason: string): Promise<void>
   cancel(job: JobId): Promise<void>
   jobs(): readonly JobView[]
   job(id: JobId): JobView | undefined
+  /** What whoever approves it has to know. */
+  brief(id: JobId): JobBrief | undefined
   result(id: JobId): Promise<JobResult | undefined>
   /** The exact vector that would leave, slot by slot, for this site's own operator. */
   preview(id: JobId): Promise<readonly { readonly slot: string; readonly value: number }[]>

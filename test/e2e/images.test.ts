@@ -5,13 +5,12 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type TestEngine, testEngine, withEngine } from '../node/containers/fixture.js'
+import { attest } from './attesting.js'
 import { Federation } from './federation.js'
 import { outcomeOf } from './jobs.js'
-import { eventually, run } from './processes.js'
+import { eventually } from './processes.js'
 
-const FLAMESH_HUB = fileURLToPath(new URL('../../hub-registry/bin/flamesh-hub.js', import.meta.url))
 const SITES = ['site-a', 'site-b', 'site-c', 'site-d', 'site-e', 'site-f', 'site-g']
 /** Has approved nothing that is not built in. */
 const REFUSES = 'site-g'
@@ -46,28 +45,6 @@ const describing = (image: string) => ({
   combine: 'reduce',
 })
 
-/** As two reviewers and the operator of the hub do it: keys, reviews made offline, a floor, an attestation. */
-async function attest(federation: Federation, image: string): Promise<void> {
-  const description = await federation.file('image.yaml', JSON.stringify(describing(image)))
-  const offline = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
-    const { exit, stdout, stderr } = await run([FLAMESH_HUB, ...args, '--json'])
-    assert.equal(exit, 0, stderr)
-    return JSON.parse(stdout)
-  }
-  const reviewers: string[] = []
-  const reviews: string[] = []
-  for (const name of ['ana', 'bo']) {
-    const key = join(federation.folder, `${name}.key`)
-    const made = await offline('reviewer-key', key)
-    reviewers.push('--reviewer', `${name}=${made['publicKey'] ?? made['key']}`)
-    const out = join(federation.folder, `${name}.review`)
-    await offline('review', description, '--key', key, '--out', out)
-    reviews.push('--review', out)
-  }
-  await federation.hubCommand('floor', '--threshold', '2', ...reviewers)
-  await federation.hubCommand('attest', '--image', description, ...reviews)
-}
-
 describe('a job of an image, end to end', function () {
   this.timeout(240_000)
   let federation: Federation
@@ -87,7 +64,7 @@ describe('a job of an image, end to end', function () {
       settings: { containerSocket: engine.socketPath },
     })
     const image = engine.images.python
-    await attest(federation, image)
+    await attest(federation, describing(image))
     const document = {
       name: 'death by age, sex and performance status',
       purpose: 'research',

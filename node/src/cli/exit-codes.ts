@@ -21,19 +21,20 @@ export const EXIT = {
 /** Rules of docs/spec/jobs.md, "Policy", that stop an operator's approval, and the committee's own guard. */
 const REFUSALS = [
   ...['policy-never', 'minimum-cohort', 'maximum-colluding', 'minimum-cell', 'committee-not-accepted'],
-  ...['not-a-member', 'rows-changed', 'guard'],
+  ...['not-a-member', 'rows-changed', 'guard', 'approval-void', 'operator-unknown'],
 ]
 
 const CODES: Readonly<Record<number, readonly string[]>> = {
   [EXIT.usage]: [
     ...['usage', 'id-too-short', 'id-ambiguous', 'not-confirmed', 'file-unusable', 'yaml-invalid', 'job-invalid'],
-    ...['opening-not-offered', 'privacy-not-offered', 'levels-unknown', 'bad-address'],
+    ...['operator-key-needed', 'opening-not-offered', 'privacy-not-offered', 'levels-unknown', 'bad-address'],
     ...['dataset-name', 'dataset-empty', 'invite-malformed', 'hub-url', 'job-decided', 'job-ended'],
     ...['scenario-invalid', 'trace-invalid', 'image-reference'],
   ],
   [EXIT.configuration]: [
     ...['config-invalid', 'policy-invalid', 'not-initialised', 'folder-not-empty', 'wrong-user', 'socket-untrusted'],
     ...[
+      'key-exists',
       'keys-exist',
       'key-missing',
       'key-malformed',

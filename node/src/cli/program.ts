@@ -130,6 +130,12 @@ function dataCommands(noun: Noun, leaf: Leaf): void {
     async () => (await import('./commands/policy-check.js')).policyCheck,
   ).option('--researcher <name>', 'the member who would ask (else this node, or any researcher)')
   leaf(
+    noun('operator', 'the people who approve for this site'),
+    'key <file>',
+    'make a key of your own to approve jobs with, and print its public half',
+    async () => (await import('./commands/operator-key.js')).operatorKey,
+  )
+  leaf(
     noun('audit', "the node's own record"),
     'verify',
     'check the chain of the audit log',
@@ -161,10 +167,10 @@ function jobCommands(noun: Noun, leaf: Leaf): void {
     async () => (await import('./commands/job-show.js')).jobShow,
   ).option('--preview', 'compute the exact vector that would leave this site, and show it')
   const decide = async () => await import('./commands/job-decide.js')
-  leaf(job, 'approve <job>', 'let this site take part', async () => (await decide()).jobApprove).option(
-    '--consent',
-    "and let this site's own aggregate for this question become derivable, for good",
-  )
+  leaf(job, 'approve <job>', 'let this site take part', async () => (await decide()).jobApprove)
+    .option('--consent', "and let this site's own aggregate for this question become derivable, for good")
+    .option('--key <file>', 'sign as an operator whom the policy names, with a key of your own')
+    .option('--yes', 'on a terminal: neither show the job nor ask')
   leaf(job, 'refuse <job>', 'keep this site out, with a reason', async () => (await decide()).jobRefuse).option(
     '--reason <text>',
     'what the researcher is told',

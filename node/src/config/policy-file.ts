@@ -29,6 +29,9 @@ export async function currentPolicy(folder: StateFolder): Promise<PolicyFile> {
   return existsSync(folder.policyFile) ? readPolicyFile(folder.policyFile) : { policy: defaultPolicy, text: undefined }
 }
 
+const RULE = policyRuleSchema.shape
+const APPROVALS = ['needed', 'operators', 'name', 'key']
+
 /** Throws `policy-invalid` with the place of the first mistake in `meta.path`. */
 export function parsePolicy(document: unknown): Policy {
   const parsed = policySchema.safeParse(document)
@@ -37,7 +40,7 @@ export function parsePolicy(document: unknown): Policy {
   const path = (issue?.path ?? []).join('.')
   if (issue?.code === 'unrecognized_keys') {
     const [key = ''] = issue.keys
-    const known = Object.keys(path === '' ? policySchema.shape : policyRuleSchema.shape)
+    const known = path.startsWith('approvals') ? APPROVALS : Object.keys(path === '' ? policySchema.shape : RULE)
     const hint = suggest(key, known)
     throw policyInvalid(path === '' ? key : `${path}.${key}`, 'there is no such field', hint)
   }

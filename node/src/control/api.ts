@@ -3,7 +3,10 @@
  * given by a prefix of six digits or more that only one known job has.
  */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
+import { decodeSigned } from '@flamesh/protocol/encoding/signed.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import { decodeBase64 } from '@flamesh/protocol/identity/base.js'
+import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { JobView, Peer } from '@flamesh/protocol/peer.js'
 import { z } from 'zod'
@@ -12,6 +15,7 @@ import {
   type PeerDocument,
   type PreviewDocument,
   type ResultDocument,
+  type ShownJobDocument,
   type StatusDocument,
 } from './documents.js'
 import { type Lines, type Route, route } from './router.js'
@@ -36,10 +40,18 @@ export interface Daemon {
 const documentSchema = z.strictObject({ document: z.unknown() })
 const checkSchema = z.strictObject({ document: z.unknown(), researcher: z.string().optional() })
 
-const approveSchema = z.strictObject({ consent: z.boolean().default(false) })
+const approveSchema = z.strictObject({
+  consent: z.boolean().default(false),
+  /** signed by an operator: the encoded object in base64 */
+  approval: z.string().max(4096).optional(),
+})
 
 export function controlRoutes(daemon: Daemon): readonly Route[] {
   const { peer } = daemon
+  const shown = (job: Hex): ShownJobDocument => {
+    const view = findJob(peer, job)
+    return { ...jobDocument(view), brief: peer.brief(view.job) as JobBrief }
+  }
   const named = (parameters: Readonly<Record<string, string>>): JobView => findJob(peer, parameters['job'] as string)
   return [
     route('GET', '/status', undefined, async () => daemon.status()),
@@ -59,7 +71,7 @@ export function controlRoutes(daemon: Daemon): readonly Route[] {
       const job = await peer.submit(daemon.compile(body.document))
       return jobDocument(findJob(peer, job))
     }),
-    route('GET', '/jobs/:job', undefined, async ({ parameters }) => jobDocument(named(parameters))),
+    route('GET', '/jobs/:job', undefined, async ({ parameters }) => shown(named(parameters).job)),
     route('GET', '/jobs/:job/watch', undefined, async ({ parameters, signal }): Promise<Lines> => {
       return { lines: watchJob(daemon, named(parameters).job, signal) }
     }),
@@ -70,8 +82,9 @@ export function controlRoutes(daemon: Daemon): readonly Route[] {
     route('GET', '/jobs/:job/result', undefined, async ({ parameters }) => resultDocument(peer, named(parameters))),
     route('POST', '/jobs/:job/approve', approveSchema, async ({ parameters, body }) => {
       const { job } = named(parameters)
-      await peer.approve(job, body)
-      return jobDocument(findJob(peer, job))
+      const approval = body.approval === undefined ? undefined : decodeSigned(decodeBase64(body.approval))
+      await peer.approve(job, { consent: body.consent, approval })
+      return shown(job)
     }),
     route(
       'POST',
@@ -80,13 +93,13 @@ export function controlRoutes(daemon: Daemon): readonly Route[] {
       async ({ parameters, body }) => {
         const { job } = named(parameters)
         await peer.refuse(job, body.reason)
-        return jobDocument(findJob(peer, job))
+        return shown(job)
       },
     ),
     route('POST', '/jobs/:job/cancel', undefined, async ({ parameters }) => {
       const { job } = named(parameters)
       await peer.cancel(job)
-      return jobDocument(findJob(peer, job))
+      return shown(job)
     }),
   ]
 }

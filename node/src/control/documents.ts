@@ -4,6 +4,7 @@
  */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { Role } from '@flamesh/protocol/identity/roster.js'
+import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
 import type { JobStatus, JobView } from '@flamesh/protocol/peer.js'
 
 export interface StatusDocument {
@@ -51,6 +52,9 @@ export interface PeerDocument {
 }
 
 export type JobDocument = Omit<JobView, 'code' | 'message'> & { readonly code?: string; readonly message?: string }
+
+/** One job, with everything that whoever approves it has to know. */
+export type ShownJobDocument = JobDocument & { readonly brief: JobBrief }
 
 export function jobDocument(view: JobView): JobDocument {
   const { code, message, ...rest } = view

@@ -32,8 +32,15 @@ export interface Layout {
 export function planOf({ counts, sums }: Layout): RoundPlan {
   const slots: Slot[] = [{ name: 'contributors', kind: 'count' }]
   for (const name of counts) slots.push({ name, kind: 'count' })
-  for (const name of sums) slots.push({ name, kind: 'sum' }, { name: `${name} (rest × 2^${REST_BITS})`, kind: 'sum' })
+  for (const name of sums) slots.push({ name, kind: 'sum' }, { name: `${name}${REST}`, kind: 'sum' })
   return { slots, bound: BOUND, fractionBits: FRACTION_BITS }
+}
+
+const REST = ` (rest × 2^${REST_BITS})`
+
+/** What the words of a plan hold, a sum once. */
+export function valuesOf({ slots }: RoundPlan): readonly Slot[] {
+  return slots.filter(({ name, kind }) => kind === 'count' || !name.endsWith(REST))
 }
 
 function dimension({ counts, sums }: Layout): number {

@@ -16,7 +16,7 @@ import {
   type Roster,
 } from '../identity/roster.js'
 import { imageAnalysis, imageParameters } from '../images/analysis.js'
-import { descriptionHash, type ImageDescription } from '../images/description.js'
+import { descriptionHash, digestOf, type ImageDescription } from '../images/description.js'
 import { MAX_JOB_BYTES } from '../limits.js'
 import { canonicalWhere, checkJob } from './check.js'
 import type { DatasetAnnouncement } from './dataset.js'
@@ -131,14 +131,24 @@ function subjectOf(document: JobDocument, { roster }: CompileContext): Subject {
 function imageOf(reference: string, rounds: number | undefined, roster: Roster): Subject {
   const digest = reference.slice(reference.indexOf('@') + 1)
   const attested = imageByDigest(roster, digest)
-  if (attested === undefined) {
-    const others = [...roster.images.values()].filter((one) => !one.withdrawn).map((one) => one.description.image)
-    throw jobInvalid('image', `the hub attests no image with the digest ${digest}`, suggest(reference, others))
-  }
+  if (attested === undefined) throw notAttested(reference, digest, roster)
   const image = attested.description
   const maxRounds = rounds ?? image.maxRounds
   if (maxRounds > image.maxRounds) throw jobInvalid('rounds', `the image is described for ${image.maxRounds} at most`)
   return { analysis: imageAnalysis(image, maxRounds), image, maxRounds }
+}
+
+/** Who has to do what, so that it is. */
+function notAttested(reference: string, digest: string, { images }: Roster): FlameshError {
+  const all = [...images.values()]
+  if (all.some((one) => one.withdrawn && digestOf(one.description) === digest)) {
+    const hint = "ask the hub's operator why; an image that was built anew has another digest and can be reviewed"
+    return jobInvalid('image', `the hub withdrew its attestation of ${digest}`, hint)
+  }
+  const others = all.filter((one) => !one.withdrawn).map((one) => one.description.image)
+  const hint =
+    'its reviewers sign its description ("flamesh-hub review"), then the hub\'s operator attests it ("flamesh-hub attest --image"); if that was done lately, see with "flamesh status" how old this node\'s copy of the log is'
+  return jobInvalid('image', `the hub attests no image with the digest ${digest}`, suggest(reference, others) ?? hint)
 }
 
 function question(

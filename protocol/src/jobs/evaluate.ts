@@ -3,19 +3,12 @@
  * `checkJob`; it sees no row of data, so neither its decision nor its messages can say anything about one. Floors hold for
  * an operator's approval too: whoever lets an operator approve evaluates again and stops at `refuse`.
  */
-import {
-  activeMember,
-  attestationOf,
-  type CommitteeRecord,
-  imageAttestation,
-  type Member,
-  type Roster,
-} from '../identity/roster.js'
-import { type ImageDescription, repositoryOf } from '../images/description.js'
-import { analysisOf } from './analysis-of.js'
+import { activeMember, attestationOf, type CommitteeRecord, imageAttestation, type Roster } from '../identity/roster.js'
+import type { ImageDescription } from '../images/description.js'
 import type { DatasetAnnouncement } from './dataset.js'
 import type { Job } from './job.js'
-import type { Policy, PolicyRule } from './policy.js'
+import type { Policy } from './policy.js'
+import { listed, type Subject, selectors, subjectOf } from './selectors.js'
 
 export interface PolicyContext {
   readonly roster: Roster
@@ -62,92 +55,6 @@ const hold = (
   passed: string,
   failed: string,
 ): RuleOutcome => (holds ? pass(rule, passed) : { rule, outcome: otherwise, message: failed })
-
-/** What the selectors of a rule are compared with. */
-interface Subject {
-  readonly job: Job
-  /** the researcher and the recipients */
-  readonly people: readonly Member[]
-  readonly columns: readonly string[]
-  readonly builtin: boolean
-  readonly attested: boolean
-}
-
-function columnsOf(job: Job): { columns: readonly string[]; builtin: boolean } {
-  const analysis = analysisOf(job)
-  const where = job.where.map((condition) => condition.column)
-  return {
-    columns: [...new Set([...(analysis?.columns(job.parameters) ?? []), ...where])],
-    builtin: job.image === null && analysis !== undefined,
-  }
-}
-
-function subjectOf(job: Job, { roster, nowMs }: PolicyContext): Subject {
-  const keys = [job.researcher, ...job.recipients]
-  const people = keys.flatMap((key) => activeMember(roster, key, nowMs) ?? [])
-  const attested = attestationOf(roster, job.analysis.hash) !== undefined
-  return { job, people, ...columnsOf(job), attested }
-}
-
-/** `every`: all of the values must be listed (approve); `some`: one is enough (never). */
-type Quantifier = 'every' | 'some'
-
-function listed(values: readonly string[], list: 'any' | readonly string[], quantifier: Quantifier): boolean {
-  if (list === 'any') return true
-  return values[quantifier]((value) => list.includes(value))
-}
-
-/** The selectors a rule has, each with whether it fits the job. */
-function selectors(
-  rule: PolicyRule,
-  subject: Subject,
-  quantifier: Quantifier,
-): readonly (readonly [string, boolean])[] {
-  const { job, people } = subject
-  const fits: [string, boolean][] = []
-  const purpose = job.purpose.toLowerCase()
-  if (rule.researchers !== undefined)
-    fits.push([
-      'researchers',
-      listed(
-        people.map((one) => one.name),
-        rule.researchers,
-        quantifier,
-      ),
-    ])
-  if (rule.organisations !== undefined) {
-    fits.push([
-      'organisations',
-      listed(
-        people.map((one) => one.organisation),
-        rule.organisations,
-        quantifier,
-      ),
-    ])
-  }
-  if (rule.analyses !== undefined) {
-    const { analyses } = rule
-    fits.push([
-      'analyses',
-      analyses === 'builtin' ? subject.builtin : listed([job.analysis.name], analyses, quantifier),
-    ])
-  }
-  // foreign code is approved by a rule that speaks of images, and by no other; `never` rules and consents need not
-  if (rule.images !== undefined || (job.image !== null && quantifier === 'every' && rule.hashes === undefined)) {
-    const listedHere = job.image !== null && rule.images !== undefined
-    fits.push([
-      'images',
-      listedHere && listed([repositoryOf(job.image as ImageDescription)], rule.images ?? [], quantifier),
-    ])
-  }
-  if (rule.hashes !== undefined) fits.push(['hashes', rule.hashes.includes(job.analysis.hash)])
-  if (rule.attested !== undefined) fits.push(['attested', rule.attested === subject.attested])
-  if (rule.datasets !== undefined) fits.push(['datasets', listed([job.dataset], rule.datasets, quantifier)])
-  if (rule.columns !== undefined) fits.push(['columns', listed(subject.columns, rule.columns, quantifier)])
-  if (rule.purposes !== undefined)
-    fits.push(['purposes', rule.purposes.some((phrase) => purpose.includes(phrase.toLowerCase()))])
-  return fits
-}
 
 /** Rules that hold whoever decides: no approval, not even the operator's, gets past them. */
 function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[] {

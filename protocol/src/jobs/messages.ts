@@ -5,7 +5,8 @@
  */
 import { z } from 'zod'
 import type { Hex } from '../crypto/hash.js'
-import { hexSchema, type Kind, openSigned, type Signed } from '../encoding/signed.js'
+import { bytesSchema, hexSchema, type Kind, openSigned, type Signed } from '../encoding/signed.js'
+import { MAX_OPERATORS } from '../limits.js'
 import { datasetAnnouncementSchema } from './dataset.js'
 
 /** A stable, machine-readable reason. */
@@ -13,6 +14,16 @@ export const codeSchema = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/)
 
 /** A site lets its own aggregate under one guard key become derivable (docs/spec/secure-aggregation.md, guard). */
 const consentSchema = z.strictObject({ site: hexSchema, key: hexSchema })
+
+/** An operator's own signature under the approval (docs/spec/jobs.md, "Four eyes"). */
+const decidingOperatorSchema = z.strictObject({
+  name: z.string().min(1).max(64),
+  key: hexSchema,
+  /** this operator consents as well */
+  consent: z.boolean(),
+  /** of the `operator-approval` that the rest of the decision says */
+  signature: bytesSchema,
+})
 
 export const decisionSchema = z.strictObject({
   job: hexSchema,
@@ -31,6 +42,8 @@ export const decisionSchema = z.strictObject({
   /** milliseconds since 1970 */
   decidedAt: z.int().min(0),
   by: z.enum(['policy', 'operator']),
+  /** those whose signatures the policy asked for; empty if it asked for none */
+  operators: z.array(decidingOperatorSchema).max(MAX_OPERATORS),
 })
 export type Decision = z.infer<typeof decisionSchema>
 export const DECISION: Kind<Decision> = { kind: 'decision', version: 1, schema: decisionSchema }

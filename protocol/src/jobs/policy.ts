@@ -7,7 +7,14 @@ import { z } from 'zod'
 import type { Hex } from '../crypto/hash.js'
 import { hashOf } from '../encoding/canonical.js'
 import { hexSchema } from '../encoding/signed.js'
-import { DEFAULT_MIN_CELL, DEFAULT_MIN_COHORT, MAX_CHECKPOINT_AGE_MS, MAX_COHORT, MIN_COHORT_FLOOR } from '../limits.js'
+import {
+  DEFAULT_MIN_CELL,
+  DEFAULT_MIN_COHORT,
+  MAX_CHECKPOINT_AGE_MS,
+  MAX_COHORT,
+  MAX_OPERATORS,
+  MIN_COHORT_FLOOR,
+} from '../limits.js'
 
 const namesSchema = z.array(z.string().min(1).max(128)).min(1).max(1000)
 const anyOrNames = z.union([z.literal('any'), namesSchema])
@@ -47,6 +54,36 @@ export const consentRuleSchema = policyRuleSchema.extend({
   datasets: namesSchema,
 })
 
+const operatorSchema = z.strictObject({
+  /** as it stands in receipts */
+  name: z.string().regex(/^[^\s\p{C}]([^\p{C}]{0,62}[^\s\p{C}])?$/u, 'must be 1 to 64 printable characters'),
+  /** Ed25519, of the person alone */
+  key: hexSchema,
+})
+export type Operator = z.infer<typeof operatorSchema>
+
+const distinct = (values: readonly string[]): boolean => new Set(values).size === values.length
+
+/** Whose signatures an operator's approval takes. */
+const approvalsSchema = z
+  .strictObject({
+    /** so many of the operators; 0: whoever reaches the node's control socket decides */
+    needed: z.int().min(0).max(MAX_OPERATORS),
+    operators: z.array(operatorSchema).max(MAX_OPERATORS),
+  })
+  .refine(({ needed, operators }) => needed <= operators.length, {
+    path: ['needed'],
+    message: 'must not be more than there are operators',
+  })
+  .refine(({ needed, operators }) => needed > 0 || operators.length === 0, {
+    path: ['needed'],
+    message: 'must be at least 1 where operators are named',
+  })
+  .refine(({ operators }) => distinct(operators.map((one) => one.name)) && distinct(operators.map((one) => one.key)), {
+    path: ['operators'],
+    message: 'must have distinct names and keys',
+  })
+
 export const policySchema = z.strictObject({
   /** of this format; the policy itself is known by its hash */
   version: z.literal(1),
@@ -61,6 +98,8 @@ export const policySchema = z.strictObject({
   maxColluding: z.int().min(0).max(MAX_COHORT).default(1),
   /** committees, by their name in the log, that may open this site's updates */
   committees: anyOrNames.default('any'),
+  /** four eyes: an approval that is not the machine's takes the signatures of so many of these */
+  approvals: approvalsSchema.default({ needed: 0, operators: [] }),
   /** what an image may be given beside the contract, by name: `gpu`, `memory-8g` */
   grants: z.array(z.string().min(1).max(40)).max(16).default([]),
   /** a job that stays open for longer waits for the operator */

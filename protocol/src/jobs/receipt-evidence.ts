@@ -28,6 +28,7 @@ import type { AttemptRecord } from '../wire.js'
 import { absentSeats, guardKey } from './check.js'
 import { JOB, type Job, type JobId } from './job.js'
 import { consentsFit, DECISION, type Decision, givesConsent } from './messages.js'
+import { operatorsFit } from './operators.js'
 import { bytesOf, type ReceiptDocument, receiptSchema } from './receipt-document.js'
 
 function fail(code: string, message: string): never {
@@ -157,6 +158,7 @@ export function readDecisions(
     if (body.decidedAt >= job.notAfter) fail('decision', `${member.name} decided after the job had expired`)
     if (!consentsFit(body, guardKey(job)))
       fail('consent', `${member.name} consents in another's name, or to another question`)
+    if (!operatorsFit(body)) fail('operators', `an operator of ${member.name} did not sign what its decision says`)
     decisions.set(body.site, { member, body, hash })
   }
   return decisions

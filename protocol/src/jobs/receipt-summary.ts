@@ -4,6 +4,7 @@
  */
 import type { Hex } from '../crypto/hash.js'
 import { attestationOf, type Member } from '../identity/roster.js'
+import { digestOf, repositoryOf } from '../images/description.js'
 import { profileOf } from '../secagg/committee.js'
 import type { Ending } from '../secagg/record.js'
 import { absentSeats } from './check.js'
@@ -17,6 +18,10 @@ export interface ReceiptSite {
   readonly code: string
   readonly message: string
   readonly policyHash: Hex
+  /** the rows that an approval is about; null in a refusal */
+  readonly datasetVersion: Hex | null
+  /** who signed the approval as operators of this site, by their names in its policy */
+  readonly operators: readonly { readonly name: string; readonly key: Hex }[]
   /** its update is in the sum that was opened last */
   readonly included: boolean
 }
@@ -33,6 +38,8 @@ export interface ReceiptSummary {
     readonly hash: Hex
     readonly reviewers: readonly string[]
   }
+  /** what ran, by its digest; null: the analysis is built in */
+  readonly image: { readonly repository: string; readonly digest: string } | null
   readonly dataset: string
   readonly minimumCohort: number
   readonly minimumCell: number
@@ -58,6 +65,7 @@ export const CANNOT_SHOW: readonly string[] = [
   'that what the sites put in was true: masking hides what a liar adds',
   'that no more members of the committee colluded than it withstands: those could have learned single sites’ numbers',
   'that members kept to themselves the sum they saw before small cells were withheld',
+  'whose the keys of a site’s operators are',
   'that the hub showed everyone the same log, that its members are who it says, or that nobody was revoked in the meantime',
   'what the result reveals together with other results',
 ]
@@ -84,6 +92,7 @@ export function summarise(
     researcher: titled(roster.members.get(job.researcher)),
     recipients: job.recipients.map((key) => titled(roster.members.get(key))),
     analysis: { ...job.analysis, reviewers: attestationOf(roster, job.analysis.hash)?.reviewers ?? [] },
+    image: job.image === null ? null : { repository: repositoryOf(job.image), digest: digestOf(job.image) },
     dataset: job.dataset,
     minimumCohort: job.cohort.minimum,
     minimumCell: job.minimumCell,
@@ -97,6 +106,8 @@ export function summarise(
         code: body.code,
         message: body.message,
         policyHash: body.policyHash,
+        datasetVersion: body.datasetVersion,
+        operators: body.operators.map(({ name, key }) => ({ name, key })),
         included: rounds.survivors.includes(body.site),
       }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),

@@ -7,13 +7,18 @@ export interface Ran {
   readonly stderr: string
 }
 
-export async function flamesh(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+/** `typed`: there is a terminal, and this is what the person types. */
+export async function flamesh(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  typed?: string,
+): Promise<Ran> {
   let stdout = ''
   let stderr = ''
   // The command loads its parts by import(): so must the test, or there are two copies of every module.
   const { main } = await import('@flamesh/node/cli/run.js')
   const exit = await main(args, env, {
-    stdin: Object.assign(Readable.from([]), { isTTY: false }),
+    stdin: Object.assign(Readable.from(typed === undefined ? [] : [typed]), { isTTY: typed !== undefined }),
     stdout: { write: (text: string) => (stdout += text) },
     stderr: { write: (text: string) => (stderr += text) },
   })

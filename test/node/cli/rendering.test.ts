@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { renderStatus } from '@flamesh/node/cli/commands/status.js'
 import { createProgress } from '@flamesh/node/cli/progress.js'
+import { renderJob } from '@flamesh/node/cli/render-job.js'
 import { numberText, renderOutcome, renderResult } from '@flamesh/node/cli/render-result.js'
 import { renderTable } from '@flamesh/node/cli/table.js'
 import { type JobDocument, jobDocument } from '@flamesh/node/control/documents.js'
-import { jobView } from '../control/fake-peer.js'
+import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
+import { jobBrief, jobView } from '../control/fake-peer.js'
 
 const JOB = 'ab'.repeat(32)
 const view = (changes: Partial<JobDocument>): JobDocument => ({ ...jobDocument(jobView(JOB)), ...changes })
@@ -179,6 +181,93 @@ describe('results on a terminal', () => {
         ],
       ),
       'a     n\nx\ufffdy   7\nz    10\n',
+    )
+  })
+})
+
+describe('a job before it is decided', () => {
+  const shown = (brief: Partial<JobBrief> = {}, changes: Partial<JobDocument> = {}): string =>
+    renderJob({ ...view({ status: 'waiting', mine: false, ...changes }), brief: jobBrief(JOB, brief) })
+
+  it('is told in plain words: who, what for, what is read, what leaves, who sees what, what the policy says', () => {
+    const text = shown({
+      recipients: ['ruth', 'bea'].map((name) => ({ name, organisation: `org of ${name}` })),
+      where: [{ column: 'age', operator: 'at-least', values: [18] }],
+    })
+    for (const line of [
+      /^purpose +a test$/m,
+      /^researcher +researcher-b \(org-b\)$/m,
+      /^recipients +ruth \(org of ruth\), bea \(org of bea\)$/m,
+      /^analysis +describe version 1, built in$/m,
+      /^dataset +lung, about 40 rows here, version 666666666666$/m,
+      /^columns read +age$/m,
+      /^where +age at-least 18$/m,
+      /^rules +at least 5 organisations in every sum, no count below 5 released/m,
+      /^What leaves this site once, masked .*: 2 words$/m,
+      /^contributors +count +0 to 1$/m,
+      /^By its definition\n {2}- released: n$/m,
+      /committee default sees the sum over all sites of each round, before small counts are withheld.*: site-a \(org-a\), site-c/,
+      /absent, .*: site-b \(org-b\)$/m,
+      /the recipients see the result: ruth/,
+      /^The policy in force \(777777777777\) leaves it to the operator$/m,
+      /^ask +outside-policy +no rule$/m,
+      /^status +waiting$/m,
+    ])
+      assert.match(text, line)
+    assert.doesNotMatch(text, /approvals/)
+  })
+
+  it('that is an image says by whom it was reviewed, what it was built from and what it needs', () => {
+    const image = {
+      reference: `registry.example.org/tree@sha256:${'1f'.repeat(32)}`,
+      repository: 'registry.example.org/tree',
+      digest: `sha256:${'1f'.repeat(32)}`,
+      source: 'https://git.example.org/tree\u001b[2J',
+      commit: 'c0'.repeat(20),
+      sbom: '5b'.repeat(32),
+      combine: 'reduce' as const,
+      resources: ['gpu'],
+    }
+    const text = shown({
+      image,
+      analysis: {
+        name: 'image',
+        version: 1,
+        hash: '88'.repeat(32),
+        builtin: false,
+        definition: [],
+        reviewers: ['ana', 'bo'],
+      },
+      floor: { needed: 2, reviewers: ['ana', 'bo', 'cy'] },
+      leaves: {
+        words: 9,
+        slots: [{ name: 'score', kind: 'sum', length: 4, lower: '-1', upper: '2.5' }],
+        rounds: 5,
+        iterative: true,
+      },
+    })
+    for (const line of [
+      /^image +registry\.example\.org\/tree@sha256:(1f){32}$/m,
+      /^source +https:\/\/git\.example\.org\/tree\ufffd\[2J, commit (c0){20}$/m,
+      /^SBOM +SHA-256 (5b){32}$/m,
+      /^reviewed by +ana, bo, as the hub attests; the log asks for 2 of 3 reviewers: ana, bo, cy$/m,
+      /^needs +gpu$/m,
+      /^combined +by the image itself on the committee/m,
+      /^What leaves this site in each of 5 rounds, .*: 9 words$/m,
+      /^score +4 sums +each -1 to 2\.5$/m,
+    ])
+      assert.match(text, line)
+    assert.match(
+      shown({ image, floor: null }),
+      /reviewed by +nobody, as far as the log says; the log asks for no reviews/,
+    )
+  })
+
+  it('that takes several operators says who has signed', () => {
+    const operators = ['ada', 'bo'].map((name) => ({ name, key: JOB, signed: name === 'bo' }))
+    assert.match(
+      shown({ approvals: { needed: 2, operators } }),
+      /^approvals +2 operators must sign; signed: bo; not yet: ada$/m,
     )
   })
 })

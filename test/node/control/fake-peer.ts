@@ -1,5 +1,7 @@
 /** A peer that holds jobs and does what it is told: enough to exercise the control socket, nothing of the protocol. */
+import type { Signed } from '@flamesh/protocol/encoding/signed.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { JobResult, JobView, Peer } from '@flamesh/protocol/peer.js'
 
@@ -50,8 +52,62 @@ export function jobView(job: string, changes: Partial<JobView> = {}): JobView {
   }
 }
 
+export function jobBrief(job: string, changes: Partial<JobBrief> = {}): JobBrief {
+  const ruth = { name: 'researcher-b', organisation: 'org-b' }
+  return {
+    job,
+    researcher: ruth,
+    recipients: [ruth],
+    analysis: {
+      ...jobBody.analysis,
+      builtin: true,
+      definition: ['parameters: columns', 'released: n'],
+      reviewers: null,
+    },
+    image: null,
+    floor: null,
+    dataset: { name: 'lung', version: '66'.repeat(32), rows: 40 },
+    columns: ['age'],
+    where: [],
+    leaves: {
+      words: 2,
+      slots: [
+        { name: 'contributors', kind: 'count', length: 1, lower: '0', upper: '1' },
+        { name: 'age: n', kind: 'count', length: 1, lower: null, upper: null },
+      ],
+      rounds: 1,
+      iterative: false,
+    },
+    floors: { minimumCohort: 5, minimumCell: 5, maxColluding: 1 },
+    opening: {
+      committee: 'default',
+      members: ['a', 'b', 'c', 'd'].map((one) => ({
+        name: `site-${one}`,
+        organisation: `org-${one}`,
+        absent: one === 'b',
+      })),
+      quorum: 3,
+      statesToSites: false,
+    },
+    policy: {
+      hash: '77'.repeat(32),
+      decision: 'ask',
+      code: 'outside-policy',
+      message: 'no rule',
+      consents: false,
+      rules: [{ rule: 'outside-policy', outcome: 'ask', message: 'no rule' }],
+    },
+    approvals: { needed: 0, operators: [] },
+    ...changes,
+  }
+}
+
 export interface FakePeer extends Peer {
   readonly calls: string[]
+  /** what operators signed */
+  readonly approvals: Signed[]
+  /** what its briefs say otherwise */
+  readonly briefs: Partial<JobBrief>
   readonly views: Map<string, JobView>
   readonly results: Map<string, JobResult>
 }
@@ -60,6 +116,8 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
   const known = new Map(views.map((view) => [view.job, view] as const))
   const results = new Map<string, JobResult>()
   const calls: string[] = []
+  const approvals: Signed[] = []
+  const brief: Partial<JobBrief> = {}
   const call = async (text: string): Promise<void> => {
     calls.push(text)
   }
@@ -69,6 +127,8 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
   return {
     key: '55'.repeat(32),
     calls,
+    approvals,
+    briefs: brief,
     views: known,
     results,
     start: () => call('start'),
@@ -88,7 +148,10 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
       known.set(id, jobView(id, { name: job.name }))
       return id
     },
-    approve: (job) => call(`approve ${job}`),
+    async approve(job, { consent = false, approval } = {}) {
+      if (approval !== undefined) approvals.push(approval)
+      await call(`approve ${job}${consent ? ' consenting' : ''}`)
+    },
     async refuse(job, reason) {
       await call(`refuse ${job} ${reason}`)
     },
@@ -98,6 +161,7 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
     },
     jobs: () => [...known.values()],
     job: (id) => known.get(id),
+    brief: (id) => jobBrief(id, brief),
     result: async (id) => results.get(id),
     preview: async () => [{ slot: 'contributors', value: 1 }],
   }

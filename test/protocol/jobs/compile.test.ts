@@ -1,14 +1,59 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
+import { descriptionHash, digestOf } from '@flamesh/protocol/images/description.js'
 import { type CompileContext, compileJob } from '@flamesh/protocol/jobs/compile.js'
 import { jobSchema } from '@flamesh/protocol/jobs/job.js'
 import { parse } from 'yaml'
-import { compile, context, DESCRIBE, keyOf, LUNG, NOW, roster, SITES, thrown, thrownCode } from './support.js'
+import { description } from '../images/fixtures.js'
+import {
+  attesting,
+  compile,
+  compileImage,
+  context,
+  DESCRIBE,
+  keyOf,
+  LUNG,
+  NOW,
+  roster,
+  SITES,
+  thrown,
+  thrownCode,
+} from './support.js'
 
 const COX = {
   analysis: 'cox',
   parameters: { time: 'time', event: { column: 'status', is: 2 }, covariates: ['age', 'sex'] },
 }
+
+describe('compiling a job of an image', () => {
+  const image = description()
+  const refusal = (of: ReturnType<typeof attesting>) =>
+    thrown(() =>
+      compileJob(
+        { name: 'a report', dataset: 'lung', image: image.image, columns: ['age'] },
+        { ...context, roster: of },
+      ),
+    )
+
+  it('takes the description that the hub attests for its digest, wherever it is found', () => {
+    const job = compileImage(image, { image: `mirror.example.org/tree@${digestOf(image)}`, rounds: 3 })
+    assert.deepEqual(job.image, image)
+    assert.equal(job.analysis.hash, descriptionHash(image))
+    assert.deepEqual([job.maxRounds, job.dropout], [3, 'pause'])
+  })
+
+  it('says what to do where the hub attests no such image, or does no more', () => {
+    const unknown = refusal(roster)
+    assert.equal(unknown.code, 'job-invalid')
+    assert.match(unknown.message, /attests no image with the digest sha256:1f/)
+    assert.match(unknown.hint ?? '', /flamesh-hub review.*flamesh-hub attest --image/)
+    const near = refusal(attesting(description({ image: `${image.image.slice(0, -1)}e` })))
+    assert.match(near.hint ?? '', /1f1e"/)
+    const withdrawn = refusal(attesting(image, true))
+    assert.match(withdrawn.message, /withdrew its attestation/)
+    assert.match(withdrawn.hint ?? '', /ask the hub's operator/)
+  })
+})
 
 describe('compiling a job', () => {
   it('resolves names, times and defaults', () => {

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { evaluatePolicy, type PolicyContext } from '@flamesh/protocol/jobs/evaluate.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { defaultPolicy, type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
 import fc from 'fast-check'
-import { parse } from 'yaml'
 import { description } from '../images/fixtures.js'
 import { COMMITTEE, compile, keyOf, LUNG, NOW, roster, withMember } from './support.js'
 
@@ -18,10 +16,6 @@ const context: PolicyContext = {
   checkpointAgeMs: HOUR,
 }
 const policy = (fields: Record<string, unknown>): Policy => policySchema.parse({ version: 1, ...fields })
-const example = (name: string): Policy =>
-  policySchema.parse(
-    parse(readFileSync(new URL(`../../../docs/examples/policies/${name}.yaml`, import.meta.url), 'utf8')),
-  )
 
 /** `approve`, or the decision and its code. */
 function outcome(one: Policy, job: Job, changes: Partial<PolicyContext> = {}): string {
@@ -202,41 +196,6 @@ describe('policy evaluation', () => {
         assert.ok(order[after.decision] <= order[before.decision])
       }),
       { numRuns: 50 },
-    )
-  })
-})
-
-describe('example policies', () => {
-  it('approve-builtin approves every built-in analysis of enrolled researchers', () => {
-    const builtin = example('approve-builtin')
-    assert.equal(outcome(builtin, compile()), 'approve')
-    assert.equal(outcome(builtin, compile(COX)), 'approve')
-    assert.equal(outcome(builtin, compile({}, { researcher: keyOf('adam') })), 'approve')
-    assert.equal(outcome(builtin, compile({ cohort: { minimum: 4 } })), 'refuse minimum-cohort')
-    assert.equal(outcome(builtin, compile(), { roster: withMember('ruth', { revokedAt: 12 }) }), 'refuse not-a-member')
-    const image = { ...compile(), analysis: { name: 'image', version: 1, hash: keyOf('image') } }
-    assert.equal(outcome(builtin, image), 'ask outside-policy')
-  })
-
-  it('cautious approves summaries for its partner, asks about models, and refuses what must never happen', () => {
-    const cautious = example('cautious')
-    const fits = { parameters: { columns: ['age'] }, minimumCell: 10, maxColluding: 2, cohort: { minimum: 8 } }
-    assert.equal(outcome(cautious, compile(fits)), 'approve')
-    assert.equal(outcome(cautious, compile({ ...fits, ...COX })), 'ask outside-policy')
-    assert.equal(outcome(cautious, compile({ ...fits, parameters: { columns: ['wt.loss'] } })), 'ask outside-policy')
-    assert.equal(outcome(cautious, compile({ ...fits, recipients: ['ruth', 'bea'] })), 'ask outside-policy')
-    assert.equal(outcome(cautious, compile(fits, { researcher: keyOf('bea') })), 'ask outside-policy')
-    assert.equal(outcome(cautious, compile({ ...fits, expires: '3d' })), 'ask open-too-long')
-    assert.equal(outcome(cautious, compile(fits), { recentJobs: 20 }), 'ask rate')
-    assert.equal(outcome(cautious, compile({ ...fits, purpose: 'Insurance premiums' })), 'refuse policy-never')
-    const postcode = { ...compile(fits), where: [{ column: 'postcode', operator: 'present' as const, values: [] }] }
-    assert.equal(outcome(cautious, postcode), 'refuse policy-never')
-    assert.equal(outcome(cautious, compile({ ...fits, minimumCell: 5 })), 'refuse minimum-cell')
-    assert.equal(outcome(cautious, compile({ ...fits, cohort: { minimum: 5 } })), 'refuse minimum-cohort')
-    assert.equal(outcome(cautious, compile({ ...fits, maxColluding: 1 })), 'refuse maximum-colluding')
-    assert.equal(
-      outcome(cautious, compile(fits), { committee: { ...COMMITTEE, name: 'other' } }),
-      'refuse committee-not-accepted',
     )
   })
 })

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { defaultPolicy, policyHash, policySchema } from '@flamesh/protocol/jobs/policy.js'
 
+const ADA = { name: 'ada', key: 'ad'.repeat(32) }
+const BO = { name: 'bo', key: 'b0'.repeat(32) }
+
 describe('policy', () => {
   it('asks about everything unless told otherwise, with the floors of the protocol', () => {
     assert.deepEqual(defaultPolicy, {
@@ -12,6 +15,7 @@ describe('policy', () => {
       minimumCell: 5,
       maxColluding: 1,
       committees: 'any',
+      approvals: { needed: 0, operators: [] },
       grants: [],
       maxOpenHours: 168,
       jobsPerDay: 200,
@@ -37,11 +41,19 @@ describe('policy', () => {
       { consents: [{ datasets: 'any', analyses: 'any' }] },
       { approved: [] },
       { version: 2 },
+      { approvals: { needed: 1, operators: [] } },
+      { approvals: { needed: 0, operators: [ADA] } },
+      { approvals: { needed: 2, operators: [ADA, { ...BO, name: 'ada' }] } },
+      { approvals: { needed: 2, operators: [ADA, { ...BO, key: ADA.key }] } },
+      { approvals: { needed: 1, operators: [{ ...ADA, key: 'abc' }] } },
+      { approvals: { needed: 1, operators: [{ ...ADA, name: ' ada' }] } },
+      { approvals: { needed: 1 } },
     ]) {
       assert.equal(policySchema.safeParse({ version: 1, ...laxer }).success, false, JSON.stringify(laxer))
     }
     assert.equal(policySchema.safeParse({}).success, false)
     assert.equal(policySchema.safeParse({ version: 1, minimumCohort: 3 }).success, true)
+    assert.equal(policySchema.safeParse({ version: 1, approvals: { needed: 2, operators: [ADA, BO] } }).success, true)
   })
 
   it('is known by what it says, not by how it is written', () => {

@@ -1,15 +1,17 @@
 /** Of an analysis that is an image, a receipt carries what its reviewers signed. */
 import assert from 'node:assert/strict'
 import { utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
+import { payloadHash } from '@flamesh/protocol/encoding/signed.js'
 import { imageAttestation } from '@flamesh/protocol/identity/roster.js'
 import type { Entry } from '@flamesh/protocol/identity/statements.js'
 import { descriptionHash } from '@flamesh/protocol/images/description.js'
+import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import { MAX_RECEIPT_BYTES, type ReceiptDocument } from '@flamesh/protocol/jobs/receipt-document.js'
 import { readLog, readReceipt, rosterAt } from '@flamesh/protocol/jobs/receipt-evidence.js'
 import { hub, signer } from '../identity/fixtures.js'
 import { attestImage, description, floorOf, withdrawImage } from '../images/fixtures.js'
-import { compileIn, ENTRIES, receiptOf, runJob, signJob, worldOf } from './receipt-world.js'
+import { compileIn, ENTRIES, receiptOf, runJob, SITES, signJob, worldOf } from './receipt-world.js'
 
 const HASH = descriptionHash(description())
 const FLOOR = ENTRIES.length
@@ -39,6 +41,40 @@ const without = (document: ReceiptDocument, index: number): ReceiptDocument => {
   assert.ok(at >= 0)
   return { ...document, log: { ...document.log, statements: document.log.statements.toSpliced(at, 1) } }
 }
+
+describe('the receipt of a job of an image', () => {
+  const floor = floorOf(2, 'ana', 'bo', 'cy')
+  const image = description({ combine: 'sum', maxRounds: 1, resources: [] })
+  const other = { ...image, image: image.image.replace(/1f$/, '2f') }
+  const world = worldOf([...ENTRIES, floor, attestImage(['ana', 'cy'], image)])
+  const document = { image: image.image, columns: ['age'] }
+  const verified = (job: Job, decided = job) => {
+    const signed = signJob(job, signer('ruth'))
+    const about = payloadHash(signJob(decided, signer('ruth')))
+    const decisions = Object.fromEntries(SITES.map((name) => [name, { job: about }]))
+    return verifyReceipt(receiptOf(runJob(world, signed, job, { abandon: 'cohort-below-minimum', decisions })), {
+      hubKey: hub.publicKey,
+    })
+  }
+
+  it('names the image by its digest, and who reviewed it', () => {
+    const { ok, summary, findings } = verified(compileIn(world, document))
+    assert.ok(ok, JSON.stringify(findings.filter((one) => !one.ok)))
+    assert.deepEqual(summary?.image, {
+      repository: 'registry.example.org/cohorts/tree',
+      digest: `sha256:${'1f'.repeat(32)}`,
+    })
+    assert.deepEqual(summary?.analysis.reviewers, ['ana', 'cy'])
+  })
+
+  it('takes no approval of the same question to another image', () => {
+    const job = compileIn(world, document)
+    const decided = { ...job, image: other, analysis: { ...job.analysis, hash: descriptionHash(other) } }
+    const { ok, findings } = verified(job, decided)
+    assert.equal(ok, false)
+    assert.match(findings.find((one) => !one.ok)?.message ?? '', /a decision is about another job/)
+  })
+})
 
 describe('the receipt of an image', () => {
   const floor = floorOf(2, 'ana', 'bo', 'cy')

@@ -189,6 +189,7 @@ function decide(job: Job, signed: Signed, name: string, twist: Partial<Decision>
     consents: [],
     decidedAt: NOW + 500,
     by: 'policy',
+    operators: [],
     ...twist,
   }
   return signObject(DECISION.kind, DECISION.version, body, signer(name))

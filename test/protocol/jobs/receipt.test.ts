@@ -324,6 +324,19 @@ describe('receipt, when something is off', () => {
       { decisions: { 'site-h': { site: keyOf('site-g') } } },
       'decisions',
     ],
+    [
+      'an operator who did not sign',
+      DESCRIBE,
+      {
+        decisions: {
+          'site-h': {
+            by: 'operator',
+            operators: [{ name: 'ada', key: keyOf('ada'), consent: false, signature: new Uint8Array(64) }],
+          },
+        },
+      },
+      'decisions',
+    ],
     ['a decision after the end', DESCRIBE, { decisions: { 'site-h': { decidedAt: NOW + 7_200_000 } } }, 'decisions'],
   ]
   for (const [what, document, twists, checks] of unlike) {

@@ -2,6 +2,7 @@
 import { type Hex, sha256Hex, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
 import { errorCode, FlameshError } from '@flamesh/protocol/errors.js'
 import type { Member, Role, Roster } from '@flamesh/protocol/identity/roster.js'
+import { descriptionHash, type ImageDescription } from '@flamesh/protocol/images/description.js'
 import { type CompileContext, compileJob } from '@flamesh/protocol/jobs/compile.js'
 import type { DatasetAnnouncement } from '@flamesh/protocol/jobs/dataset.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
@@ -105,3 +106,18 @@ export const DESCRIBE = {
 
 export const compile = (document: Record<string, unknown> = {}, changes: Partial<CompileContext> = {}): Job =>
   compileJob({ ...DESCRIBE, ...document }, { ...context, ...changes })
+
+/** The roster of a log that attests an image, or has withdrawn it. */
+export function attesting(image: ImageDescription, withdrawn = false): Roster {
+  const hash = descriptionHash(image)
+  const attestation = { index: 12, hash, description: image, reviewers: ['ana', 'bo'], floor: 11, withdrawn }
+  const policyFloor = { index: 11, threshold: 2, reviewers: ['ana', 'bo', 'cy'] }
+  return { ...roster, images: new Map([[hash, attestation]]), policyFloor }
+}
+
+/** A job of an image that the log attests. */
+export const compileImage = (image: ImageDescription, document: Record<string, unknown> = {}): Job =>
+  compileJob(
+    { name: 'a report', dataset: 'lung', image: image.image, columns: ['age', 'sex'], rounds: 1, ...document },
+    { ...context, roster: attesting(image) },
+  )

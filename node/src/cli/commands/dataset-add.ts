@@ -2,12 +2,12 @@
  * `flamesh dataset add`: infers a CSV file's schema, has the operator confirm what the mesh may know, copies the rows into
  * the folder, and has a running daemon announce the dataset.
  */
-import { createInterface } from 'node:readline/promises'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { requireInitialised, requireOwner } from '../../config/state-folder.js'
 import { DatasetStore } from '../../data/datasets.js'
 import { type Confirmation, type Proposal, proposeSchema, publishedColumns, roundRows } from '../../data/schema.js'
 import { loadIdentity } from '../../store/identity.js'
+import { canAsk, confirmed } from '../confirm.js'
 import type { CommandContext } from '../context.js'
 import { reloadIfRunning } from '../reload.js'
 import { renderTable } from '../table.js'
@@ -52,23 +52,19 @@ function requireColumns(proposal: Proposal, names: readonly string[]): void {
 }
 
 async function confirm(
-  { streams, out }: CommandContext,
+  context: CommandContext,
   name: string,
   proposal: Proposal,
   confirmation: Confirmation,
 ): Promise<void> {
-  out.stderr.write(`${proposalText(name, proposal, confirmation)}\n`)
-  if (streams.stdin.isTTY !== true || out.json) {
+  context.out.stderr.write(`${proposalText(name, proposal, confirmation)}\n`)
+  if (!canAsk(context)) {
     throw new FlameshError('not-confirmed', 'the inferred schema was not confirmed', {
       hint: 'look at the schema above, then give --yes; --withhold COLUMN and --rare-levels COLUMN change what is published',
     })
   }
-  const dialogue = createInterface({ input: streams.stdin, output: process.stderr })
-  const answer = await dialogue.question('Publish this to the members of the mesh? [y/N] ')
-  dialogue.close()
-  if (!/^y(es)?$/i.test(answer.trim())) {
-    throw new FlameshError('not-confirmed', 'the inferred schema was not confirmed; nothing was added')
-  }
+  if (await confirmed(context, 'Publish this to the members of the mesh?')) return
+  throw new FlameshError('not-confirmed', 'the inferred schema was not confirmed; nothing was added')
 }
 
 function proposalText(name: string, proposal: Proposal, confirmation: Confirmation): string {

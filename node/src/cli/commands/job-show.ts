@@ -1,8 +1,8 @@
-/** `flamesh job show`: one job, who asks, what for, how far it is; with --preview what would leave this site. */
-import type { Job } from '@flamesh/protocol/jobs/job.js'
-import type { JobDocument, PreviewDocument } from '../../control/documents.js'
+/** `flamesh job show`: everything that whoever approves a job has to know; with --preview what would leave this site. */
+import type { PreviewDocument, ShownJobDocument } from '../../control/documents.js'
 import type { CommandContext } from '../context.js'
-import { renderFields, renderTable, timeText } from '../table.js'
+import { renderJob } from '../render-job.js'
+import { renderTable } from '../table.js'
 
 export async function jobShow(
   context: CommandContext,
@@ -10,54 +10,13 @@ export async function jobShow(
   options: { readonly preview?: boolean },
 ): Promise<undefined> {
   const path = `/jobs/${encodeURIComponent(id)}`
-  const view = await context.control().get<JobDocument>(path)
+  const view = await context.control().get<ShownJobDocument>(path)
   if (options.preview !== true) {
     context.out.result(view, () => renderJob(view))
     return
   }
   const preview = await context.control().get<PreviewDocument>(`${path}/preview`)
   context.out.result(preview, () => `${renderJob(view)}\n${renderPreview(preview)}`)
-}
-
-function renderJob(view: JobDocument): string {
-  const { body } = view
-  const fields: (readonly [string, string])[] = [
-    ['job', view.job],
-    ['name', view.name],
-    ['purpose', view.purpose === '' ? '(none given)' : view.purpose],
-    ['researcher', `${view.researcher} (${view.organisation})${view.mine ? ', this node' : ''}`],
-    ['analysis', `${view.analysis} ${JSON.stringify(body.parameters)}`],
-    ['dataset', view.dataset],
-    ['where', body.where.length === 0 ? 'all rows' : body.where.map(conditionText).join(' and ')],
-    ['cohort', `at least ${body.cohort.minimum} organisations, smallest cell ${body.minimumCell}`],
-    ['open until', timeText(body.notAfter)],
-    ['consent', consentText(view)],
-    ['status', [view.status, view.code, view.message].filter((part) => part !== undefined).join(', ')],
-  ]
-  const sites = Object.entries(view.sites)
-  if (sites.length === 0) return renderFields(fields)
-  const rows = sites.map(([name, site]) => [
-    name,
-    site.status,
-    site.included === undefined ? '' : site.included ? 'yes' : 'no',
-    [site.code, site.message].filter((part) => part !== undefined).join(': '),
-  ])
-  return `${renderFields(fields)}\n${renderTable(
-    ['site', 'status', 'in the sum', 'reason'].map((title) => ({ title })),
-    rows,
-  )}`
-}
-
-/** What consenting means, before it is done and after. */
-function consentText({ consent, status }: JobDocument): string {
-  if (consent)
-    return "given for this question: this site's own aggregate may become derivable, in this and every later job"
-  if (status !== 'announced' && status !== 'waiting') return 'none'
-  return 'none; "approve --consent" would let this site\'s own aggregate for this question become derivable, for good'
-}
-
-function conditionText({ column, operator, values }: Job['where'][number]): string {
-  return `${column} ${operator}${values.length === 0 ? '' : ` ${values.join(', ')}`}`
 }
 
 function renderPreview({ slots }: PreviewDocument): string {

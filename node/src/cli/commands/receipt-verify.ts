@@ -60,6 +60,15 @@ function renderReport(report: ReceiptReport, resultFile: string | undefined): st
   return `${findings.join('\n')}\n${summary}\n${verdict}`
 }
 
+/** Sites whose policy asked for the signatures of several, each with whom it names. */
+function operatorsText(sites: ReceiptSummary['sites']): string {
+  const named = sites.filter(({ operators }) => operators.length > 0)
+  return (
+    named.map(({ name, operators }) => `at ${name} ${operators.map((one) => one.name).join(' and ')}`).join(', ') ||
+    'at no site'
+  )
+}
+
 function renderSummary(summary: ReceiptSummary): string {
   const titled = ({ name, organisation }: { name: string; organisation: string }): string => `${name} (${organisation})`
   const { sites, committee, analysis } = summary
@@ -70,6 +79,8 @@ function renderSummary(summary: ReceiptSummary): string {
     ['asked by', titled(summary.researcher)],
     ['for', summary.recipients.map(titled).join(', ')],
     ['analysis', `${analysis.name} version ${analysis.version} on ${summary.dataset}`],
+    ...(summary.image === null ? [] : [['image', `${summary.image.repository}@${summary.image.digest}`] as const]),
+    ['reviewed by', analysis.reviewers.join(', ') || 'nobody, as far as the log says'],
     ['rules', `at least ${summary.minimumCohort} organisations, smallest cell ${summary.minimumCell}`],
     [
       'in the sum',
@@ -92,6 +103,7 @@ function renderSummary(summary: ReceiptSummary): string {
         .map(titled)
         .join(', ') || 'nobody',
     ],
+    ['signed by operators', operatorsText(sites)],
     ['consented', summary.consents.join(', ') || 'nobody'],
     ['committee', `${committee.name}: ${committee.members.join(', ')}; ${committee.quorum} must sign`],
     ['outcome', `${summary.outcome}${why} after ${summary.rounds} round${summary.rounds === 1 ? '' : 's'}`],

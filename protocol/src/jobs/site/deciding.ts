@@ -1,11 +1,13 @@
 /** A site's decision about a job: by its policy, or by its operator. Implements docs/spec/jobs.md, "Policy". */
 import { type Signed, signObject } from '../../encoding/signed.js'
 import { accept, ignore, reject, type Verdict } from '../../encoding/verdict.js'
-import type { Context } from '../../machine.js'
+import { FlameshError } from '../../errors.js'
+import { type Context, withEntry } from '../../machine.js'
 import { checkJob, guardKey } from '../check.js'
 import { evaluatePolicy, type PolicyDecision } from '../evaluate.js'
 import type { Job, JobId } from '../job.js'
 import { DECISION, type Decision } from '../messages.js'
+import { checkApproval, countedApprovals, type GivenApproval, type Terms } from '../operators.js'
 import type { SiteEvent } from './machine.js'
 import { audit, isOpen, presentMembers, send, setStatus, type Turn, voice } from './state.js'
 
@@ -38,7 +40,7 @@ export function decideByPolicy(turn: Turn): void {
 
 export function onOperator(
   turn: Turn,
-  { decision, reason, consent }: Extract<SiteEvent, { type: 'operator' }>,
+  { decision, reason, consent, approval }: Extract<SiteEvent, { type: 'operator' }>,
 ): Verdict {
   if (turn.state.decision !== undefined || !isOpen(turn)) return ignore('decided')
   if (voice(turn) === 'restored') return ignore('restored-from-backup')
@@ -50,9 +52,36 @@ export function onOperator(
   if (verdict.decision === 'refuse') return reject(verdict.code, verdict.message)
   if (consent && turn.job.image !== null)
     return reject('consent-not-offered', 'a consent to an image would cover whatever it is asked')
+  const { needed } = turn.context.policy.approvals
+  if (needed > 0 || approval !== undefined) return onApproval(turn, approval, reason, verdict.consents)
   // what the policy consents to needs no operator, and what the operator consents to no policy
   decide(turn, 'approve', 'operator', 'operator', reason, consent || verdict.consents)
   return accept
+}
+
+/** One of several operators: the job waits until enough of them have signed the same. */
+function onApproval(turn: Turn, approval: Signed | undefined, reason: string, consents: boolean): Verdict {
+  const { policy } = turn.context
+  const terms = termsOf(turn.jobId, turn.job, turn.context)
+  const { needed } = policy.approvals
+  if (approval === undefined || terms === undefined)
+    throw new FlameshError(
+      'operator-key-needed',
+      `the policy asks for the signatures of ${needed} operators: approve with --key FILE`,
+    )
+  const { name, key } = checkApproval(approval, terms, policy)
+  turn.state = { ...turn.state, approvals: withEntry(turn.state.approvals, key, approval) }
+  const given = countedApprovals(turn.state.approvals, terms, policy)
+  audit(turn, 'operator-approved', { operator: name, key, missing: Math.max(0, needed - given.length) })
+  if (given.length < needed) return accept
+  decide(turn, 'approve', 'operator', 'operator', reason, consents || given.every((one) => one.consent), given)
+  return accept
+}
+
+/** What an operator's approval of a job has to be about now; undefined if this site has no such rows. */
+export function termsOf(job: JobId, { dataset }: Job, context: Context): Terms | undefined {
+  const found = context.datasets.find((one) => one.name === dataset)
+  return found && { job, site: context.self, policyHash: context.policyHash, datasetVersion: found.version }
 }
 
 function decide(
@@ -62,6 +91,7 @@ function decide(
   code: string,
   message: string,
   consents = false,
+  operators: readonly GivenApproval[] = [],
 ): void {
   const { context, job } = turn
   // an image's question is what its parameters make of it, which the guard's key leaves out: nobody consents to all of them
@@ -80,6 +110,7 @@ function decide(
     consents: consenting ? [{ site: context.self, key }] : [],
     decidedAt: context.nowMs,
     by,
+    operators: [...operators],
   }
   const signed = signObject(DECISION.kind, DECISION.version, body, context.signer)
   turn.state = { ...turn.state, decision: signed }

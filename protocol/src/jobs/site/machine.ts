@@ -41,6 +41,8 @@ export type SiteEvent =
       readonly reason: string
       /** this site's own aggregate may become derivable */
       readonly consent: boolean
+      /** signed by one operator, where the policy asks for that */
+      readonly approval?: Signed | undefined
     }
   | { readonly type: 'message'; readonly from: Hex; readonly message: WireMessage }
   | { readonly type: 'contributed'; readonly tag: string; readonly outcome: ContributeOutcome }

@@ -24,6 +24,8 @@ export interface SiteState {
   readonly job: Signed
   readonly status: { readonly status: JobStatus; readonly code: string; readonly message: string }
   readonly decision: Signed | undefined
+  /** of operators, by their key, until enough of them have signed */
+  readonly approvals: Table<Signed>
   /** by `round.attempt`: one specification each, for ever */
   readonly rounds: Table<SiteRound>
   /** theirs, by the same name: long, and never changed */
@@ -46,6 +48,7 @@ export function newSite(job: Signed): SiteState {
     job,
     status: { status: 'announced', code: '', message: '' },
     decision: undefined,
+    approvals: new Map(),
     rounds: new Map(),
     specifications: new Map(),
     sent: new Map(),

@@ -10,6 +10,7 @@ import { accept, ignore, later, reject, type Verdict } from '../../encoding/verd
 import { activeMember } from '../../identity/roster.js'
 import { guardKey } from '../../jobs/check.js'
 import { CANCEL, consentsFit, DECISION } from '../../jobs/messages.js'
+import { operatorsFit } from '../../jobs/operators.js'
 import { type Context, type Effect, withEntry } from '../../machine.js'
 import type { ContributeOutcome } from '../../ports.js'
 import type { WireMessage, WireOf } from '../../wire.js'
@@ -274,6 +275,7 @@ function onDecision(turn: Turn, signed: Signed): Verdict {
   const member = activeMember(turn.context.roster, body.site, turn.context.nowMs)
   if (member === undefined) return later('site-unknown')
   if (!consentsFit(body, guardKey(turn.job))) return reject('consent', 'a consent that is not this site’s to give')
+  if (!operatorsFit(body)) return reject('operators', 'an approval of an operator who did not sign it')
   rememberConsent(turn, signed)
   if (turn.state.decisions.has(body.site)) return accept
   update(turn, { decisions: withEntry(turn.state.decisions, body.site, signed) })

@@ -10,6 +10,7 @@ import { namedSets } from '../../history.js'
 import { activeMember, type Member, type Roster } from '../../identity/roster.js'
 import { absentSeats, guardKey } from '../../jobs/check.js'
 import { consentsFit, DECISION } from '../../jobs/messages.js'
+import { operatorsFit } from '../../jobs/operators.js'
 import { withEntry } from '../../machine.js'
 import { proposerSeat } from '../consensus-messages.js'
 import { PREKEY, SPECIFICATION, type Specification } from '../messages.js'
@@ -211,7 +212,7 @@ function learnDecisions(turn: Turn, { cohort }: Specification, decisions: readon
     const { body, hash, signers } = openSigned(signed, DECISION)
     if (named.get(body.site) !== hash || body.job !== turn.jobId || signers.length !== 1 || signers[0] !== body.site)
       continue
-    if (!consentsFit(body, guardKey(turn.job))) continue
+    if (!consentsFit(body, guardKey(turn.job)) || !operatorsFit(body)) continue
     const known = turn.state.decisions.get(body.site)
     if (known !== undefined && payloadHash(known) === hash) continue
     if (known !== undefined) accuse(turn, 'second-decision', body.site)
