@@ -12,6 +12,7 @@ import { type Floor, greet, takeDeskMessage } from './engine/greeting.js'
 import { Kernel, type KernelOptions } from './engine/kernel.js'
 import { askForUnknown } from './engine/reconciling.js'
 import { askGreetings } from './engine/restored.js'
+import { resultOf } from './engine/results.js'
 import {
   isFinished,
   jobIdOf,
@@ -300,24 +301,7 @@ class Engine implements Peer {
   }
 
   async result(id: JobId): Promise<JobResult | undefined> {
-    const request = this.kernel.known.get(id)?.request
-    const { checkpoint } = this.kernel.log
-    if (request?.release === undefined || checkpoint === undefined) return undefined
-    const { body } = openSigned(request.job, JOB)
-    const { decisions, records, consents } = request.release
-    const receipt = buildReceipt({
-      job: request.job,
-      decisions,
-      consents,
-      records,
-      roster: this.kernel.log.roster,
-      leaves: this.kernel.log.leaves,
-      checkpoint: checkpoint.bytes,
-      hubKey: this.kernel.options.hubKey,
-      statementAt: (index) => this.kernel.statements[index] as Uint8Array,
-    })
-    const result = request.result && presentResult(body, request.result.released, request.result.salt)
-    return { job: id, status: request.status.status, result, receipt }
+    return resultOf(this.kernel, id)
   }
 
   preview(id: JobId) {

@@ -82,7 +82,7 @@ describe('what an operator sees', () => {
     assert.deepEqual(seen.floor, { needed: 2, reviewers: ['ana', 'bo', 'cy'] })
     assert.deepEqual(seen.columns, ['age', 'sex'])
     assert.deepEqual(seen.leaves?.slots.slice(1), image.output)
-    assert.equal(seen.leaves?.words, 1 + 1 + 3 + 2 * 2)
+    assert.equal(seen.leaves?.words, 1 + 2 * (1 + 3) + 2 * 2)
     assert.equal(seen.leaves?.rounds, 4)
     assert.ok(seen.opening.statesToSites)
     assert.equal(seen.policy?.code, 'resource-not-granted')

@@ -95,7 +95,7 @@ describe('example policies', () => {
       'nothing beside the contract is granted, whoever approves',
     )
     const withdrawn = { roster: attesting(report, true) }
-    assert.equal(ofImage(cautious, report, strict, withdrawn), 'refuse policy-never')
+    assert.equal(ofImage(cautious, report, strict, withdrawn), 'refuse image-not-attested')
     assert.equal(ofImage(cautious, report, { ...strict, purpose: 'for marketing' }), 'refuse policy-never')
     assert.equal(ofImage(cautious, report, {}), 'refuse minimum-cohort')
     const { needed, operators } = cautious.approvals
@@ -124,8 +124,8 @@ describe('example policies', () => {
     const image = imageOf('registry.example.org/anyone/tree', { resources: ['gpu', 'memory-8g'] })
     assert.equal(ofImage(liberal, image, {}), 'approve')
     assert.equal(ofImage(liberal, imageOf('elsewhere.example.org/tree', { combine: 'reduce' }), {}), 'approve')
-    assert.equal(ofImage(liberal, image, {}, { roster: attesting(image, true) }), 'ask analysis-withdrawn')
-    assert.equal(ofImage(liberal, image, {}, { roster }), 'ask outside-policy')
+    assert.equal(ofImage(liberal, image, {}, { roster: attesting(image, true) }), 'refuse image-not-attested')
+    assert.equal(ofImage(liberal, image, {}, { roster }), 'refuse image-not-attested')
     assert.equal(
       ofImage(liberal, imageOf('registry.example.org/anyone/tree', { resources: ['memory-64g'] }), {}),
       'refuse resource-not-granted',
