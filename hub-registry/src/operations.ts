@@ -142,6 +142,7 @@ export function verifyView(state: Hub['state'], hubKey: Hex): OperationResult {
 /** What to do about a rule that the log would break. */
 const HINTS: Readonly<Record<string, string>> = {
   'dataset-served': 'to replace that committee, name it: --succeeds NAME',
+  'floor-not-in-force': 'another floor was set just now: see "flamesh-hub roster", and attest again',
   'image-withdrawn': 'describe the image as it is now, and have that description reviewed',
   'no-policy-floor': 'say who reviews: flamesh-hub floor --threshold NUMBER --reviewer NAME=KEY …',
   'reviewer-unknown': '"flamesh-hub roster" lists the reviewers; "flamesh-hub floor" says who they are',
@@ -160,7 +161,9 @@ async function append(hub: Hub, entry: Entry, said: OperationResult): Promise<Op
 
 async function attestImage(hub: Hub, text: string): Promise<OperationResult> {
   const review = decodeSigned(decodeBase64(text))
-  const { index } = (await append(hub, { type: 'attest-image', review }, {})) as { index: number }
+  // without a floor there is none to name, and the fold says so
+  const floor = hub.state.roster.policyFloor?.index ?? 0
+  const { index } = (await append(hub, { type: 'attest-image', review, floor }, {})) as { index: number }
   const made = [...hub.state.roster.images.values()].find((one) => one.index === index) as ImageAttestation
   return { index, image: made.description.image, hash: made.hash, reviewers: made.reviewers }
 }

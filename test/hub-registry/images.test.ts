@@ -123,6 +123,8 @@ describe('flamesh-hub, images', function () {
       assert.equal(early.exit, 6)
       assert.match(early.stderr, /no-policy-floor/)
       assert.match(early.stderr, /hint: .*--reviewer NAME=KEY/)
+      // the second is the one in force, which the attestation names
+      assert.equal((await floor(desk, 1, 'cy')).exit, 0)
       assert.equal((await floor(desk, 2, 'ana', 'bo', 'cy')).exit, 0)
       for (const names of [['ana'], ['ana', 'ana']]) {
         const few = await attest(desk, EXAMPLE, ...names)
@@ -136,7 +138,7 @@ describe('flamesh-hub, images', function () {
       await whileServed(dir, async ({ url }) => {
         const done = await attest(desk, EXAMPLE, 'ana', 'bo')
         assert.equal(done.exit, 0, done.stderr)
-        assert.match(done.stdout, /survival-tree@sha256:4f1d.* is attested, reviewed by ana, bo \(statement 1\)/)
+        assert.match(done.stdout, /survival-tree@sha256:4f1d.* is attested, reviewed by ana, bo \(statement 2\)/)
         assert.equal((await attest(desk, EXAMPLE, 'ana', 'bo')).exit, 6)
         // what a node gets is what the command did
         const { checkpoint } = (await (await fetch(url + HUB_PATHS.checkpoint)).json()) as { checkpoint: string }

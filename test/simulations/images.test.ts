@@ -86,6 +86,7 @@ async function federate({ images = LOGISTIC, description = describing(), atteste
     images,
   })
   if (attested) {
+    const floor = federation.statements.length
     federation.append({
       type: 'set-policy-floor',
       threshold: 2,
@@ -96,7 +97,7 @@ async function federate({ images = LOGISTIC, description = describing(), atteste
       Signed,
       Signed,
     ]
-    federation.append({ type: 'attest-image', review: mergeSignatures(first, second.signatures) })
+    federation.append({ type: 'attest-image', review: mergeSignatures(first, second.signatures), floor })
   }
   const watch = new Watch(federation)
   await federation.startAll()

@@ -27,6 +27,7 @@ const EXIT_CODES = {
       'committee-role',
       'committee-size',
       'dataset-served',
+      'floor-not-in-force',
       'image-withdrawn',
       'key-taken',
       'name-taken',

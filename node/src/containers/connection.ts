@@ -4,6 +4,7 @@
  */
 import { createInterface } from 'node:readline'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import { digestIn } from '@flamesh/protocol/images/description.js'
 import Docker from 'dockerode'
 import { checkEngine, checkImage, type EngineInfo } from './sandbox.js'
 
@@ -18,14 +19,9 @@ export type EngineAddress =
 
 export const DEFAULT_SOCKET = '/var/run/docker.sock'
 
-/** `registry/name@sha256:…`: a tag may point elsewhere tomorrow, and a name without a registry depends on the engine. */
-const REFERENCE =
-  /^(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:))(?::\d{1,5})?(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+@(sha256:[0-9a-f]{64})$/
-const MAX_REFERENCE_LENGTH = 512
-
 /** The digest in a reference. Throws `image-reference`. */
 export function digestOf(reference: string): string {
-  const digest = reference.length <= MAX_REFERENCE_LENGTH ? REFERENCE.exec(reference)?.[1] : undefined
+  const digest = digestIn(reference)
   if (digest !== undefined) return digest
   throw new FlameshError('image-reference', 'an image is named registry/name@sha256:…, by digest and without a tag')
 }

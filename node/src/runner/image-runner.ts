@@ -6,7 +6,7 @@
 import { BOUND, zeroVector } from '@flamesh/protocol/analyses/layout.js'
 import { errorCode, FlameshError } from '@flamesh/protocol/errors.js'
 import { type ImageParameters, type ImageState, imageVector } from '@flamesh/protocol/images/analysis.js'
-import type { ImageDescription } from '@flamesh/protocol/images/description.js'
+import { type ImageDescription, RESOURCE } from '@flamesh/protocol/images/description.js'
 import { dimensionOf, layoutOf } from '@flamesh/protocol/images/layout.js'
 import type { ContributeOutcome, ContributeRequest, ReduceRequest, Runner } from '@flamesh/protocol/ports.js'
 import { MIN_SUBSET_ROWS } from '@flamesh/protocol/privacy/disclosure.js'
@@ -64,11 +64,11 @@ const HOUR_MS = 3_600_000
 export function grantsOf(resources: readonly string[]): ContainerGrants {
   const grants: { -readonly [K in keyof ContainerGrants]: ContainerGrants[K] } = {}
   for (const name of resources) {
-    const memory = /^memory-([1-9][0-9]{0,3})g$/.exec(name)?.[1]
-    const hours = /^time-([1-9][0-9]?)h$/.exec(name)?.[1]
-    if (name === 'gpu') grants.gpu = 1
-    else if (memory !== undefined) grants.memoryBytes = Number(memory) * GIBIBYTE
+    const found = RESOURCE.exec(name)
+    const { gibibytes, hours } = found?.groups ?? {}
+    if (gibibytes !== undefined) grants.memoryBytes = Number(gibibytes) * GIBIBYTE
     else if (hours !== undefined) grants.timeMs = Number(hours) * HOUR_MS
+    else if (found !== null) grants.gpu = 1
     else
       throw new FlameshError('grant-unknown', `this node knows no resource ${name}`, {
         hint: 'an image may ask for gpu, memory-NUMBERg and time-NUMBERh',

@@ -93,7 +93,7 @@ export function openSum(
 ): Reading | Suppression {
   const counts = sum.slice(0, 1 + layout.counts.length).map((fixed) => fixed >> BigInt(FRACTION_BITS))
   const whole = counts.every(
-    (count, at) => count >= 0n && count < MAX_COUNT && count << BigInt(FRACTION_BITS) === sum[at],
+    (count, at) => count >= 0n && count <= MAX_COUNT && count << BigInt(FRACTION_BITS) === sum[at],
   )
   const contributors = Number(counts[0] ?? -1n)
   if (sum.length !== dimension(layout) || !whole || contributors > context.survivors) return implausible()

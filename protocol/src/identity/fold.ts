@@ -95,7 +95,7 @@ function apply(draft: Draft, statement: Statement): Draft | Broken {
       return { ...draft, policyFloor: { index, threshold, reviewers, keys } }
     }
     case 'attest-image': {
-      const made = attestImage(entry.review, draft.policyFloor, index)
+      const made = attestImage(entry, draft.policyFloor, index)
       if ('code' in made) return made
       draft.images.set(made.hash, made)
       return draft
@@ -127,7 +127,7 @@ function check(draft: Draft, { timestamp, entry }: Statement): Broken | undefine
     case 'set-policy-floor':
       return undefined
     case 'attest-image':
-      return checkImage(draft, attestImage(entry.review, draft.policyFloor, draft.size))
+      return checkImage(draft, attestImage(entry, draft.policyFloor, draft.size))
     case 'withdraw-image':
       return imageByDigest(draft, entry.digest) === undefined
         ? broken('not-attested', `no attestation of the image ${entry.digest} to withdraw`)

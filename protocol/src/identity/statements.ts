@@ -93,8 +93,13 @@ export const entrySchema = z.discriminatedUnion('type', [
     .refine((floor) => floor.keys === undefined || floor.keys.length === floor.reviewers.length, {
       message: 'gives keys to some reviewers and not to others',
     }),
-  /** the review's payload is the description, its signatures are the reviewers' */
-  z.strictObject({ type: z.literal('attest-image'), review: signedSchema }),
+  z.strictObject({
+    type: z.literal('attest-image'),
+    /** the payload is the description, the signatures are the reviewers' */
+    review: signedSchema,
+    /** index of the policy floor in force, which says whose keys these are: no other floor can stand in for it */
+    floor: z.int().min(0),
+  }),
   /** the attestation of the image with this digest; its description is never attested again */
   z.strictObject({ type: z.literal('withdraw-image'), digest: digestSchema, reason: reasonSchema }),
 ])

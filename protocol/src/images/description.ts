@@ -18,19 +18,25 @@ export const COMBINE = ['sum', 'weighted-mean', 'reduce'] as const
 /** The count by whose total a weighted mean is divided. */
 export const WEIGHT = 'weight'
 
-const REPOSITORY = /^([a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/
+/** A tag may point elsewhere tomorrow, and a name without a registry depends on the engine. */
+const REFERENCE =
+  /^(?=[a-z0-9])(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:))(?::[0-9]{1,5})?(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+@(sha256:[0-9a-f]{64})$/
+const MAX_REFERENCE_LENGTH = 255 + '@sha256:'.length + 64
+
+/** The digest in `registry/name@sha256:…`, the one way to name an image, here and where it runs; undefined: another text. */
+export function digestIn(reference: string): string | undefined {
+  return reference.length <= MAX_REFERENCE_LENGTH ? REFERENCE.exec(reference)?.[1] : undefined
+}
+
+/** What a site may grant beside the contract, each named in one way: groups of the one that was asked for hold its amount. */
+export const RESOURCE = /^(?:gpu|memory-(?<gibibytes>[1-9][0-9]{0,3})g|time-(?<hours>[1-9][0-9]?)h)$/
 
 export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 lowercase hex digits')
 
 /** REPOSITORY@DIGEST: the digest is what counts, the repository a hint where to find it. */
-const imageSchema = z.string().refine(
-  (text) => {
-    const [repository = '', digest = '', ...rest] = text.split('@')
-    const fits = repository.length <= 255 && REPOSITORY.test(repository)
-    return fits && rest.length === 0 && digestSchema.safeParse(digest).success
-  },
-  { message: 'must be REPOSITORY@sha256:DIGEST, without a tag' },
-)
+const imageSchema = z.string().refine((text) => digestIn(text) !== undefined, {
+  message: 'must be REPOSITORY@sha256:DIGEST, with a registry and without a tag',
+})
 
 /** The one way to write a double without an exponent: its shortest digits (docs/spec/jobs.md, "The signed job"). */
 const decimalSchema = z
@@ -39,6 +45,9 @@ const decimalSchema = z
     message: 'must be a decimal number in its shortest form',
   })
   .refine((text) => Math.abs(Number(text)) <= BOUND, { message: 'must not be beyond 2^55 in magnitude' })
+
+/** 2^29: over the 2048 sites of the largest cohort that is 2^40, and no sum of counts is believed above it (layout.ts). */
+const MAX_COUNT_UPPER = 2 ** 29
 
 const isCount = (text: string): boolean => Number.isInteger(Number(text)) && Number(text) >= 0
 
@@ -59,6 +68,10 @@ const slotSchema = z
   .refine((slot) => slot.kind === 'sum' || (isCount(slot.lower) && isCount(slot.upper)), {
     path: ['lower'],
     message: 'of a count, and upper, must be whole numbers not below 0',
+  })
+  .refine((slot) => slot.kind === 'sum' || Number(slot.upper) <= MAX_COUNT_UPPER, {
+    path: ['upper'],
+    message: 'of a count must not be above 2^29',
   })
 
 export type OutputSlot = z.infer<typeof slotSchema>
@@ -101,7 +114,7 @@ export const descriptionSchema = z
     combine: z.enum(COMBINE),
     /** what a site must grant beside the contract, by name */
     resources: z
-      .array(z.string().regex(/^[a-z0-9][a-z0-9.-]{0,39}$/, 'must be lowercase letters, digits, dots or dashes'))
+      .array(z.string().regex(RESOURCE, 'must be gpu, memory-NUMBERg (1 to 9999) or time-NUMBERh (1 to 99)'))
       .max(16)
       .refine(ascending, { message: 'must be distinct and in ascending order' }),
   })

@@ -65,7 +65,15 @@ export function readLog(document: ReceiptDocument, hubKey: Hex): ProvenLog {
   )
   const inOrder = statements.every((one, at) => at === 0 || (statements[at - 1] as Statement).index < one.index)
   if (!inOrder) fail('log-proof', 'the statements are not in the order of the log')
+  checkFloors(statements)
   return { checkpoint: openCheckpoint(checkpoint, hubKey), statements }
+}
+
+/** Other floors may give the same keys other names: the one that an attestation of an image names must be there. */
+function checkFloors(statements: readonly Statement[]): void {
+  const floors = statements.filter(({ entry }) => entry.type === 'set-policy-floor').map(({ index }) => index)
+  if (!statements.every(({ entry }) => entry.type !== 'attest-image' || floors.includes(entry.floor)))
+    fail('log-proof', 'the policy floor that an image was attested under is not there')
 }
 
 /** What the log said of those it names here when it had `size` statements. The hub's rules held when it was folded whole. */
@@ -74,7 +82,7 @@ export function rosterAt({ statements }: ProvenLog, size: number): Roster {
   const committees = new Map<number, CommitteeRecord>()
   const attestations: AttestationRecord[] = []
   const images = new Map<Hex, ImageAttestation>()
-  let policyFloor: PolicyFloor | undefined
+  const floors = new Map<number, PolicyFloor>()
   for (const { index, entry } of statements.filter((one) => one.index < size)) {
     const member = 'key' in entry ? members.get(entry.key) : undefined
     switch (entry.type) {
@@ -98,11 +106,11 @@ export function rosterAt({ statements }: ProvenLog, size: number): Roster {
         attestations.push({ ...entry, index, withdrawn: false })
         break
       case 'set-policy-floor':
-        policyFloor = { index, threshold: entry.threshold, reviewers: entry.reviewers, keys: entry.keys }
+        floors.set(index, { index, threshold: entry.threshold, reviewers: entry.reviewers, keys: entry.keys })
         break
       case 'attest-image': {
-        // what its reviewers signed is checked again, under the floor that the receipt shows
-        const made = attestImage(entry.review, policyFloor, index)
+        // what its reviewers signed is checked again, under the floor that it names and no other
+        const made = attestImage(entry, floors.get(entry.floor), index)
         if (!('code' in made)) images.set(made.hash, made)
         break
       }

@@ -168,7 +168,16 @@ describe('the life of a container', function () {
         address: { socketPath: '/nowhere' },
       })
       const wrong = ['r.example/x', 'r.example/x:latest', `r.example/x:1@${digest}`, `x@${digest}`, `a/x@${digest}`]
-      const odd = [digest, `https://r.example/x@${digest}`, `r.example/../x@${digest}`, `r.example/x@${digest}0`, '']
+      const odd = [
+        digest,
+        `-r.example/x@${digest}`,
+        `r.example/a._b@${digest}`,
+        `r.example/a___b@${digest}`,
+        `https://r.example/x@${digest}`,
+        `r.example/../x@${digest}`,
+        `r.example/x@${digest}0`,
+        '',
+      ]
       for (const reference of [...wrong, ...odd, `r.example/x?y@${digest}`, `r.example/${'x'.repeat(600)}@${digest}`]) {
         await assert.rejects(site.ensureImage(reference), { code: 'image-reference' }, reference)
       }

@@ -38,7 +38,8 @@ function refusal(...entries: readonly Entry[]): string {
 const HASH = descriptionHash(description())
 const floor = floorOf(2, 'ana', 'bo', 'cy')
 const both = attestImage(['ana', 'cy'])
-const withReview = (review: Signed): Entry => ({ type: 'attest-image', review })
+const withReview = (review: Signed): Entry => ({ type: 'attest-image', review, floor: 0 })
+const under = (index: number): Entry => attestImage(['ana', 'cy'], undefined, index)
 const other = description({ maxRounds: 9 })
 
 describe('attestations of images', () => {
@@ -68,7 +69,7 @@ describe('attestations of images', () => {
     assert.equal(refusal(both), 'no-policy-floor')
     assert.equal(refusal(names, both), 'no-policy-floor')
     assert.equal(refusal(floor, names, both), 'no-policy-floor')
-    assert.equal(refusal(names, floor, both), 'accepted')
+    assert.equal(refusal(names, floor, under(1)), 'accepted')
   })
 
   it('are refused with too few reviewers, whoever else signs', () => {
@@ -139,9 +140,19 @@ describe('attestations of images', () => {
     const later = roster(floor, both, floorOf(1, 'dee'))
     assert.deepEqual(imageAttestation(later, HASH)?.reviewers, ['ana', 'cy'])
     assert.equal(imageAttestation(later, HASH)?.floor, 0)
-    assert.equal(refusal(floor, floorOf(1, 'dee'), both), 'reviewer-unknown')
-    assert.equal(refusal(floor, floorOf(3, 'ana', 'bo', 'cy'), both), 'reviewers-missing')
-    assert.equal(refusal(floor, floorOf(1, 'dee'), attestImage(['dee'])), 'accepted')
+    assert.equal(refusal(floor, floorOf(1, 'dee'), under(1)), 'reviewer-unknown')
+    assert.equal(refusal(floor, floorOf(3, 'ana', 'bo', 'cy'), under(1)), 'reviewers-missing')
+    assert.equal(refusal(floor, floorOf(1, 'dee'), attestImage(['dee'], undefined, 1)), 'accepted')
+  })
+
+  it('name the floor in force, and no other', () => {
+    // the same keys under other names, and the very same floor once more
+    for (const next of [{ ...floor, reviewers: ['dee', 'eve', 'flo'] } as Entry, floor]) {
+      for (const index of [0, 2, 3]) assert.equal(refusal(floor, next, under(index)), 'floor-not-in-force')
+      assert.equal(imageAttestation(roster(floor, next, under(1)), HASH)?.floor, 1)
+    }
+    assert.equal(refusal(floor, under(1)), 'floor-not-in-force')
+    assert.equal(refusal(under(0)), 'no-policy-floor')
   })
 
   it('are not made by naming names', () => {
@@ -176,7 +187,7 @@ describe('attestations of images', () => {
       .findLast((one) => descriptionSchema.safeParse(one).success)!
     const statement = (count: number) =>
       signStatement(
-        { index: 2 ** 40, timestamp: START_MS, entry: attestImage(reviewers.slice(0, count), longest) },
+        { index: 2 ** 40, timestamp: START_MS, entry: attestImage(reviewers.slice(0, count), longest, 2 ** 40) },
         hub,
       )
     assert.ok(reviewBy(['ana'], longest).payload.length > MAX_DESCRIPTION_BYTES - 200)
@@ -203,6 +214,9 @@ describe('attestations of images', () => {
       floorWith(['ana'], ['AB'.repeat(32)]),
       floorOf(1, ...many),
       withReview({ ...reviewBy(['ana']), signatures: [] }),
+      under(-1),
+      under(0.5),
+      { type: 'attest-image', review: reviewBy(['ana']) } as Entry,
       { type: 'withdraw-image', digest: HASH, reason: 'x' },
       withdrawImage(DIGEST.toUpperCase()),
       { type: 'withdraw-image', digest: DIGEST, reason: '' },
@@ -236,6 +250,7 @@ describe('a hub that attests an image by itself', () => {
       ],
     ],
     ['without a floor', [both]],
+    ['under a floor that was replaced', [floor, floor, both]],
     ['after it was withdrawn', [floor, both, withdrawImage(), both]],
   ]
   for (const [how, entries] of forms) {

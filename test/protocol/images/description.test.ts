@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { planOf } from '@flamesh/protocol/analyses/layout.js'
+import { FRACTION_BITS, openSum, planOf } from '@flamesh/protocol/analyses/layout.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import {
   descriptionHash,
@@ -11,8 +11,9 @@ import {
 } from '@flamesh/protocol/images/description.js'
 import { readDescription } from '@flamesh/protocol/images/document.js'
 import { boundsOf, dimensionOf, layoutOf } from '@flamesh/protocol/images/layout.js'
-import { MAX_DIMENSION } from '@flamesh/protocol/limits.js'
+import { MAX_COHORT, MAX_DIMENSION } from '@flamesh/protocol/limits.js'
 import { parse } from 'yaml'
+import { RULES } from '../analyses/federation.js'
 import { DIGEST, description } from './fixtures.js'
 
 const text = readFileSync(new URL('../../../docs/examples/images/description.yaml', import.meta.url), 'utf8')
@@ -32,12 +33,18 @@ describe('the description of an image', () => {
       { contract: 2 },
       at('registry.example.org/tree:latest'),
       at(`registry.example.org/tree:latest@${DIGEST}`),
-      at(`tree@${DIGEST.toUpperCase()}`),
-      at(`tree@${DIGEST}@${DIGEST}`),
-      at(`Tree@${DIGEST}`),
+      at(`r.example/tree@${DIGEST.toUpperCase()}`),
+      at(`r.example/tree@${DIGEST}@${DIGEST}`),
+      at(`r.example/Tree@${DIGEST}`),
       at(DIGEST),
       at(`@${DIGEST}`),
-      at(`../tree@${DIGEST}`),
+      at(`r.example/../tree@${DIGEST}`),
+      at(`tree@${DIGEST}`),
+      at(`cohorts/logistic@${DIGEST}`),
+      at(`-r.example/tree@${DIGEST}`),
+      at(`r.example/a._b@${DIGEST}`),
+      at(`r.example/a___b@${DIGEST}`),
+      at(`r.example/${'x'.repeat(246)}@${DIGEST}`),
       { source: { location: ' ', commit: 'c0'.repeat(20) } },
       { source: { location: 'a\u001b[2Jb', commit: 'c0'.repeat(20) } },
       { source: { location: 'here', commit: 'main' } },
@@ -50,6 +57,7 @@ describe('the description of an image', () => {
       output({ ...weight, length: 0 }),
       output({ ...weight, lower: '-1' }),
       output({ ...weight, upper: '1.5' }),
+      output({ ...weight, upper: '536870913' }),
       output({ ...score, lower: '1', upper: '1' }),
       output({ ...score, lower: '2', upper: '1' }),
       output({ ...score, upper: '1e3' }),
@@ -67,7 +75,9 @@ describe('the description of an image', () => {
       { combine: 'mean' },
       { resources: ['memory-8g', 'gpu'] },
       { resources: ['gpu', 'gpu'] },
-      { resources: ['a b'] },
+      ...['a b', 'tpu', 'GPU', 'memory-0g', 'memory-08g', 'memory-10000g', 'memory-8gb', 'time-100h', 'time-1.5h'].map(
+        (one) => ({ resources: [one] }),
+      ),
       output(...Array.from({ length: 250 }, (_, i) => ({ ...score, name: `a-rather-long-name-of-a-slot-${i}` }))),
       { more: 1 },
     ]
@@ -76,12 +86,14 @@ describe('the description of an image', () => {
       assert.ok(!parsed.success, JSON.stringify(change).slice(0, 200))
     }
     const fine: Record<string, unknown>[] = [
-      at(`tree@${DIGEST}`),
       at(`localhost:5000/a/b__c-d@${DIGEST}`),
+      at(`r.example/${'x'.repeat(245)}@${DIGEST}`),
+      output({ ...weight, upper: '536870912' }, { ...score, upper: '536870913' }),
       output(score),
       output({ ...score, length: MAX_OUTCOME }),
       output(weight, { ...score, lower: '-36028797018963970', upper: '0.0000001' }),
       { resources: [] },
+      { resources: ['gpu', 'memory-1g', 'memory-9999g', 'time-1h', 'time-99h'] },
     ]
     for (const change of fine) {
       const parsed = descriptionSchema.safeParse({ ...description(), ...change })
@@ -109,6 +121,25 @@ describe('the description of an image', () => {
     const largest = description({ combine: 'sum', output: [{ ...score, length: MAX_OUTCOME }] })
     assert.ok(planOf(layoutOf(largest)).slots.length <= MAX_DIMENSION)
     assert.equal(digestOf(one), DIGEST)
+  })
+})
+
+describe('the largest bound of a count', () => {
+  it('leaves the sum over the largest cohort one that honest sites can have', () => {
+    const opened = (upper: bigint) =>
+      openSum(
+        { counts: ['weight'], sums: [] },
+        [1n, upper].map((one) => (BigInt(MAX_COHORT) * one) << BigInt(FRACTION_BITS)),
+        {
+          parameters: {},
+          rules: RULES,
+          survivors: MAX_COHORT,
+        },
+      )
+    const sum = opened(1n << 29n)
+    assert.deepEqual(sum.kind === 'reading' && sum.counts, [2 ** 40])
+    const beyond = opened((1n << 29n) + 1n)
+    assert.equal(beyond.kind === 'suppressed' && beyond.code, 'implausible-sum')
   })
 })
 
@@ -155,17 +186,20 @@ describe('the document of a description', () => {
       [{ ...example(), contract: 2 }, 'contract', /must be 1/],
       [{ ...example(), sbom: 'none' }, 'sbom', /64 lowercase hex digits/],
       [{ ...example(), image: 'tree:latest' }, 'image', /REPOSITORY@sha256:DIGEST/],
+      [{ ...example(), image: `cohorts/tree@${DIGEST}` }, 'image', /with a registry/],
       [{ ...example(), source: { location: 'x', commit: 7 } }, 'source.commit', /string/, /quotes/],
       [{ ...example(), source: { location: 'x', comit: 'x' } }, 'source.comit', /no such field/, /commit/],
       [{ ...example(), combine: 'mean' }, 'combine', /"weighted-mean"/],
       [{ ...example(), combine: 'weighted-mean' }, 'combine', /count named weight/],
       [{ ...example(), resources: 'gpu' }, 'resources', /array/],
+      [{ ...example(), resources: ['disk-8g'] }, 'resources[0]', /memory-NUMBERg/],
       [{ ...example(), output: [] }, 'output', /at least one slot/],
       [slot({ kind: 'mean' }), 'output[0].kind', /"count" or "sum"/],
       [slot({ lower: 'low' }), 'output[0].lower', /decimal number/],
       [slot({ lower: [0] }), 'output[0].lower', /must be a number/],
       [slot({ upper: Number.POSITIVE_INFINITY }), 'output[0].upper', /must be a number/],
       [slot({ upper: -1 }), 'output[0].upper', /above lower/],
+      [slot({ upper: 2 ** 30 }), 'output[0].upper', /2\^29/],
       [slot({ lenght: 3 }), 'output[0].lenght', /no such field/, /length/],
       [{ ...example(), output: [noLower] }, 'output[0].lower', /missing/],
       [{ ...example(), output: [7] }, 'output[0]', /object/],

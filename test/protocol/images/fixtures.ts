@@ -37,9 +37,11 @@ export const floorOf = (threshold: number, ...reviewers: string[]): Entry => ({
   keys: reviewers.map((name) => signer(name).publicKey),
 })
 
-export const attestImage = (names: readonly string[], of?: ImageDescription): Entry => ({
+/** Under the floor at an index of the log. */
+export const attestImage = (names: readonly string[], of?: ImageDescription, floor = 0): Entry => ({
   type: 'attest-image',
   review: reviewBy(names, of),
+  floor,
 })
 
 export const withdrawImage = (digest = DIGEST): Entry => ({ type: 'withdraw-image', digest, reason: 'a mistake in it' })

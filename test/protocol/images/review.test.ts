@@ -47,7 +47,7 @@ const descriptions: fc.Arbitrary<ImageDescription> = fc
     output: slots.map((some) => [...some].sort((a, b) => (a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : 0))),
     maxRounds: fc.integer({ min: 1, max: 64 }),
     combine: fc.constantFrom('sum' as const, 'reduce' as const),
-    resources: fc.uniqueArray(name, { maxLength: 3 }).map((some) => some.sort()),
+    resources: fc.subarray(['gpu', 'memory-16g', 'time-12h']),
     sbom: fc.stringMatching(/^[0-9a-f]{64}$/),
   })
   .map((changes) => description(changes))

@@ -208,13 +208,18 @@ function imageVectors() {
   const signatures = forged.signatures.map((one, at) =>
     at === last ? { ...one, signature: flipBit(one.signature, 0) } : one,
   )
+  const renamed: Entry = {
+    ...(floor as Extract<Entry, { type: 'set-policy-floor' }>),
+    reviewers: ['dee', 'eve', 'flo'],
+  }
   const names: Entry = { type: 'set-policy-floor', threshold: 2, reviewers: ['ana', 'bo', 'cy'] }
   const logs: [string, Entry[], string?][] = [
     ['an image attested by two of three reviewers, and withdrawn', [floor, both, withdrawImage()]],
     ['an image attested by one of three reviewers', [floor, attestImage(['ana'])], 'log-invalid'],
     ['an image attested by one who is no reviewer', [floor, attestImage(['ana', 'dee'])], 'log-invalid'],
-    ['a forged review', [floor, { type: 'attest-image', review: { ...forged, signatures } }], 'log-invalid'],
+    ['a forged review', [floor, { type: 'attest-image', review: { ...forged, signatures }, floor: 0 }], 'log-invalid'],
     ['an image attested under a floor without keys', [names, both], 'log-invalid'],
+    ['an image attested under a floor that was replaced', [floor, renamed, both], 'log-invalid'],
     ['an image attested again after it was withdrawn', [floor, both, withdrawImage(), both], 'log-invalid'],
   ]
   return logs.map(([what, entries, code]) => {
