@@ -286,6 +286,28 @@ describe('jobs of images', () => {
     assert.ok(Math.abs((beyond.slots.gradient[0] as number) - clipped) < 1e-6)
   })
 
+  it('are asked once a round: a further attempt adds up the same numbers, whatever the image would write now', async () => {
+    let maps = 0
+    const images: SimulatedImages = {
+      map: (node, rows, request) => {
+        maps++
+        return LOGISTIC.map(node, rows, request)
+      },
+      reduce: LOGISTIC.reduce,
+    }
+    const description = describing({ combine: 'sum', maxRounds: 1 })
+    const { federation, watch } = await federate({ images, description })
+    // nobody hears of any vote: the first attempts come to nothing
+    let quiet = true
+    watch.meddle = (_from, _to, message) => (quiet && message.type === 'partials' ? undefined : message)
+    const job = await submit(federation, imageJob(federation, description))
+    await until(federation, 'opening', () => audited(federation, 'site-a', 'partials-sent') > 0)
+    await until(federation, 'another attempt', () => audited(federation, 'site-a', 'submitted') > 1)
+    quiet = false
+    await released(federation, job)
+    assert.equal(maps, SITES.length)
+  })
+
   it('withhold counts that few sites have', async () => {
     const output: ImageDescription['output'] = [{ name: 'rare', kind: 'count', length: 1, lower: '0', upper: '1000' }]
     const images = { ...LOGISTIC, map: (node: string) => Float64Array.of(node === 'site-a' ? 20 : 0) }

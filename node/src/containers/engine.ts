@@ -112,6 +112,12 @@ export class ContainerEngine {
 
   /** Removes what an earlier life of this node left behind, and nothing of anyone else. Throws `engine-unreachable`. */
   async sweep(signal?: AbortSignal): Promise<{ readonly containers: number; readonly folders: number }> {
+    // rows first: they go whether or not the engine answers
+    await makePrivateFolder(this.#options.scratchFolder)
+    const folders = (await readdir(this.#options.scratchFolder)).filter(
+      (name) => RUN_NAME.test(name) && !this.#active.has(name.slice('run-'.length)),
+    )
+    for (const name of folders) await rm(join(this.#options.scratchFolder, name), { recursive: true, force: true })
     const { docker } = this.#connection
     const filters = { label: [`${NODE_LABEL}=${this.#options.node}`] }
     const list = (abortSignal: AbortSignal) => docker.listContainers({ all: true, filters, abortSignal })
@@ -122,11 +128,6 @@ export class ContainerEngine {
         Names.some((name) => CONTAINER_NAME.test(name)) && !this.#active.has(Labels[RUN_LABEL] ?? ''),
     )
     for (const { Id } of left) await this.#remove(docker.getContainer(Id))
-    await makePrivateFolder(this.#options.scratchFolder)
-    const folders = (await readdir(this.#options.scratchFolder)).filter(
-      (name) => RUN_NAME.test(name) && !this.#active.has(name.slice('run-'.length)),
-    )
-    for (const name of folders) await rm(join(this.#options.scratchFolder, name), { recursive: true, force: true })
     return { containers: left.length, folders: folders.length }
   }
 

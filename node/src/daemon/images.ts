@@ -2,7 +2,7 @@
  * Images in a daemon: the engine of the configuration, swept before anything runs, and the operator's files about every run.
  * Without a configured engine there is none, and a job of an image ends at this node with `no-container-engine`.
  */
-import { readdir, unlink, writeFile } from 'node:fs/promises'
+import { readdir, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
@@ -24,7 +24,11 @@ export async function openImages(
   builtIn: WorkerRunner,
 ): Promise<ImageRunner | undefined> {
   const engine = await configuredEngine(folder, config, node)
-  if (engine === undefined) return undefined
+  if (engine === undefined) {
+    // of a life that had one
+    await rm(folder.runsDir, { recursive: true, force: true })
+    return undefined
+  }
   // an engine that is down now may be up when a job comes; whatever is left behind is swept before its first run
   let swept: Promise<void> | undefined
   const sweep = async (): Promise<void> => {

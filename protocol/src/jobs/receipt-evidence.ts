@@ -309,10 +309,8 @@ export function readRounds(
     const { opened, survivors } = facts
     const ending = endingOf(signed.job, record.attempt, facts)
     if (ending !== undefined) end = { ending, opened, survivors: opened === undefined ? [] : (survivors ?? []) }
-    place =
-      opened === undefined
-        ? { round: record.round, attempt: record.attempt + 1 }
-        : { round: record.round + 1, attempt: 0 }
+    const { round, attempt } = record
+    place = opened === undefined ? { round, attempt: attempt + 1 } : { round: round + 1, attempt: 0 }
     before = { commitment: opened?.commitment ?? before.commitment, pinned: survivors ?? before.pinned }
   }
   if (end === undefined) fail('rounds', 'no attempt ends this job')

@@ -49,7 +49,7 @@ describe('the receipt of a job of an image', () => {
   const floor = floorOf(2, 'ana', 'bo', 'cy')
   const image = description({ combine: 'sum', maxRounds: 1, resources: [] })
   const other = { ...image, image: image.image.replace(/1f$/, '2f') }
-  const world = worldOf([...ENTRIES, floor, attestImage(['ana', 'cy'], image)])
+  const world = worldOf([...ENTRIES, floor, attestImage(['ana', 'cy'], image, FLOOR)])
   const document = { image: image.image, columns: ['age'] }
   const verified = (job: Job, decided = job) => {
     const signed = signJob(job, signer('ruth'))

@@ -133,6 +133,11 @@ const lacksState = (turn: Turn, name: string, round: SiteRound): boolean =>
 /** Without the state it starts from, as where the vault was lost, the members are asked for the round again. */
 export function contribute(turn: Turn, name: string, round: SiteRound): void {
   if (lacksState(turn, name, round)) return askForRound(turn, name)
+  const { _vector } = turn.state
+  if (_vector?.round === attemptOf(name).round) {
+    onContributed(turn, name, { ok: true, values: _vector.values })
+    return
+  }
   const { job } = turn
   const kept = round.kept && openKept(turn, round.kept)
   const version = openSigned(turn.state.decision as Signed, DECISION).body.datasetVersion
@@ -179,6 +184,8 @@ export function onContributed(turn: Turn, name: string, outcome: ContributeOutco
   const specification = turn.state.specifications.get(name)
   if (specification === undefined) return ignore('past')
   if (!outcome.ok) return withdraw(turn, name, round, outcome.code, outcome.message)
+  if (turn.job.image !== null)
+    turn.state = { ...turn.state, _vector: { round: attemptOf(name).round, values: outcome.values } }
   const { body } = openSigned(specification, SPECIFICATION)
   const self = turn.context.roster.members.get(turn.context.self)
   const prekeys = openPrekeys(body, turn.committee)

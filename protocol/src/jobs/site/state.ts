@@ -36,6 +36,8 @@ export interface SiteState {
   readonly standings: Table<WireOf<'standing'>>
   /** how the job ended is known: a record says so, or a quorum of members that know of no end */
   readonly settled: boolean
+  /** what an image computed for a round: further attempts of it say the same, whether or not the image would */
+  readonly _vector: { readonly round: number; readonly values: Float64Array } | undefined
   /** when a member was asked for the record of the end (milliseconds) */
   readonly _askedAtMs: number | undefined
 }
@@ -54,6 +56,7 @@ export function newSite(job: Signed): SiteState {
     sent: new Map(),
     standings: new Map(),
     settled: false,
+    _vector: undefined,
     _askedAtMs: undefined,
   }
 }
