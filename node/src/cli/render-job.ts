@@ -112,9 +112,10 @@ export function approvalsText({ approvals: { needed, operators } }: JobBrief): s
 }
 
 /** What consenting means, before it is done and after. */
-function consentText({ consent, status }: JobDocument): string {
+function consentText({ consent, status, body }: JobDocument): string {
   if (consent)
     return "given for this question: this site's own aggregate may become derivable, in this and every later job"
+  if (body.image !== null) return 'none: a question to an image takes none'
   if (status !== 'announced' && status !== 'waiting') return 'none'
   return 'none; "approve --consent" would let this site\'s own aggregate for this question become derivable, for good'
 }
