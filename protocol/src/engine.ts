@@ -146,7 +146,13 @@ class Engine implements Peer {
 
   private async refuseAloud(id: JobId, signed: Signed, job: Job): Promise<Verdict> {
     if (this.isFull(job.researcher)) return later('too-many-jobs')
-    await this.addJob(id, signed, job, { signed, site: newSite(signed), member: undefined, request: undefined })
+    await this.addJob(id, signed, job, {
+      signed,
+      site: newSite(signed),
+      member: undefined,
+      request: undefined,
+      station: undefined,
+    })
     return accept
   }
 

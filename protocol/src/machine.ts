@@ -34,6 +34,8 @@ export type Effect =
   /** an image's `reduce`, by the Runner port; answers with {type: 'reduced', tag} */
   | { readonly type: 'reduce'; readonly tag: string; readonly request: ReduceRequest }
   | { readonly type: 'erase-secret'; readonly name: string }
+  /** in the vault before anything that is sealed under it is written: a machine uses it from a later step on */
+  | { readonly type: 'keep-secret'; readonly name: string; readonly secret: Uint8Array }
   /** prekeys, by payload hash, that are bound to a round and never offered again */
   | { readonly type: 'spend-prekeys'; readonly prekeys: readonly Hex[] }
   /** a certified survivor set, for the guard, and what proves it to others */
@@ -72,6 +74,8 @@ export interface Context {
   readonly ownConsents: (key: Hex) => readonly Signed[]
   /** true while another job's round under the same guard key is unresolved at this node */
   readonly busy: (key: Hex, job: Hex) => boolean
+  /** whether this site took a train of another job under the same guard key */
+  readonly travelled: (key: Hex, job: Hex) => boolean
   /** whether a committee serves a dataset: at once, or since it holds the handover from the one before */
   readonly mayServe: (committee: number, dataset: string) => boolean
   /** jobs this site approved in the last day, for the policy's rate */

@@ -87,7 +87,7 @@ export class Kernel {
     this.marks.remembered = this.desk.counter
     this.known = restoreRoles(await store.list(JOB_PREFIX))
     // A kill may have come between a write and the erasure it called for, or between a new key and its prekey.
-    const inUse = secretsInUse(this.desk, this.key, this.known.values())
+    const inUse = secretsInUse(this.desk, this.key, this.known)
     for (const name of await vault.list()) {
       const secret = inUse.has(name) ? await vault.get(name) : undefined
       if (secret === undefined) await vault.erase(name)
@@ -226,6 +226,8 @@ export class Kernel {
         return
       case 'compute':
         return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
+      case 'keep-secret':
+        return this.keepSecret(effect.name, effect.secret)
       case 'erase-secret':
         return this.eraseSecret(effect.name)
       case 'retire':
@@ -258,6 +260,8 @@ export class Kernel {
   private settled(to: Hex, message: WireMessage, verdict: Verdict): void {
     if (verdict.verdict === 'reject')
       this.options.onAudit({ event: 'message-refused', fields: { to, type: message.type, code: verdict.code } })
+    if (message.type === 'train' || message.type === 'delivery')
+      this.soon(() => this.deliver(message.job, ['station'], { type: 'answered', to, kind: message.type, verdict }))
     if (message.type !== 'release' || verdict.verdict !== 'accept') return
     this.soon(() => this.deliver(message.job, ['member'], { type: 'delivered', to, kind: message.type }))
   }
