@@ -288,12 +288,13 @@ class Engine implements Peer {
     const { checkpoint } = this.kernel.log
     if (request?.release === undefined || checkpoint === undefined) return undefined
     const { body } = openSigned(request.job, JOB)
-    const { decisions, records, consents } = request.release
+    const { decisions, records, consents, train } = request.release
     const receipt = buildReceipt({
       job: request.job,
       decisions,
       consents,
       records,
+      train,
       roster: this.kernel.log.roster,
       leaves: this.kernel.log.leaves,
       checkpoint: checkpoint.bytes,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { policySchema } from '@flamesh/protocol/jobs/policy.js'
+import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import type { Route } from '@flamesh/protocol/trains/route.js'
 import type { Federation } from '@flamesh/simulations/federation.js'
 import { completed, ending, type World, type WorldOptions, world } from './world.js'
@@ -65,7 +66,8 @@ export function pooledFit(federation: Federation, sites: readonly string[]): { s
 export async function assertFit(federation: Federation, job: Hex, sites: readonly string[]): Promise<void> {
   const { status, code, included, result } = await ending(federation, job)
   assert.deepEqual({ status, code, included }, { status: 'released', code: 'released', included: [...sites].sort() })
-  const { names, coef, n } = result?.result as { names: string[]; coef: number[]; n: number }
+  assert.ok(result !== undefined)
+  const { names, coef, n } = result.result as { names: string[]; coef: number[]; n: number }
   const { slope, intercept } = pooledFit(federation, sites)
   const rows = sites.reduce((sum, name) => sum + (federation.node(name).versions[0]?.rows.count ?? 0), 0)
   assert.equal(n, rows)
@@ -75,4 +77,9 @@ export async function assertFit(federation: Federation, job: Hex, sites: readonl
       Math.abs((coef[at] as number) - expected) < 1e-9 * Math.max(1, Math.abs(expected)),
       `${coef[at]} ${expected}`,
     )
+  const report = verifyReceipt(result.receipt, {
+    hubKey: federation.hubKey,
+    result: JSON.parse(JSON.stringify(result.result)),
+  })
+  assert.ok(report.ok, JSON.stringify(report.findings.filter((one) => !one.ok)))
 }
