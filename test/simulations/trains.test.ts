@@ -311,7 +311,7 @@ describe('what a train gives away', function () {
       watch.seen.length = 0
       const job = await submit(federation, describeTrain(federation, { minimum: 3, change: { recipients } }))
       if (revoked) {
-        await until(federation, 'site-b has added its rows', () => audited(federation, 'site-b', 'submitted') > 1)
+        await until(federation, 'site-d has added its rows', () => audited(federation, 'site-d', 'submitted') > 1)
         federation.append({ type: 'revoke', key, reason: 'left' })
         await federation.tell('site-e')
       }
