@@ -182,6 +182,23 @@ describe('trains', function () {
     }
   })
 
+  it('skip a station that is revoked, and end where one that took part is', async () => {
+    for (const [gone, status, codes] of [
+      ['site-d', 'released', ['added', 'added', 'added', 'revoked', 'added']],
+      ['site-b', 'failed', ['added', 'added', 'added', 'not-reached', 'not-reached']],
+    ] as const) {
+      const one = await trainWorld()
+      const { federation, names } = one
+      federation.node('site-d').kill()
+      const job = await submit(federation, linearTrain(federation, { minimum: 3 }))
+      await until(federation, 'site-c has added its rows', () => audited(federation, 'site-c', 'submitted') > 0)
+      federation.append({ type: 'revoke', key: federation.node(gone).key, reason: 'left' })
+      await federation.tell(...names, 'researcher')
+      assert.deepEqual((await outcomeOf(one, job)).status, status)
+      assert.deepEqual(await stationsIn(one, job), codes)
+    }
+  })
+
   it('end without a result where too few stations are left', async () => {
     const one = await trainWorld()
     const { federation } = one

@@ -301,7 +301,7 @@ export class Kernel {
       keepsProof: (entry) => this.keeps(entry),
       learned: async () => {
         for (const id of this.openJobs().keys())
-          await this.deliver(id, ['member'], { type: 'resume', restarted: false })
+          await this.deliver(id, ['member', 'station'], { type: 'resume', restarted: false })
         await this.hooks.retire()
       },
       discard: async (prekeys) => {
