@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { openSigned, payloadHash, type Signed, signObject } from '@flamesh/protocol/encoding/signed.js'
+import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import { commitmentOf, openFromLast, sealToNext } from '@flamesh/protocol/trains/holding.js'
 import { HOP, type Hop } from '@flamesh/protocol/trains/messages.js'
 import { encodeWire, type WireMessage, type WireOf } from '@flamesh/protocol/wire.js'
@@ -269,5 +270,37 @@ describe('a malicious last station', function () {
     await federation.finish(job, 5_000_000)
     await assertFit(federation, job, names)
     watch.check()
+  })
+})
+
+describe('the receipt of a train', () => {
+  it('shows a hop that was left out, an end that too few confirmed, and other numbers', async () => {
+    const { federation } = await trainWorld()
+    const job = await submit(federation, linearTrain(federation))
+    await federation.finish(job)
+    const { result } = await ending(federation, job)
+    assert.ok(result?.result !== undefined)
+    const receipt = JSON.parse(new TextDecoder().decode(result.receipt)) as {
+      train: { hops: string[]; confirmations: string[] } | null
+      decisions: string[]
+    }
+    const numbers = JSON.parse(JSON.stringify(result.result)) as { coef: number[] }
+    const failing = (change: object, given: unknown = numbers): readonly string[] => {
+      const bytes = new TextEncoder().encode(JSON.stringify({ ...receipt, ...change }))
+      const { findings } = verifyReceipt(bytes, { hubKey: federation.hubKey, result: given })
+      return findings.flatMap(({ check, ok }) => (ok ? [] : [check]))
+    }
+    const { hops, confirmations } = receipt.train as { hops: string[]; confirmations: string[] }
+    assert.deepEqual(failing({}), [])
+    assert.deepEqual(failing({ train: null }), ['rounds'])
+    assert.deepEqual(failing({ train: { hops: hops.toSpliced(1, 1), confirmations } }), ['rounds'])
+    assert.deepEqual(failing({ train: { hops: hops.toReversed(), confirmations } }), ['rounds'])
+    assert.deepEqual(failing({ train: { hops: hops.slice(0, -1), confirmations } }), ['rounds'])
+    assert.deepEqual(failing({ train: { hops, confirmations: confirmations.slice(0, 2) } }), ['rounds'])
+    const repeated = Array(5).fill(confirmations[0]) as string[]
+    assert.deepEqual(failing({ train: { hops, confirmations: repeated } }), ['rounds'])
+    assert.deepEqual(failing({ decisions: receipt.decisions.slice(1) }), ['rounds'])
+    const [first = 0, ...rest] = numbers.coef
+    assert.deepEqual(failing({}, { ...numbers, coef: [first + 1, ...rest] }), ['result'])
   })
 })

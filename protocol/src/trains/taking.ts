@@ -8,6 +8,7 @@ import { openSigned, payloadHash, type Signed } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
 import { errorCode } from '../errors.js'
 import { analysisOf } from '../jobs/analysis-of.js'
+import { guardKey } from '../jobs/check.js'
 import { DECISION } from '../jobs/messages.js'
 import { decidePolicy } from '../jobs/site/deciding.js'
 import { MAX_CHECKPOINT_AGE_MS } from '../limits.js'
@@ -35,6 +36,9 @@ import {
   update,
 } from './state.js'
 
+/** While a masked sum of the same question is under way here, this station looks again so often (milliseconds). */
+const BUSY_MS = 2_000
+
 /** Of the one round; undefined if this node has no such analysis. */
 export const planOf = ({ job }: Turn): RoundPlan | undefined => analysisOf(job)?.plan(job.parameters, undefined)
 
@@ -49,6 +53,10 @@ export function startIfFirst(turn: Turn): void {
   const { state, route, position, context, voice, job } = turn
   if (state.taken !== undefined || state.heard || isClosed(turn) || voice !== 'free') return
   if (approvalOf(turn, context.self) === undefined || context.log.checkpointAgeMs > MAX_CHECKPOINT_AGE_MS) return
+  if (context.busy(guardKey(job), turn.jobId)) {
+    turn.effects.push({ type: 'timer', name: 'start', atMs: context.nowMs + BUSY_MS })
+    return
+  }
   const silent = route.stations.slice(0, position).filter((key) => !hasRefused(turn, key) && isActive(turn, key))
   if (silent.length > 0 && route.unreachable === 'wait') return
   const patienceMs = silent.length === 0 ? 0 : position * route.hopWithinMs
@@ -74,7 +82,8 @@ function objection(turn: Turn): Verdict | undefined {
   if (voice === 'waiting') return later('not-greeted')
   if (voice === 'restored') return ignore('restored-from-backup')
   if (context.log.checkpointAgeMs > MAX_CHECKPOINT_AGE_MS) return later('checkpoint-stale')
-  return undefined
+  // a masked sum of the same question is under way here: what came of it decides
+  return context.busy(guardKey(turn.job), turn.jobId) ? later('key-busy') : undefined
 }
 
 export function onTrain(turn: Turn, from: Hex, message: WireOf<'train'>): Verdict {

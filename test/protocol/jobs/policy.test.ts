@@ -17,6 +17,7 @@ describe('policy', () => {
       jobsPerDay: 200,
       maxCheckpointHours: 168,
       recomputeChangedRows: 'never',
+      trains: false,
     })
   })
 

@@ -1,5 +1,6 @@
 /** `flamesh job show`: one job, who asks, what for, how far it is; with --preview what would leave this site. */
 import type { Job } from '@flamesh/protocol/jobs/job.js'
+import { TRAIN_WARNING } from '@flamesh/protocol/trains/policy.js'
 import type { JobDocument, PreviewDocument } from '../../control/documents.js'
 import type { CommandContext } from '../context.js'
 import { renderFields, renderTable, timeText } from '../table.js'
@@ -16,7 +17,7 @@ export async function jobShow(
     return
   }
   const preview = await context.control().get<PreviewDocument>(`${path}/preview`)
-  context.out.result(preview, () => `${renderJob(view)}\n${renderPreview(preview)}`)
+  context.out.result(preview, () => `${renderJob(view)}\n${renderPreview(preview, view.body)}`)
 }
 
 function renderJob(view: JobDocument): string {
@@ -30,6 +31,7 @@ function renderJob(view: JobDocument): string {
     ['dataset', view.dataset],
     ['where', body.where.length === 0 ? 'all rows' : body.where.map(conditionText).join(' and ')],
     ['cohort', `at least ${body.cohort.minimum} organisations, smallest cell ${body.minimumCell}`],
+    ...routeFields(body),
     ['open until', timeText(body.notAfter)],
     ['consent', consentText(view)],
     ['status', [view.status, view.code, view.message].filter((part) => part !== undefined).join(', ')],
@@ -48,6 +50,13 @@ function renderJob(view: JobDocument): string {
   )}`
 }
 
+/** Whoever decides about a train has to know what it is. */
+function routeFields({ route }: Job): readonly (readonly [string, string])[] {
+  if (route === null) return []
+  const silent = route.unreachable === 'skip' ? 'left out' : 'waited for'
+  return [['route', `${route.stations.length} stations, one that cannot be reached is ${silent}; ${TRAIN_WARNING}`]]
+}
+
 /** What consenting means, before it is done and after. */
 function consentText({ consent, status }: JobDocument): string {
   if (consent)
@@ -60,10 +69,14 @@ function conditionText({ column, operator, values }: Job['where'][number]): stri
   return `${column} ${operator}${values.length === 0 ? '' : ` ${values.join(', ')}`}`
 }
 
-function renderPreview({ slots }: PreviewDocument): string {
+function renderPreview({ slots }: PreviewDocument, { route }: Job): string {
   const table = renderTable(
     [{ title: 'slot' }, { title: 'value', align: 'right' }],
     slots.map(({ slot, value }) => [slot, String(value)]),
   )
-  return `What would leave this site, masked so that only the sum over all sites can be read:\n${table}`
+  const how =
+    route === null
+      ? 'masked so that only the sum over all sites can be read'
+      : 'added to what the stations before it added, and read by the next one'
+  return `What would leave this site, ${how}:\n${table}`
 }
