@@ -4,7 +4,7 @@ import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { openSigned } from '@flamesh/protocol/encoding/signed.js'
 import { CONFIRMATION, HOP } from '@flamesh/protocol/trains/messages.js'
 import { assertFit, linearTrain, trainWorld } from './trains.js'
-import { pass, submit, type World } from './world.js'
+import { audited, pass, submit, until, type World } from './world.js'
 
 async function countWrites(name: string): Promise<number> {
   const { federation } = await trainWorld()
@@ -65,6 +65,27 @@ async function crash(name: string, at: number, afterWrite: boolean): Promise<voi
     what,
   )
 }
+
+describe('a station put back to a copy of its disk', () => {
+  it('finds out, signs no second hop, and the train arrives without it', async () => {
+    const one = await trainWorld()
+    const { federation, watch, names } = one
+    const node = federation.node('site-c')
+    const job = await submit(federation, linearTrain(federation))
+    await until(federation, 'it approved', () => audited(federation, 'site-c', 'job-approved') > 0)
+    const [entries, secrets] = [new Map(node.disk.entries), new Map(node.disk.secrets)]
+    await until(federation, 'site-d has the train', () => audited(federation, 'site-d', 'train-taken') > 0)
+    node.kill()
+    node.disk.replace(entries, secrets)
+    await node.start()
+    assert.ok(await federation.finish(job))
+    await pass(federation, 60)
+    assert.ok(audited(federation, 'site-c', 'restored-from-backup') > 0)
+    await assertFit(federation, job, names)
+    assertOnce(one)
+    watch.check()
+  })
+})
 
 describe('a kill at every write of a station', function () {
   this.timeout(180_000)

@@ -105,14 +105,14 @@ export function onConfirmation(turn: Turn, message: WireOf<'confirmation'>): Ver
 }
 
 /** The last station hands the end of the train to whoever wants to know: with the result, to the recipients. */
-export function deliver(turn: Turn, whom: readonly Hex[] = audience(turn)): void {
+export function deliver(turn: Turn, whom: readonly Hex[] = audience(turn), again = false): void {
   const { state, jobId, job, route, context } = turn
   if (!isLast(state) || state.confirmations.size < majorityOf(route)) return
   const { hops, decisions } = ownChain(turn)
   const confirmations = [...state.confirmations.values()]
   const common = { type: 'delivery' as const, job: jobId, hops: [...hops], decisions: [...decisions], confirmations }
-  for (const key of whom) {
-    if (key === context.self || state.delivered.get(key)) continue
+  for (const key of whom.filter((one) => audience(turn).includes(one))) {
+    if (key === context.self || (state.delivered.get(key) && !again)) continue
     const box = job.recipients.includes(key) ? (state.box ?? null) : null
     send(turn, 'delivery', key, { ...common, box }, Math.max(lastMs(turn), context.nowMs + MET_MS))
   }

@@ -118,7 +118,8 @@ function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
     case 'cancel':
       return onCancel(turn, message.cancel)
     case 'behind':
-      deliver(turn, [from])
+      // whoever asks has forgotten that it was told
+      deliver(turn, [from], true)
       return accept
     default:
       return ignore('not-for-stations')
@@ -153,7 +154,7 @@ function repeat(turn: Turn): void {
   const { state } = turn
   if (isLast(state)) {
     if (!isOver(state)) tellStations(turn, ownChain(turn))
-    deliver(turn)
+    else if (turn.context.nowMs < lastMs(turn)) deliver(turn)
     return
   }
   if (isOver(state)) return

@@ -65,7 +65,13 @@ export const CONFIRMATION: Kind<Confirmation> = { kind: 'confirmation', version:
 
 const hopsSchema = z.array(signedSchema).min(1).max(MAX_STATIONS)
 /** every hop so far; approvals of the stations in it, refusals of those that it left out for one */
-const chain = { job: hexSchema, hops: hopsSchema, decisions: z.array(signedSchema).max(2 * MAX_STATIONS) }
+const chain = {
+  job: hexSchema,
+  hops: hopsSchema,
+  decisions: z.array(signedSchema).max(2 * MAX_STATIONS),
+  /** how much the sender has said (engine/marks.ts) */
+  mark: signedSchema.optional(),
+}
 
 export const trainMessages = [
   /** from one station to the next: the state, sealed to it alone */
@@ -73,7 +79,12 @@ export const trainMessages = [
   /** to the other stations: where the train is; ending in a last hop, that it has arrived */
   z.strictObject({ type: z.literal('travelling'), ...chain }),
   /** to whoever says that the train has arrived */
-  z.strictObject({ type: z.literal('confirmation'), job: hexSchema, confirmation: signedSchema }),
+  z.strictObject({
+    type: z.literal('confirmation'),
+    job: hexSchema,
+    confirmation: signedSchema,
+    mark: signedSchema.optional(),
+  }),
   /** from the last station, once most stations have confirmed: to the recipients with the result sealed to them */
   z.strictObject({
     type: z.literal('delivery'),

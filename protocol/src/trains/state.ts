@@ -24,8 +24,8 @@ export interface StationState {
   readonly decisions: Table<Signed>
   /** the first hop of each station that came to be known here: an honest station's later ones agree with it */
   readonly seen: Table<Signed>
-  /** the one train that this station takes: the hops before its own, none if the train starts here */
-  readonly taken: { readonly hops: readonly Signed[] } | undefined
+  /** the one train that this station takes, as it came: no hops if it starts here */
+  readonly taken: ChainParts | undefined
   /** what it was handed and then what it hands on, sealed under a key in the vault; gone as soon as nobody needs it */
   readonly held: Uint8Array | undefined
   /** what its hops say of itself, whoever is next: decided once */
@@ -153,7 +153,12 @@ export function letGo(turn: Turn): void {
 /** The hops up to and with its own, and the decisions that they rely on. */
 export function ownChain(turn: Turn): ChainParts {
   const { taken, hop, decisions } = turn.state
-  return { hops: [...(taken?.hops ?? []), ...(hop === undefined ? [] : [hop])], decisions: [...decisions.values()] }
+  // a station that decided twice must not make a chain of others look broken
+  const known = [...(taken?.decisions ?? []), ...decisions.values()]
+  return {
+    hops: [...(taken?.hops ?? []), ...(hop === undefined ? [] : [hop])],
+    decisions: [...new Map(known.map((signed) => [payloadHash(signed), signed])).values()],
+  }
 }
 
 export function send(turn: Turn, id: string, to: Hex, message: WireMessage, untilMs = lastMs(turn)): void {

@@ -16,7 +16,7 @@ import { withEntry } from '../machine.js'
 import type { ContributeOutcome } from '../ports.js'
 import { addInto, encodeVector } from '../secagg/ring.js'
 import type { WireOf } from '../wire.js'
-import { checkChain, standing } from './chain.js'
+import { type ChainParts, checkChain, standing } from './chain.js'
 import { commitmentOf, emptyState, freshSalt, type Held, openFromLast, RING, trainSecretName } from './holding.js'
 import { advance } from './passing.js'
 import {
@@ -70,7 +70,7 @@ export function startIfFirst(turn: Turn): void {
     return
   }
   for (const key of silent) update(turn, { unreachable: withEntry(turn.state.unreachable, key, true) })
-  take(turn, [], { state: emptyState(plan), salt: freshSalt(context.random) }, secret)
+  take(turn, { hops: [], decisions: [] }, { state: emptyState(plan), salt: freshSalt(context.random) }, secret)
 }
 
 /** What stands against answering at all; undefined if nothing does. */
@@ -111,7 +111,7 @@ export function onTrain(turn: Turn, from: Hex, message: WireOf<'train'>): Verdic
   if (!fits || commitmentOf(given, jobId, last.body.position) !== last.body.state)
     return reject('state', 'the state does not fit the commitment of the hop')
   for (const signed of message.decisions) learnDecision(turn, signed)
-  take(turn, message.hops, given, secret)
+  take(turn, { hops: message.hops, decisions: message.decisions }, given, secret)
   return accept
 }
 
@@ -121,11 +121,11 @@ export function learnDecision(turn: Turn, signed: Signed): void {
   if (!turn.state.decisions.has(site)) update(turn, { decisions: withEntry(turn.state.decisions, site, signed) })
 }
 
-function take(turn: Turn, hops: readonly Signed[], given: Held, secret: Uint8Array): void {
-  update(turn, { taken: { hops }, heard: true })
+function take(turn: Turn, taken: ChainParts, given: Held, secret: Uint8Array): void {
+  update(turn, { taken, heard: true })
   hold(turn, given, secret)
   setStatus(turn, 'preparing', '', 'the train is here')
-  audit(turn, 'train-taken', { position: turn.position, hops: hops.length })
+  audit(turn, 'train-taken', { position: turn.position, hops: taken.hops.length })
   tellTaken(turn)
   // rows or policy may have changed since the approval
   const policy = decidePolicy(turn.job, turn.jobId, turn.context)
@@ -135,9 +135,8 @@ function take(turn: Turn, hops: readonly Signed[], given: Held, secret: Uint8Arr
 
 /** Who holds the train, so that those before the last one can forget it; nobody is told of a train that only begins here. */
 export function tellTaken(turn: Turn): void {
-  const { taken, decisions } = turn.state
-  if (taken !== undefined && taken.hops.length > 0)
-    tellStations(turn, { hops: taken.hops, decisions: [...decisions.values()] })
+  const { taken } = turn.state
+  if (taken !== undefined && taken.hops.length > 0) tellStations(turn, taken)
 }
 
 export function contribute(turn: Turn): void {
