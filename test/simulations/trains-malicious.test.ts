@@ -4,7 +4,7 @@ import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { openSigned, payloadHash, type Signed, signObject } from '@flamesh/protocol/encoding/signed.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import { commitmentOf, openFromLast, sealToNext } from '@flamesh/protocol/trains/holding.js'
-import { HOP, type Hop } from '@flamesh/protocol/trains/messages.js'
+import { CONFIRMATION, HOP, type Hop } from '@flamesh/protocol/trains/messages.js'
 import { encodeWire, type WireMessage, type WireOf } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '@flamesh/simulations/federation.js'
 import { assertFit, linearTrain, trainWorld } from './trains.js'
@@ -28,7 +28,10 @@ function rewritten(
   const was = payloadHash(train.hops.at(-1) as Signed)
   const held = openFromLast(train.box, train.job, was, to.key, to.sealingSecret)
   assert.ok(held !== undefined)
-  const next = to.up().roster().members.get(to.key)
+  const next = to
+    .up()
+    .roster()
+    .members.get(change.next ?? to.key)
   assert.ok(next !== undefined)
   const box = sealToNext(held, train.job, payloadHash(hop), next, random)
   return { ...train, hops: [...hops.slice(0, -1), hop], box }
@@ -200,6 +203,28 @@ describe('a malicious station', function () {
     watch.check()
   })
 
+  it('cannot make another take the train twice', async () => {
+    const one = await trainWorld({ dishonest: ['site-b'] })
+    const { federation, watch } = one
+    federation.node('site-e').kill()
+    watch.meddle = (from, to, message) => {
+      if (from.name !== 'site-b' || message.type !== 'train' || to.name !== 'site-c') return message
+      const third = federation.node('site-d')
+      const train = rewritten(from, to, message, { next: third.key, skipped: [{ position: 2, code: 'unreachable' }] })
+      void third.up().receive(from.key, encodeWire(train), 'direct')
+      return message
+    }
+    const job = await submit(federation, linearTrain(federation, { unreachable: 'skip', minimum: 3 }))
+    await federation.finish(job, 5_000_000)
+    await assertFit(federation, job, ['site-a', 'site-b', 'site-d'])
+    const taken = federation
+      .node('site-d')
+      .audit.filter(({ event }) => event.startsWith('train-'))
+      .map(({ event }) => event)
+    assert.deepEqual(taken.slice(0, 3), ['train-taken', 'train-handed-on', 'train-not-taken'])
+    watch.check()
+  })
+
   it('that sends its train two ways gets one end confirmed at most', async () => {
     const one = await trainWorld({ dishonest: ['site-c'] })
     const { federation, watch } = one
@@ -264,11 +289,24 @@ describe('a malicious last station', function () {
       if (body.arrival === null) return message
       const arrival = { ...body.arrival, commitment: 'ab'.repeat(32) }
       const other = signObject(HOP.kind, HOP.version, { ...body, arrival }, from.signer)
+      const honest = encodeWire(message)
+      federation.clock.setTimer(federation.clock.now() + 9, () => void to.up().receive(from.key, honest, 'direct'))
       return { ...message, hops: [...message.hops.slice(0, -1), other] }
     }
     const job = await submit(federation, linearTrain(federation))
     await federation.finish(job, 5_000_000)
+    await pass(federation, 5)
     await assertFit(federation, job, names)
+    const confirmed = watch.seen.flatMap(({ message }) =>
+      message.type === 'confirmation' ? [message.confirmation] : [],
+    )
+    const ends = new Map<Hex, Set<Hex>>()
+    for (const signed of confirmed) {
+      const { station, last } = openSigned(signed, CONFIRMATION).body
+      ends.set(station, new Set([...(ends.get(station) ?? []), last]))
+    }
+    assert.equal(ends.size, 4)
+    assert.ok([...ends.values()].every(({ size }) => size === 1))
     watch.check()
   })
 })

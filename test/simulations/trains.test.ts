@@ -316,6 +316,18 @@ describe('what a train gives away', function () {
     }
   })
 
+  it('is erased at a station as soon as the one after the next has it', async () => {
+    const { federation, names } = await trainWorld()
+    federation.node('site-e').kill()
+    const job = await submit(federation, describeTrain(federation))
+    await until(federation, 'site-d waits', () => audited(federation, 'site-d', 'train-handed-on') > 0)
+    await pass(federation, 30)
+    const holders = names.filter((name) => federation.node(name).disk.secrets.has(`train-${job}`))
+    assert.deepEqual(holders, ['site-c', 'site-d'])
+    const held = names.filter((name) => federation.node(name).disk.entries.has(`job/${job}/station/held`))
+    assert.deepEqual(held, ['site-c', 'site-d'])
+  })
+
   it('goes to recipients in good standing alone', async () => {
     const { federation, names } = await trainWorld()
     const second = new SimulatedNode('second', ['researcher'], federation, undefined)
