@@ -150,13 +150,19 @@ class Engine implements Peer {
 
   private async refuseAloud(id: JobId, signed: Signed, job: Job): Promise<Verdict> {
     if (this.isFull(job.researcher)) return later('too-many-jobs')
-    await this.addJob(id, signed, job, { signed, site: newSite(signed), member: undefined, request: undefined })
+    await this.addJob(id, signed, job, {
+      signed,
+      site: newSite(signed),
+      member: undefined,
+      request: undefined,
+      station: undefined,
+    })
     return accept
   }
 
   /** Everything about the job was said while this node was away; its result waits at the committee. */
   private async fetchResult(id: JobId, signed: Signed, job: Job): Promise<Verdict> {
-    const roles = { signed, site: undefined, member: undefined, request: newRequest(signed) }
+    const roles = { signed, site: undefined, member: undefined, station: undefined, request: newRequest(signed) }
     await this.addJob(id, signed, job, roles, true)
     return accept
   }

@@ -14,6 +14,8 @@ export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 export const MAX_JOB_BYTES = 64 * 1024
 /** Sites in one cohort: certificates name each of them. */
 export const MAX_COHORT = 2048
+/** Stations of one route: every hop carries all that went before it, and a chain of so many fits a small message. */
+export const MAX_STATIONS = 64
 /** Rows of the log a node asks for at once. */
 export const MAX_STATEMENTS_PER_REQUEST = 1000
 /** One statement: a certificate, a committee with its datasets, or an image's description and its reviews. */

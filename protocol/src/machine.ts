@@ -74,6 +74,8 @@ export interface Context {
   readonly ownConsents: (key: Hex) => readonly Signed[]
   /** true while another job's round under the same guard key is unresolved at this node */
   readonly busy: (key: Hex, job: Hex) => boolean
+  /** whether this site took a train of another job under the same guard key */
+  readonly travelled: (key: Hex, job: Hex) => boolean
   /** whether a committee serves a dataset: at once, or since it holds the handover from the one before */
   readonly mayServe: (committee: number, dataset: string) => boolean
   /** jobs this site approved in the last day, for the policy's rate */

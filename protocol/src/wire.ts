@@ -23,6 +23,7 @@ import {
   decisionSchema,
   standingProofSchema,
 } from './secagg/consensus-messages.js'
+import { trainMessages } from './trains/messages.js'
 
 /** Versions of this protocol that a node speaks; peers without one in common say so and part. */
 export const PROTOCOL_VERSIONS = [1] as const
@@ -203,6 +204,7 @@ export const wireSchema = z.discriminatedUnion('type', [
     /** if the guard ended the job: over which sites it would have been, and the earlier sets that spoke against it */
     refused: guardRefusalSchema.nullable(),
   }),
+  ...trainMessages,
 ])
 export type WireMessage = z.infer<typeof wireSchema>
 export type WireOf<T extends WireMessage['type']> = Extract<WireMessage, { type: T }>

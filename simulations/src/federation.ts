@@ -239,6 +239,7 @@ export class Federation {
       where: [],
       parameters,
       cohort: { sites: [], minimum: 5, approveWithinMs: 10_000 },
+      route: null,
       committee: committeeFor(roster, this.options.dataset)?.index ?? -1,
       maxColluding: 1,
       opening: 'committee',

@@ -1,6 +1,8 @@
 /** One job in plain words, as its operator reads it before a decision. Implements docs/spec/jobs.md, "What an operator sees". */
+
 import type { JobBrief, Person, SlotBrief } from '@flamesh/protocol/jobs/brief.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
+import { TRAIN_WARNING } from '@flamesh/protocol/trains/policy.js'
 import type { JobDocument, ShownJobDocument } from '../control/documents.js'
 import { printable } from './output.js'
 import { renderFields, renderTable, shortId, timeText } from './table.js'
@@ -151,7 +153,12 @@ function boundText({ lower, upper, length }: SlotBrief): string {
   return `${length === 1 ? '' : 'each '}${lower} to ${upper}`
 }
 
-function openingText({ opening, recipients }: JobBrief, { cohort }: Job): string {
+function openingText({ opening, recipients }: JobBrief, { cohort, route }: Job): string {
+  if (route !== null) {
+    const silent = route.unreachable === 'skip' ? 'left out' : 'waited for'
+    const words = `${route.stations.length} stations in a fixed order, one that cannot be reached is ${silent}; ${TRAIN_WARNING}`
+    return `Who sees what\n  - ${words}\n  - the recipients see the result: ${printable(recipients.map(titled).join(', '))}\n`
+  }
   const { committee, members, quorum, statesToSites } = opening
   const present = members.filter((one) => !one.absent)
   const absent = members.filter((one) => one.absent)

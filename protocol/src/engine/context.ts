@@ -9,7 +9,7 @@ import type { PeerOptions } from '../peer.js'
 import { consentsOf, type DeskState, historyOf, isForgotten, prekeysOf } from './desk.js'
 import { mayServe } from './handover.js'
 import type { Marks } from './marks.js'
-import { approvalsSince, isBusy, type JobRoles, ownConsents } from './roles.js'
+import { approvalsSince, hasTravelled, isBusy, type JobRoles, ownConsents } from './roles.js'
 
 const DAY_MS = 24 * 3_600_000
 
@@ -54,6 +54,7 @@ export function contextOf(node: Surroundings, secret: Context['secret']): Contex
     consents: (key) => consentsOf(desk, key),
     ownConsents: (key) => ownConsents(known, key),
     busy: (key, job) => isBusy(known, key, job, log.roster),
+    travelled: (key, job) => hasTravelled(known, key, job),
     mayServe: (committee, dataset) => mayServe(desk, log.roster, committee, dataset),
     get approvalsToday() {
       return approvalsSince(known, nowMs - DAY_MS)

@@ -9,11 +9,14 @@ import { isSealable } from '../crypto/sealing.js'
 import { openSigned, payloadHash, type Signed, type Signer, signObject } from '../encoding/signed.js'
 import { fewerContributors, historyName, mergeHistory, type SurvivorHistory, survivorsHash } from '../history.js'
 import type { Roster } from '../identity/roster.js'
+import type { JobId } from '../jobs/job.js'
 import { givesConsent } from '../jobs/messages.js'
 import { MAX_CLOCK_SKEW_MS } from '../limits.js'
 import { type Effect, type Table, withEntry } from '../machine.js'
 import { type MemberState, secretName } from '../secagg/member/state.js'
 import { PREKEY } from '../secagg/messages.js'
+import { trainSecretName } from '../trains/holding.js'
+import { needsSecret, type StationState } from '../trains/state.js'
 import type { SetProof } from '../wire.js'
 
 export interface KeptProof {
@@ -77,14 +80,16 @@ const MAX_PREKEYS_OF_ONE = 64
 export function secretsInUse(
   desk: DeskState,
   self: Hex,
-  jobs: Iterable<{ readonly member: MemberState | undefined }>,
+  jobs: ReadonlyMap<JobId, { readonly member: MemberState | undefined; readonly station: StationState | undefined }>,
 ): ReadonlySet<string> {
   const names = new Set<string>()
   for (const signed of desk.prekeys.values()) {
     const { body } = openSigned(signed, PREKEY)
     if (body.member === self) names.add(secretName(body.key))
   }
-  return new Set([...names, ...secretsOfAttempts(jobs)])
+  for (const [id, { station }] of jobs)
+    if (station !== undefined && needsSecret(station)) names.add(trainSecretName(id))
+  return new Set([...names, ...secretsOfAttempts(jobs.values())])
 }
 
 export function secretsOfAttempts(jobs: Iterable<{ readonly member: MemberState | undefined }>): ReadonlySet<string> {

@@ -100,8 +100,8 @@ export class Kernel {
     this.marks.remembered = this.desk.counter
     this.known = restoreRoles(await store.list(JOB_PREFIX))
     // A kill may have come between a write and the erasure it called for, or between a new key and its prekey.
-    const ofPrekeys = secretsInUse(this.desk, this.key, this.known.values())
-    await this.secrets.load(new Set([...ofPrekeys, ...stateKeysInUse(this.known)]))
+    const others = secretsInUse(this.desk, this.key, this.known)
+    await this.secrets.load(new Set([...others, ...stateKeysInUse(this.known)]))
     this.running = true
   }
 
@@ -261,6 +261,8 @@ export class Kernel {
   private settled(to: Hex, message: WireMessage, verdict: Verdict): void {
     if (verdict.verdict === 'reject')
       this.options.onAudit({ event: 'message-refused', fields: { to, type: message.type, code: verdict.code } })
+    if (message.type === 'train' || message.type === 'delivery')
+      this.soon(() => this.deliver(message.job, ['station'], { type: 'answered', to, kind: message.type, verdict }))
     if (message.type !== 'release' || verdict.verdict !== 'accept') return
     this.soon(() => this.deliver(message.job, ['member'], { type: 'delivered', to, kind: message.type }))
   }
@@ -300,7 +302,7 @@ export class Kernel {
       keepsProof: (entry) => this.keeps(entry),
       learned: async () => {
         for (const id of this.openJobs().keys())
-          await this.deliver(id, ['member'], { type: 'resume', restarted: false })
+          await this.deliver(id, ['member', 'station'], { type: 'resume', restarted: false })
         await this.hooks.retire()
       },
       discard: async (prekeys) => {

@@ -38,6 +38,9 @@ const MARKED: ReadonlySet<WireMessage['type']> = new Set([
   'submit',
   'withdrawal',
   'decision',
+  'train',
+  'travelling',
+  'confirmation',
 ])
 export const isMarked = (message: WireMessage): boolean => MARKED.has(message.type)
 

@@ -48,7 +48,7 @@ export async function onGreeting(
   if (!isNew && lost === undefined) return
   for (const [id, roles] of olderJobs(kernel))
     if (lost !== undefined || committeeOf(kernel, roles).includes(from))
-      await kernel.deliver(id, ['site', 'member'], { type: 'greeted' })
+      await kernel.deliver(id, ['site', 'member', 'station'], { type: 'greeted' })
 }
 
 /** Clocks differ: a job dated a little after this start may be known to others from before it. */

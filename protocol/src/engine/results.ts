@@ -11,12 +11,13 @@ export function resultOf(kernel: Kernel, id: JobId): JobResult | undefined {
   const { checkpoint } = kernel.log
   if (request?.release === undefined || checkpoint === undefined) return undefined
   const { body } = openSigned(request.job, JOB)
-  const { decisions, records, consents } = request.release
+  const { decisions, records, consents, train } = request.release
   const receipt = buildReceipt({
     job: request.job,
     decisions,
     consents,
     records,
+    train,
     roster: kernel.log.roster,
     leaves: kernel.log.leaves,
     checkpoint: checkpoint.bytes,

@@ -17,17 +17,21 @@ import type { Write } from '../ports.js'
 import { stateKeyName } from '../secagg/kept-state.js'
 import { type MemberEvent, stepMember } from '../secagg/member/machine.js'
 import { type MemberState, newMember } from '../secagg/member/state.js'
+import { type StationEvent, stepStation } from '../trains/machine.js'
+import { isOver, newStation, type StationState } from '../trains/state.js'
 import type { WireMessage } from '../wire.js'
 
-export type Role = 'request' | 'site' | 'member'
-export const ROLES: readonly Role[] = ['request', 'site', 'member']
-export type RoleEvent = SiteEvent | MemberEvent | RequestEvent
+export type Role = 'request' | 'site' | 'member' | 'station'
+export const ROLES: readonly Role[] = ['request', 'site', 'member', 'station']
+export type RoleEvent = SiteEvent | MemberEvent | RequestEvent | StationEvent
 
 export interface JobRoles {
   readonly signed: Signed
   readonly site: SiteState | undefined
   readonly member: MemberState | undefined
   readonly request: RequestState | undefined
+  /** of a job with a route, beside the site that decides */
+  readonly station: StationState | undefined
 }
 
 export const JOB_PREFIX = 'job/'
@@ -37,12 +41,13 @@ export const rolePrefix = (id: JobId, role: Role): string => `${JOB_PREFIX}${id}
 /** The machines this node has in a job. */
 export function newRoles(signed: Signed, job: Job, roster: Roster, self: Hex): JobRoles {
   const invited = job.cohort.sites.length === 0 || job.cohort.sites.includes(self)
-  const seated = roster.committees.get(job.committee)?.members.includes(self)
+  const seated = job.route === null && roster.committees.get(job.committee)?.members.includes(self)
   return {
     signed,
     site: roster.members.get(self)?.roles.includes('site') && invited ? newSite(signed) : undefined,
     member: seated ? newMember(signed) : undefined,
     request: job.researcher === self || job.recipients.includes(self) ? newRequest(signed) : undefined,
+    station: job.route?.stations.includes(self) ? newStation(signed) : undefined,
   }
 }
 
@@ -71,11 +76,13 @@ export function restoreRoles(entries: readonly (readonly [string, Uint8Array])[]
     const site = parts.get('site')
     const member = parts.get('member')
     const request = parts.get('request')
+    const station = parts.get('station')
     jobs.set(id, {
       signed,
       site: site && restore(newSite(signed), site),
       member: member && restore(newMember(signed), member),
       request: request && restore(newRequest(signed), request),
+      station: station && restore(newStation(signed), station),
     })
   }
   return jobs
@@ -115,6 +122,8 @@ function run(roles: JobRoles, role: Role, event: RoleEvent, context: Context) {
       return stepMember(roles.member as MemberState, event as MemberEvent, context)
     case 'request':
       return stepRequest(roles.request as RequestState, event as RequestEvent, context)
+    case 'station':
+      return stepStation(roles.station as StationState, event as StationEvent, context)
   }
 }
 
@@ -122,7 +131,15 @@ function run(roles: JobRoles, role: Role, event: RoleEvent, context: Context) {
 export function rolesFor(message: WireMessage): readonly Role[] {
   switch (message.type) {
     case 'decision':
-      return ['request', 'member']
+      return ['request', 'member', 'station']
+    case 'train':
+    case 'travelling':
+    case 'confirmation':
+      return ['station']
+    case 'delivery':
+      return ['request', 'station']
+    case 'behind':
+      return ['member', 'station']
     case 'progress':
     case 'retired':
     case 'release':
@@ -133,8 +150,9 @@ export function rolesFor(message: WireMessage): readonly Role[] {
     case 'ended':
       return ['site', 'member']
     case 'outcome':
-    case 'cancel':
       return ['request', 'site', 'member']
+    case 'cancel':
+      return ['request', 'site', 'member', 'station']
     default:
       return ['member']
   }
@@ -195,9 +213,25 @@ export function isBusy(jobs: ReadonlyMap<JobId, JobRoles>, key: Hex, job: JobId,
 
 const OVER: ReadonlySet<string> = new Set(['refused', 'released', 'suppressed', 'failed', 'expired', 'cancelled'])
 
+/** A site's status in a job; with a route, that of the train once it has come to this station. */
+export function siteStatus({ site, station }: JobRoles): SiteState['status'] | undefined {
+  return site?.status.status === 'refused' ? site.status : (station?.status ?? site?.status)
+}
+
+/** Whether this site took a train of another job to the same question. */
+export function hasTravelled(jobs: ReadonlyMap<JobId, JobRoles>, key: Hex, job: JobId): boolean {
+  return [...jobs].some(
+    ([id, { station, signed }]) =>
+      id !== job && station?.taken !== undefined && guardKey(openSigned(signed, JOB).body) === key,
+  )
+}
+
 /** Whether this node has nothing left to do in a job. */
-export function isFinished({ site, member, request }: JobRoles): boolean {
-  const own = [site?.status.status, request?.status.status].every((status) => status === undefined || OVER.has(status))
+export function isFinished(roles: JobRoles): boolean {
+  const { member, request } = roles
+  const own = [siteStatus(roles)?.status, request?.status.status].every(
+    (status) => status === undefined || OVER.has(status),
+  )
   return own && (member === undefined || member.progress.ended !== null)
 }
 
@@ -237,8 +271,12 @@ export function mayFetch(node: Fetcher, from: Hex, job: Job): boolean {
 }
 
 /** Machines of a job that is over here which have something to say to, or to ask of, whoever they meet. */
-export function rolesWaitingFor({ signed, site, member }: JobRoles, peer: Hex): readonly Role[] {
+export function rolesWaitingFor({ signed, site, member, station }: JobRoles, peer: Hex): readonly Role[] {
   const roles: Role[] = []
+  if (station !== undefined && isOver(station) && !station.delivered.get(peer)) {
+    const { researcher, recipients } = openSigned(signed, JOB).body
+    if (peer === researcher || recipients.includes(peer)) roles.push('station')
+  }
   if (member !== undefined && member.progress.ended !== null) {
     const { researcher, recipients } = openSigned(signed, JOB).body
     const wanted = peer === researcher || recipients.includes(peer)

@@ -12,14 +12,14 @@ import type { RequestState } from '../jobs/request.js'
 import type { JobView, SiteView } from '../peer.js'
 import type { MemberState } from '../secagg/member/state.js'
 import type { Kernel } from './kernel.js'
-import type { JobRoles } from './roles.js'
+import { type JobRoles, siteStatus } from './roles.js'
 
 export function viewOf(id: JobId, roles: JobRoles, roster: Roster, self: Hex): JobView {
   const { body } = openSigned(roles.signed, JOB)
   const researcher = roster.members.get(body.researcher)
   const mine = body.researcher === self
-  const status =
-    mine || roles.site === undefined ? (roles.request?.status ?? statusOfMember(roles.member)) : roles.site.status
+  const site = siteStatus(roles)
+  const status = mine || site === undefined ? (roles.request?.status ?? statusOfMember(roles.member)) : site
   return {
     job: id,
     name: body.name,
@@ -31,7 +31,7 @@ export function viewOf(id: JobId, roles: JobRoles, roster: Roster, self: Hex): J
     body,
     status: status.status,
     code: status.code === '' ? undefined : status.code,
-    message: messageOf(mine ? explanation(roles.request, roster) : roles.site?.status.message),
+    message: messageOf(mine ? explanation(roles.request, roster) : site?.message),
     round: roundOf(roles),
     mine,
     consent: roles.site?.decision !== undefined && givesConsent(roles.site.decision, guardKey(body)) !== undefined,

@@ -18,6 +18,7 @@ import { IMAGE_ANALYSIS } from '../images/analysis.js'
 import { descriptionHash } from '../images/description.js'
 import { DEFAULT_MIN_CELL, MAX_CLOCK_SKEW_MS, MAX_JOB_LIFETIME_MS } from '../limits.js'
 import { profileOf } from '../secagg/committee.js'
+import { routeProblem } from '../trains/route.js'
 import { analysisOf } from './analysis-of.js'
 import type { Condition, Job } from './job.js'
 import { conditionProblem, isDecimal } from './where.js'
@@ -206,6 +207,8 @@ function checkQuestion(job: Job, roster: Roster): JobCheck | undefined {
   if (!analysis.iterative && job.dropout !== 'drop')
     return problem('dropout', `${name} takes one round: it goes on without a missing site`)
   if (!analysis.iterative && job.maxRounds !== 1) return problem('rounds', `${name} takes one round`)
+  const wrongRoute = routeProblem(job, analysis.iterative)
+  if (wrongRoute !== undefined) return problem(wrongRoute.code, wrongRoute.message)
   if (job.opening !== 'committee')
     return problem('opening-not-offered', 'this version opens results by the committee only')
   return undefined

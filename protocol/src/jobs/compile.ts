@@ -18,6 +18,7 @@ import {
 import { imageAnalysis, imageParameters } from '../images/analysis.js'
 import { descriptionHash, digestOf, type ImageDescription } from '../images/description.js'
 import { MAX_JOB_BYTES } from '../limits.js'
+import type { Route } from '../trains/route.js'
 import { canonicalWhere, checkJob } from './check.js'
 import type { DatasetAnnouncement } from './dataset.js'
 import {
@@ -182,14 +183,14 @@ function question(
   }
 }
 
-/** Names of members with a role, resolved to sorted keys. */
-function keysOf(
+/** Names of members with a role, resolved to keys in the same order. */
+function keysInOrder(
   names: readonly string[],
   role: Member['roles'][number],
   path: string,
   { roster, nowMs }: CompileContext,
 ): Hex[] {
-  const keys = names.map((name, index) => {
+  return names.map((name, index) => {
     const member = memberByName(roster, name)
     if (member?.roles.includes(role) && activeMember(roster, member.key, nowMs) !== undefined) return member.key
     const others = [...roster.members.values()].filter((one) => one.revokedAt === undefined && one.roles.includes(role))
@@ -203,7 +204,17 @@ function keysOf(
       ),
     )
   })
-  return [...new Set(keys)].sort()
+}
+
+/** The same, each once and sorted. */
+const keysOf = (...given: Parameters<typeof keysInOrder>): Hex[] => [...new Set(keysInOrder(...given))].sort()
+
+function routeOf({ route }: JobDocument, context: CompileContext): Route | null {
+  if (route === undefined) return null
+  const twice = route.stations.findIndex((name, at) => route.stations.indexOf(name) < at)
+  if (twice >= 0) throw jobInvalid(`route.stations[${twice}]`, `${route.stations[twice]} is on the route already`)
+  const stations = keysInOrder(route.stations, 'site', 'route.stations', context)
+  return { stations, unreachable: route.unreachable, hopWithinMs: route.hopWithin }
 }
 
 function committeeIndex(dataset: string, { roster }: CompileContext): number {
@@ -223,6 +234,8 @@ function committeeIndex(dataset: string, { roster }: CompileContext): number {
 export function compileJob(document: unknown, context: CompileContext): Job {
   const read = readDocument(document)
   const { cohort } = read
+  const route = routeOf(read, context)
+  const named = cohort.sites === 'any' ? [] : keysOf(cohort.sites, 'site', 'cohort.sites', context)
   const job: Job = {
     name: read.name,
     purpose: read.purpose,
@@ -231,10 +244,11 @@ export function compileJob(document: unknown, context: CompileContext): Job {
     dataset: read.dataset,
     ...question(read, context),
     cohort: {
-      sites: cohort.sites === 'any' ? [] : keysOf(cohort.sites, 'site', 'cohort.sites', context),
+      sites: route === null ? named : [...route.stations].sort(),
       minimum: cohort.minimum ?? defaultMinimum(read.maxColluding),
       approveWithinMs: cohort.approveWithin,
     },
+    route,
     committee: committeeIndex(read.dataset, context),
     maxColluding: read.maxColluding,
     opening: read.opening,
@@ -265,6 +279,9 @@ const PATH_OF: Readonly<Record<string, string>> = {
   lifetime: 'expires',
   'minimum-cohort': 'cohort.minimum',
   cohort: 'cohort.sites',
+  route: 'route',
+  'image-on-route': 'route',
+  'iterative-on-route': 'route',
   'committee-absent': 'recipients',
   'committee-unknown': 'dataset',
   parameters: 'parameters',

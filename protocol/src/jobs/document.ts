@@ -109,6 +109,14 @@ const cohortSchema = z.strictObject({
   approveWithin: duration.default(10 * 60_000),
 })
 
+const routeSchema = z.strictObject({
+  stations: z.array(z.string(), { error: 'expected a list of site names' }).min(3, {
+    error: 'a route has at least 3 stations',
+  }),
+  unreachable: z.enum(['skip', 'wait'], { error: 'expected "skip" or "wait"' }),
+  hopWithin: duration.default(5 * 60_000),
+})
+
 const privacySchema = z.strictObject({ mechanism: z.literal('none') })
 
 const documentSchema = z.strictObject({
@@ -122,6 +130,7 @@ const documentSchema = z.strictObject({
   where: z.array(conditionSchema).default([]),
   parameters: z.unknown().default({}),
   cohort: cohortSchema.prefault({}),
+  route: routeSchema.optional(),
   opening: z.enum(['committee'], { error: 'expected "committee"' }).default('committee'),
   dropout: z.enum(['pause', 'drop'], { error: 'expected "pause" or "drop"' }).optional(),
   submitWithin: duration.default(2 * 60_000),
@@ -141,6 +150,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   '': Object.keys(documentSchema.shape),
   cohort: Object.keys(cohortSchema.shape),
   privacy: Object.keys(privacySchema.shape),
+  route: Object.keys(routeSchema.shape),
   where: Object.keys(conditionSchema.shape),
 }
 
@@ -205,6 +215,12 @@ function checkSubject({ analysis, image, columns, rounds }: z.infer<typeof docum
     throw jobInvalid(path, 'belongs to an image', `leave it out: ${analysis} knows its ${path} by itself`)
 }
 
+/** The stations of a route are its cohort. */
+function checkRoute({ route, cohort }: z.infer<typeof documentSchema>): void {
+  if (route !== undefined && cohort.sites !== 'any')
+    throw jobInvalid('cohort.sites', 'stands beside "route"', 'leave it out: the stations of the route take part')
+}
+
 function readConditions(entries: z.infer<typeof documentSchema>['where']): Condition[] {
   return entries.flatMap(({ column, ...operators }, index) => {
     const path = `where[${index}]`
@@ -242,6 +258,7 @@ export function readDocument(document: unknown): JobDocument {
     throw schemaProblem(parsed.error, document, '', FIELDS[String(issue.path[0] ?? '')] ?? [])
   }
   checkSubject(parsed.data)
+  checkRoute(parsed.data)
   return { ...parsed.data, where: readConditions(parsed.data.where) }
 }
 

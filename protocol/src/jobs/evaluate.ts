@@ -5,6 +5,7 @@
  */
 import { activeMember, attestationOf, type CommitteeRecord, imageAttestation, type Roster } from '../identity/roster.js'
 import type { ImageDescription } from '../images/description.js'
+import { trainRules } from '../trains/policy.js'
 import type { DatasetAnnouncement } from './dataset.js'
 import type { Job } from './job.js'
 import type { Policy } from './policy.js'
@@ -25,6 +26,8 @@ export interface PolicyContext {
    * changed. Where they cannot be counted, 1 stands for "some".
    */
   readonly changedRows?: number | undefined
+  /** whether the same question was answered at this site in the other way before: on a train, or in a masked sum */
+  readonly answeredOtherwise?: boolean
 }
 
 export interface RuleOutcome {
@@ -117,6 +120,7 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
       grants(policy, image),
     )
   }
+  outcomes.push(...trainRules(policy, job, context))
   const changed = context.changedRows ?? 0
   if (changed > 0) {
     const allowed = policy.recomputeChangedRows !== 'never' && changed >= policy.recomputeChangedRows

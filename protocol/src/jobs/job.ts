@@ -8,6 +8,7 @@ import type { Value } from '../encoding/canonical.js'
 import { hexSchema, type Kind } from '../encoding/signed.js'
 import { descriptionSchema } from '../images/description.js'
 import { MAX_ATTEMPTS, MAX_COHORT, MAX_ROUNDS } from '../limits.js'
+import { routeSchema } from '../trains/route.js'
 
 const nameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
 const columnSchema = z.string().min(1).max(128)
@@ -41,6 +42,8 @@ export const jobSchema = z.strictObject({
     minimum: z.int().min(3).max(MAX_COHORT),
     approveWithinMs: z.int().min(100),
   }),
+  /** the way of a state that travels from site to site; null: the sites' sum is opened by the committee */
+  route: routeSchema.nullable(),
   /** index in the log of the statement that names the dataset's committee */
   committee: z.int().min(0),
   /** how many sites may collude with each other besides the committee's t */

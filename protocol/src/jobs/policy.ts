@@ -102,6 +102,8 @@ export const policySchema = z.strictObject({
   approvals: approvalsSchema.default({ needed: 0, operators: [] }),
   /** what an image may be given beside the contract, by name: `gpu`, `memory-8g` */
   grants: z.array(z.string().min(1).max(40)).max(16).default([]),
+  /** whether this site's rows may go on a train: the next station sees what they add to */
+  trains: z.boolean().default(false),
   /** a job that stays open for longer waits for the operator */
   maxOpenHours: z.int().min(1).max(720).default(168),
   /** the machine approves so many jobs in 24 hours; more wait for the operator */

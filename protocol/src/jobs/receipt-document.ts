@@ -11,7 +11,8 @@ import { decodeBase64, encodeBase64 } from '../identity/base.js'
 import { openCheckpoint } from '../identity/checkpoint.js'
 import { inclusionProof } from '../identity/merkle.js'
 import { attestationOf, type Roster } from '../identity/roster.js'
-import { MAX_COHORT, MAX_RECORDS } from '../limits.js'
+import { MAX_COHORT, MAX_RECORDS, MAX_STATIONS } from '../limits.js'
+import type { TrainEnd } from '../trains/receiving.js'
 import type { AttemptRecord } from '../wire.js'
 import { analysisOf } from './analysis-of.js'
 import { JOB, type Job } from './job.js'
@@ -44,6 +45,14 @@ export const receiptSchema = z.strictObject({
       }),
     )
     .max(MAX_RECORDS),
+  /** of a job with a route, in the place of rounds: the signed hops in order, and the confirmations of the last one */
+  train: z
+    .strictObject({
+      hops: z.array(base64).max(MAX_STATIONS),
+      confirmations: z.array(base64).max(MAX_STATIONS),
+    })
+    .nullable()
+    .default(null),
   log: z.strictObject({
     /** the hub's signed checkpoint that every proof leads to */
     checkpoint: base64,
@@ -59,6 +68,8 @@ export interface ReceiptParts {
   /** approvals of earlier jobs that specifications name for their consents */
   readonly consents: readonly Signed[]
   readonly records: readonly AttemptRecord[]
+  /** of a job with a route */
+  readonly train?: TrainEnd | undefined
   /** of at least the checkpoint's size */
   readonly roster: Roster
   /** leaf hashes of the log (LogState.leaves) */
@@ -100,6 +111,11 @@ function involved(job: Job, decisions: readonly Signed[], roster: Roster): numbe
   ]
 }
 
+const encodedTrain = ({ hops, confirmations }: TrainEnd): NonNullable<ReceiptDocument['train']> => ({
+  hops: hops.map((signed) => encodeBase64(encodeSigned(signed))),
+  confirmations: confirmations.map((signed) => encodeBase64(encodeSigned(signed))),
+})
+
 /** The receipt's bytes: JSON, indented, ending in a newline. The parts are the node's own and were checked before. */
 export function buildReceipt(parts: ReceiptParts): Uint8Array {
   const { roster, leaves } = parts
@@ -121,6 +137,7 @@ export function buildReceipt(parts: ReceiptParts): Uint8Array {
       certificate: encodeBase64(encode(certificate)),
       opened: opened === null ? null : encodeBase64(encodeSigned(opened)),
     })),
+    train: parts.train === undefined ? null : encodedTrain(parts.train),
     log: {
       checkpoint: encodeBase64(parts.checkpoint),
       statements: indices.map((index) => ({

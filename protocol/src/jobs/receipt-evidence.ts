@@ -199,8 +199,8 @@ export interface Rounds {
   readonly ending: Ending
   /** sites in the sum that was opened last; none if the job ended without one */
   readonly survivors: readonly Hex[]
-  /** the opening that ended the job */
-  readonly opened: OpenedBody | undefined
+  /** what the result is committed to, and what the commitment is bound to: the round, or the job of a train */
+  readonly opened: Pick<OpenedBody, 'roundId' | 'commitment'> | undefined
   /** sites whose consents the rounds relied on */
   readonly consents: readonly Hex[]
 }

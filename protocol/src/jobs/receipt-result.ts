@@ -53,7 +53,7 @@ function checkNumbers(result: unknown, { job }: SignedJob, { ending, opened }: R
   const salt = hexToBytes(proof['salt'] as Hex)
   const released = bytesOf(proof['released'])
   if (commitResult(salt, released, opened.roundId) !== opened.commitment)
-    fail('the released numbers are not those that the committee signed')
+    fail('the released numbers are not those that were signed')
   const at = difference(asJson(presentResult(job, released, salt)), asJson(result))
   if (at !== undefined) fail(`the result differs from what was released, first at ${at.replace(/^\./, '')}`)
 }

@@ -7,6 +7,7 @@ import { attestationOf, type Member } from '../identity/roster.js'
 import { digestOf, repositoryOf } from '../images/description.js'
 import { profileOf } from '../secagg/committee.js'
 import type { Ending } from '../secagg/record.js'
+import { type StationFinding, TRAIN_CANNOT_SHOW, type Travelled } from '../trains/receipt.js'
 import { absentSeats } from './check.js'
 import { type ProvenLog, type Rounds, rosterAt, type SignedJob, type SiteDecision } from './receipt-evidence.js'
 
@@ -53,6 +54,8 @@ export interface ReceiptSummary {
     readonly quorum: number
   }
   readonly rounds: number
+  /** of a job with a route: its stations in order, and what became of each */
+  readonly stations: readonly StationFinding[]
   /** sites that let their own aggregate become derivable, and on whose consent a round relied */
   readonly consents: readonly string[]
   readonly outcome: Ending['status']
@@ -79,7 +82,7 @@ export function summarise(
   log: ProvenLog,
   { id, job }: SignedJob,
   decisions: ReadonlyMap<Hex, SiteDecision>,
-  rounds: Rounds,
+  rounds: Rounds | Travelled,
 ): ReceiptSummary {
   const roster = rosterAt(log, log.checkpoint.size)
   const committee = roster.committees.get(job.committee)
@@ -118,9 +121,10 @@ export function summarise(
       quorum: profileOf(members.length)?.quorum ?? 0,
     },
     rounds: rounds.rounds,
+    stations: 'stations' in rounds ? rounds.stations : [],
     consents: rounds.consents.map((key) => titled(roster.members.get(key)).name).sort(),
     outcome: rounds.ending.status,
     code: rounds.ending.code,
-    cannotShow: CANNOT_SHOW,
+    cannotShow: job.route === null ? CANNOT_SHOW : TRAIN_CANNOT_SHOW,
   }
 }

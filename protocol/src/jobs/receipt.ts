@@ -6,11 +6,13 @@
 import type { Hex } from '../crypto/hash.js'
 import { FlameshError } from '../errors.js'
 import { attestationOf } from '../identity/roster.js'
+import { describeTrain, readTrain } from '../trains/receipt.js'
 import { analysisOf } from './analysis-of.js'
 import { checkJob } from './check.js'
 import { MAX_RECEIPT_BYTES } from './receipt-document.js'
 import {
   type ProvenLog,
+  type Rounds,
   readDecisions,
   readJob,
   readLog,
@@ -116,7 +118,11 @@ export function verifyReceipt(
     ]
   })
   if (decisions === undefined) return report()
-  const rounds = attempt(findings, 'rounds', () => {
+  const rounds = attempt(findings, 'rounds', (): readonly [Rounds, string] => {
+    if (signed.job.route !== null) {
+      const travelled = readTrain(document, signed, log)
+      return [travelled, describeTrain(travelled)]
+    }
     const read = readRounds(document, signed, decisions, log)
     return [
       read,
@@ -125,13 +131,15 @@ export function verifyReceipt(
   })
   if (rounds === undefined) return report()
   const summary = summarise(log, signed, decisions, rounds)
+  const signers =
+    signed.job.route === null ? `signed by a quorum of ${summary.committee.name}` : 'confirmed by most stations'
   findings.push({
     check: 'outcome',
     ok: true,
     message:
       summary.outcome === 'released'
-        ? `released: the sum over ${count(rounds.survivors.length, 'site')}, signed by a quorum of ${summary.committee.name}`
-        : `nothing was released (${summary.code}), signed by a quorum of ${summary.committee.name}`,
+        ? `released: the sum over ${count(rounds.survivors.length, 'site')}, ${signers}`
+        : `nothing was released (${summary.code}), ${signers}`,
   })
   attempt(findings, 'result', () => [true, checkResult(result, signed, rounds, summary)])
   return report(summary)

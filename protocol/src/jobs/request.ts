@@ -5,21 +5,21 @@
 
 import type { Hex } from '../crypto/hash.js'
 import { type Box, openSealed } from '../crypto/sealing.js'
-import { decode } from '../encoding/canonical.js'
 import { openSigned, type Signed, signObject } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
 import { successionOf } from '../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../limits.js'
 import { type Context, type Effect, type Table, withEntry } from '../machine.js'
 import type { JobStatus } from '../peer.js'
-import { commitResult } from '../secagg/commitment.js'
 import { profileOf } from '../secagg/committee.js'
 import { releaseContext } from '../secagg/member/opening.js'
-import { checkRecord, endingOf, type RecordFacts, seatsOf } from '../secagg/record.js'
+import { checkRecord, type Ending, endingOf, isComplete, seatsOf } from '../secagg/record.js'
+import { isHopeless, receiveDelivery, type TrainEnd } from '../trains/receiving.js'
 import type { AttemptRecord, GuardRefusal, WireMessage, WireOf } from '../wire.js'
 import { checkRefusal } from './guard-refusal.js'
 import { JOB, type Job, type JobId } from './job.js'
 import { CANCEL, DECISION } from './messages.js'
+import { fittingResult, type OpenedResult } from './result.js'
 
 export interface RequestState {
   readonly job: Signed
@@ -43,10 +43,11 @@ export interface RequestState {
         readonly consents: readonly Signed[]
         /** what the guard held against the job, if that is what ended it */
         readonly refused: (GuardRefusal & { readonly groups: readonly (readonly Hex[])[] }) | null
+        /** in the place of records, if the job has a route */
+        readonly train?: TrainEnd
       }
     | undefined
-  /** the released numbers (canonical bytes) and the salt of their commitment */
-  readonly result: { readonly released: Uint8Array; readonly salt: Uint8Array } | undefined
+  readonly result: OpenedResult | undefined
 }
 
 export function newRequest(job: Signed): RequestState {
@@ -154,6 +155,8 @@ function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
       return onRetired(turn, from)
     case 'release':
       return onRelease(turn, message)
+    case 'delivery':
+      return onDelivery(turn, message)
     default:
       return ignore('not-for-researchers')
   }
@@ -170,6 +173,7 @@ function onDecision(turn: Turn, signed: Signed): Verdict {
     code: body.code,
   })
   if (turn.state.status.status === 'announced' && body.decision === 'approve') setStatus(turn, 'approved', '')
+  if (isOpen(turn) && isHopeless(turn.job, turn.state.decisions)) setStatus(turn, 'failed', 'cohort-below-minimum')
   return accept
 }
 
@@ -227,16 +231,26 @@ function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
       refused: message.refused && checkRefusal(message.refused, facts.specification, turn.context.roster),
     },
   }
-  setStatus(turn, ending.status, ending.code)
-  turn.effects.push({
-    type: 'audit',
-    event: 'result-received',
-    fields: { job: turn.jobId, status: ending.status, code: ending.code },
-  })
+  endWith(turn, ending)
   return accept
 }
 
+function endWith(turn: Turn, { status, code }: Ending): void {
+  setStatus(turn, status, code)
+  turn.effects.push({ type: 'audit', event: 'result-received', fields: { job: turn.jobId, status, code } })
+}
+
+function onDelivery(turn: Turn, message: WireOf<'delivery'>): Verdict {
+  const { verdict, change, ending } = receiveDelivery(turn.state, message, turn.jobId, turn.job, turn.context)
+  if (change === undefined || ending === undefined) return verdict
+  turn.state = { ...turn.state, ...change }
+  endWith(turn, ending)
+  return verdict
+}
+
+/** Whoever has a say in how the job ends, and can tell of it. */
 function seatsIn({ job, context: { roster } }: Turn): readonly (Hex | null)[] {
+  if (job.route !== null) return job.route.stations
   const committee = roster.committees.get(job.committee)
   return committee === undefined ? [] : seatsOf(job, committee, roster)
 }
@@ -252,7 +266,8 @@ function askForRelease(turn: Turn): void {
 /** Its committee is succeeded: what is certified may still be opened, but not for long. */
 function awaitRetired(turn: Turn): void {
   const { roster } = turn.context
-  const succession = isOpen(turn) ? successionOf(roster, turn.job.committee, turn.job.dataset) : undefined
+  const succession =
+    isOpen(turn) && turn.job.route === null ? successionOf(roster, turn.job.committee, turn.job.dataset) : undefined
   if (succession !== undefined)
     turn.effects.push({ type: 'timer', name: 'retired', atMs: succession.at + 2 * OPEN_MARGIN_MS })
 }
@@ -269,39 +284,8 @@ function onRetired(turn: Turn, from: Hex): Verdict {
   return accept
 }
 
-/** Every round's opening leads to the next, and every approval that a cohort or a consent names is there: enough for a receipt. */
-function isComplete(
-  checked: readonly { readonly record: AttemptRecord; readonly facts: RecordFacts }[],
-  decisions: readonly Signed[],
-  consents: readonly Signed[],
-): boolean {
-  const hashes = new Set([...decisions, ...consents].map((signed) => openSigned(signed, DECISION).hash))
-  let commitment: Hex | null = null
-  let round = 1
-  for (const { record, facts } of checked) {
-    if (record.round !== round || (facts.specification !== undefined && facts.specification.state !== commitment))
-      return false
-    const { cohort = [], consents: named = [] } = facts.specification ?? {}
-    if ([...cohort, ...named].some((one) => !hashes.has(one.decision))) return false
-    if (facts.opened === undefined) continue
-    commitment = facts.opened.commitment
-    round++
-  }
-  return true
-}
-
 const openBox = (turn: Turn, box: Box): Uint8Array | undefined =>
   openSealed(box, turn.context.self, turn.context.sealingSecret, releaseContext(turn.jobId))
-
-function fittingResult(plain: Uint8Array, roundId: Hex, commitment: Hex): RequestState['result'] {
-  try {
-    const { released, salt } = decode(plain) as { released?: unknown; salt?: unknown }
-    const isPair = released instanceof Uint8Array && salt instanceof Uint8Array
-    return isPair && commitResult(salt, released, roundId) === commitment ? { released, salt } : undefined
-  } catch {
-    return undefined
-  }
-}
 
 const nameOf = (turn: Turn, key: Hex): string => turn.context.roster.members.get(key)?.name ?? key.slice(0, 12)
 function setStatus(turn: Turn, status: JobStatus, code: string): void {

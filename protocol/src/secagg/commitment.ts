@@ -25,6 +25,11 @@ export function commitResult(salt: Uint8Array, released: Uint8Array, roundId: He
   return commit(salt, ['flamesh/result/1', roundId], released)
 }
 
+/** A station's commitment to the state that leaves it (docs/spec/trains.md); the salt travels sealed with the state. */
+export function commitTrain(salt: Uint8Array, state: Uint8Array, job: Hex, position: number): Hex {
+  return commit(salt, ['flamesh/train-state/1', job, position], state)
+}
+
 /** Hash of one slice of a site's masked update. */
 export function sliceHash(bytes: Uint8Array, roundId: Hex, site: Hex, slice: number): Hex {
   return sha256Hex(encode(['flamesh/slice/1', roundId, site, slice, bytes.length]), bytes)

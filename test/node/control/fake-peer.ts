@@ -16,6 +16,7 @@ export const jobBody: Job = {
   where: [],
   parameters: { columns: ['age'] },
   cohort: { sites: [], minimum: 5, approveWithinMs: 1000 },
+  route: null,
   committee: 9,
   maxColluding: 1,
   opening: 'committee',

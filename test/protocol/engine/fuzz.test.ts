@@ -7,7 +7,18 @@ import { STANDING } from '@flamesh/protocol/secagg/standing.js'
 import { decodeWire, encodeWire, type WireMessage } from '@flamesh/protocol/wire.js'
 import { seededRandom } from '@flamesh/simulations/kernel/random.js'
 import fc from 'fast-check'
-import { assertExact, describeJob, logisticJob, pass, submit, until, viewAt, world } from '../../simulations/world.js'
+import { describeTrain, trainWorld } from '../../simulations/trains.js'
+import {
+  assertExact,
+  audited,
+  describeJob,
+  logisticJob,
+  pass,
+  submit,
+  until,
+  viewAt,
+  world,
+} from '../../simulations/world.js'
 
 const random = seededRandom(1, 'fuzz')
 
@@ -46,7 +57,7 @@ async function samples(): Promise<readonly WireMessage[]> {
   for (const message of [...watch.seen.map((one) => one.message), ...more]) byType.set(message.type, message)
   const signed = federation.node('site-a').disk.entries.get(`job/${job}/signed`) as Uint8Array
   byType.set('job', decodeWire(encode({ type: 'job', job: decode(signed) })))
-  for (const message of await samplesOfHandover()) byType.set(message.type, message)
+  for (const message of [...(await samplesOfHandover()), ...(await samplesOfTrain())]) byType.set(message.type, message)
   return [...byType.values()]
 }
 
@@ -70,6 +81,14 @@ async function samplesOfHandover(): Promise<readonly WireMessage[]> {
   await federation.node('site-f').start()
   await pass(federation, 5)
   const wanted = ['history', 'history-offer', 'history-request', 'retirement', 'retired']
+  return watch.seen.map((one) => one.message).filter((message) => wanted.includes(message.type))
+}
+
+async function samplesOfTrain(): Promise<readonly WireMessage[]> {
+  const { federation, watch } = await trainWorld({ seed: 2 })
+  await federation.finish(await submit(federation, describeTrain(federation)))
+  await pass(federation, 2)
+  const wanted = ['train', 'travelling', 'confirmation', 'delivery']
   return watch.seen.map((one) => one.message).filter((message) => wanted.includes(message.type))
 }
 
@@ -116,9 +135,11 @@ describe('the engine and what peers send', () => {
       'behind',
       'cancel',
       'checkpoint',
+      'confirmation',
       'consensus',
       'datasets',
       'decision',
+      'delivery',
       'ended',
       'fetch',
       'have',
@@ -143,6 +164,8 @@ describe('the engine and what peers send', () => {
       'standing',
       'submit',
       'supply',
+      'train',
+      'travelling',
     ])
     for (const message of all) assert.deepEqual(decodeWire(encodeWire(message)), message)
   })
@@ -193,6 +216,27 @@ describe('the engine and what peers send', () => {
     )
     assert.ok((counts.get('reject') ?? 0) > 100)
     assert.ok(await federation.finish(job, 60_000))
+    await pass(federation, 2)
+    watch.check()
+    await assertExact(federation, job, names)
+  })
+
+  it('answers everything about a train while one is under way', async () => {
+    const { federation, watch, names } = await trainWorld()
+    federation.node('site-d').kill()
+    const job = await submit(federation, describeTrain(federation))
+    await until(federation, 'it waits', () => audited(federation, 'site-c', 'train-handed-on') > 0)
+    const about = ['train', 'travelling', 'confirmation', 'delivery']
+    const here = [...all.filter(({ type }) => about.includes(type)), ...watch.seen.map(({ message }) => message)]
+    const messages = here.filter(({ type }) => about.includes(type)).map((message) => ({ ...message, job }))
+    for (let i = 0; i < 300; i++) {
+      const bytes = encode(mutate(messages[i % messages.length]))
+      const from = federation.node(i % 2 === 0 ? 'site-b' : 'site-c').key
+      for (const to of ['site-a', 'site-b', 'site-c', 'site-e', 'researcher'])
+        assert.ok((await federation.node(to).up().receive(from, bytes, 'direct')).verdict)
+    }
+    await federation.node('site-d').start()
+    assert.ok(await federation.finish(job))
     await pass(federation, 2)
     watch.check()
     await assertExact(federation, job, names)

@@ -22,7 +22,7 @@ function memberWith(held: 'nothing' | 'a state' | 'the next state'): JobRoles['m
 }
 
 const keeps = (site: JobRoles['site'], member: JobRoles['member']): boolean =>
-  keepsStates({ signed, site, member, request: undefined })
+  keepsStates({ signed, site, member, station: undefined, request: undefined })
 
 describe('the key of a job’s states', () => {
   it('is kept while the site answers rounds or the member holds a state', () => {

@@ -21,6 +21,7 @@ describe('policy', () => {
       jobsPerDay: 200,
       maxCheckpointHours: 168,
       recomputeChangedRows: 'never',
+      trains: false,
     })
   })
 

@@ -25,6 +25,10 @@ export function decidePolicy(job: Job, jobId: JobId, context: Context): PolicyDe
     committee: context.roster.committees.get(job.committee),
     checkpointAgeMs: context.log.checkpointAgeMs,
     changedRows,
+    answeredOtherwise:
+      job.route === null
+        ? context.travelled(guardKey(job), jobId)
+        : context.history(guardKey(job)).some((one) => one.job !== jobId),
   })
 }
 
@@ -121,6 +125,7 @@ function decide(
 }
 
 export function sendDecision(turn: Turn, signed: Signed): void {
-  for (const key of new Set([...presentMembers(turn), turn.job.researcher]))
+  // of a job with a route to its stations, this one among them
+  for (const key of new Set([...(turn.job.route?.stations ?? presentMembers(turn)), turn.job.researcher]))
     send(turn, 'decision', key, { type: 'decision', decision: signed })
 }

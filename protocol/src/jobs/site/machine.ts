@@ -102,6 +102,8 @@ function isDue(turn: Turn): boolean {
 }
 
 function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
+  // the station beside it takes the train (trains/machine.ts): no committee may ask the same rows for a sum
+  if (turn.job.route !== null && message.type !== 'cancel') return ignore('not-for-trains')
   switch (message.type) {
     case 'round':
       return onRound(turn, from, message)

@@ -1,0 +1,78 @@
+/**
+ * The end of a train at whoever asked: the first one that most stations confirmed is taken, and another one never. Implements
+ * docs/spec/trains.md, "Recipients".
+ */
+import type { Hex } from '../crypto/hash.js'
+import { openSealed } from '../crypto/sealing.js'
+import { openSigned, type Signed } from '../encoding/signed.js'
+import { accept, ignore, reject, type Verdict } from '../encoding/verdict.js'
+import type { Job, JobId } from '../jobs/job.js'
+import { DECISION } from '../jobs/messages.js'
+import type { RequestState } from '../jobs/request.js'
+import { fittingResult } from '../jobs/result.js'
+import type { Context } from '../machine.js'
+import { releaseContext } from '../secagg/member/opening.js'
+import type { Ending } from '../secagg/record.js'
+import type { WireOf } from '../wire.js'
+import { statusOf } from './arriving.js'
+import { checkChain, isConfirmed, standing } from './chain.js'
+
+/** The hops and confirmations of a train that ended, as a receipt shows them. */
+export interface TrainEnd {
+  readonly hops: readonly Signed[]
+  readonly confirmations: readonly Signed[]
+}
+
+export interface Received {
+  readonly verdict: Verdict
+  readonly change?: Pick<RequestState, 'result' | 'release'>
+  readonly ending?: Ending
+}
+
+/** Throws FlameshError for a chain that breaks a rule. */
+export function receiveDelivery(
+  state: RequestState,
+  message: WireOf<'delivery'>,
+  jobId: JobId,
+  job: Job,
+  context: Context,
+): Received {
+  const chain = checkChain(message, jobId, job)
+  const { arrival } = chain.last.body
+  if (arrival === null || !isConfirmed(chain, message.confirmations, jobId, job))
+    return { verdict: reject('chain', 'an end that most stations did not confirm') }
+  if (state.release !== undefined) return { verdict: ignore('known') }
+  const against = standing(chain, context.roster, context.nowMs)
+  if (against !== undefined) return { verdict: against }
+  const wanted = arrival.outcome === 'result' && job.recipients.includes(context.self)
+  const plain =
+    message.box === null
+      ? undefined
+      : openSealed(message.box, context.self, context.sealingSecret, releaseContext(jobId))
+  if (wanted && plain === undefined) return { verdict: ignore('not-for-this-node') }
+  const result = wanted && plain !== undefined ? fittingResult(plain, jobId, arrival.commitment ?? '') : undefined
+  if (wanted && result === undefined)
+    return { verdict: reject('release', 'the numbers do not fit the commitment of the last hop') }
+  return {
+    verdict: accept,
+    ending: { status: statusOf(arrival), code: arrival.code },
+    change: {
+      result,
+      release: {
+        records: [],
+        decisions: message.decisions,
+        survivors: arrival.outcome === 'failed' ? [] : [...chain.contributors].sort(),
+        consents: [],
+        refused: null,
+        train: { hops: message.hops, confirmations: message.confirmations },
+      },
+    },
+  }
+}
+
+/** So many stations refused that there will be no train. */
+export function isHopeless({ route, cohort }: Job, decisions: ReadonlyMap<Hex, Signed>): boolean {
+  if (route === null) return false
+  const refusals = [...decisions.values()].filter((one) => openSigned(one, DECISION).body.decision === 'refuse')
+  return route.stations.length - refusals.length < cohort.minimum
+}
