@@ -1,10 +1,10 @@
 /** kill -9 at every write of every station of a train: it arrives, with the rows of each counted once, and nothing is said twice. */
 import assert from 'node:assert/strict'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import { openSigned } from '@flamesh/protocol/encoding/signed.js'
+import { openSigned, payloadHash, type Signed } from '@flamesh/protocol/encoding/signed.js'
 import { CONFIRMATION, HOP } from '@flamesh/protocol/trains/messages.js'
 import { assertFit, linearTrain, trainWorld } from './trains.js'
-import { audited, pass, submit, until, type World } from './world.js'
+import { audited, ending, pass, submit, until, type World } from './world.js'
 
 async function countWrites(name: string): Promise<number> {
   const { federation } = await trainWorld()
@@ -94,5 +94,37 @@ describe('a kill at every write of a station', function () {
       const writes = await countWrites(name)
       assert.ok(writes > 8)
       for (let at = 0; at < writes; at++) for (const after of [false, true]) await crash(name, at, after)
+    })
+})
+
+describe('a station that is killed for longer than it is waited for', function () {
+  this.timeout(180_000)
+  for (const name of ['site-a', 'site-c', 'site-e'])
+    it(`is left out or not, and the rows that arrive are those that the receipt names: ${name}`, async () => {
+      const writes = await countWrites(name)
+      let without = 0
+      for (let at = 0; at < writes; at++) {
+        const one = await trainWorld()
+        const { federation, watch } = one
+        const node = federation.node(name)
+        const drop = node.disk.onKill
+        node.disk.killAt = node.disk.writes + at
+        node.disk.killAfterWrite = at % 2 === 0
+        node.disk.onKill = () => {
+          drop()
+          federation.clock.setTimer(federation.clock.now() + 200_000, () => void node.start())
+        }
+        const job = await submit(federation, linearTrain(federation, { unreachable: 'skip', minimum: 3 }))
+        await federation.finish(job, 5_000_000)
+        await pass(federation, 400)
+        const { included } = await ending(federation, job)
+        await assertFit(federation, job, included)
+        if (!included.includes(name)) without++
+        assertOnce(one)
+        watch.check()
+        const ends = watch.seen.flatMap(({ message }) => (message.type === 'delivery' ? [message.hops.at(-1)] : []))
+        assert.equal(new Set(ends.map((hop) => payloadHash(hop as Signed))).size, 1)
+      }
+      assert.ok(without > 0)
     })
 })
