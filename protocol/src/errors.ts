@@ -31,3 +31,7 @@ export function assert(condition: unknown, message: string): asserts condition {
 export function errorCode(error: unknown): string {
   return error instanceof FlameshError ? error.code : 'internal'
 }
+
+/** For a log: with the stack, where there is one. */
+export const textOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -7,7 +7,7 @@ import type { Hex } from '../crypto/hash.js'
 import { decode } from '../encoding/canonical.js'
 import { openSigned } from '../encoding/signed.js'
 import { ignore, reject, type Verdict } from '../encoding/verdict.js'
-import { errorCode, FlameshError } from '../errors.js'
+import { errorCode, FlameshError, textOf } from '../errors.js'
 import { keepsProof, type SurvivorHistory } from '../history.js'
 import { emptyLog, type LogState } from '../identity/log.js'
 import { isSeated } from '../identity/roster.js'
@@ -53,8 +53,7 @@ export interface Hooks {
 }
 
 const DESK_PREFIX = 'desk/'
-
-const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
+const DID_NOT_RUN = { ok: false, code: 'analysis-failed', message: 'the analysis did not run' } as const
 
 export class Kernel {
   readonly key: Hex
@@ -217,13 +216,13 @@ export class Kernel {
       case 'contribute':
         ports.runner
           .contribute(effect.request)
-          .catch(() => ({ ok: false as const, code: 'analysis-failed', message: 'the analysis did not run' }))
+          .catch(() => DID_NOT_RUN)
           .then((outcome) => again({ type: 'contributed', tag: effect.tag, outcome }))
         return
       case 'reduce':
         ports.runner
           .reduce(effect.request)
-          .catch(() => ({ ok: false as const, code: 'analysis-failed', message: 'the image did not run' }))
+          .catch(() => DID_NOT_RUN)
           .then((outcome) => again({ type: 'reduced', tag: effect.tag, outcome }))
         return
       case 'compute':
