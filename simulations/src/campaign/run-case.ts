@@ -77,6 +77,8 @@ export async function runCase(one: Case, { altered, listener }: Variant = {}): P
     const untilMs = Math.max(startMs + latest, clock.now() + latest - lastJobMs) + OPEN_MARGIN_MS + LAST_MS
     await clock.run(untilMs, over)
     await clock.run(clock.now() + (one.seed % LONG_EVERY === 0 ? AFTERMATH_MS : SHORT_MS))
+    // one that had not heard of a job at all may have begun to catch up meanwhile
+    await clock.run(untilMs, over)
     for (const invariant of invariants) await invariant.ended?.()
     return outcomeOf(director)
   } finally {
