@@ -24,6 +24,8 @@ export interface ImageRunnerOptions {
   readonly rows: (request: ContributeRequest) => Promise<RowsOutcome>
   /** of every run, for the operator: what it printed and reported, and how it ended */
   readonly onRun: (run: ImageRun) => Promise<void>
+  /** for whoever wrote the image and holds the rows: every failure ends the run by its name */
+  readonly tellAll?: boolean
   /** what a run that ended well wrote is not what the image declared */
   readonly onUndeclared?: (what: { readonly job: string; readonly round: number; readonly code: string }) => void
 }
@@ -48,6 +50,13 @@ const OF_THE_SITE: ReadonlySet<string> = new Set([
   'limit-invalid',
   'runner-closed',
 ])
+
+const WRONG = {
+  'output-shape': { code: 'output-shape', message: 'the image wrote more or fewer values than it declares' },
+  'not-finite': { code: 'not-finite', message: 'a value is not a finite number' },
+  'not-whole': { code: 'not-whole', message: 'a count is not a whole number' },
+  clipped: { code: 'out-of-bound', message: 'a value is outside of what the image declares, and would be clipped' },
+} as const
 
 export interface ImageRun {
   readonly job: string
@@ -103,9 +112,13 @@ export class ImageRunner implements Runner {
           output: { dimension: dimensionOf(image), bound: BOUND },
         },
       )
-      if (!outcome.ok)
-        return OF_THE_SITE.has(outcome.code) ? outcome : { ok: true, values: zeroVector(layoutOf(image)) }
+      const { tellAll = false } = this.options
+      if (!outcome.ok) {
+        const told = tellAll || OF_THE_SITE.has(outcome.code)
+        return told ? outcome : { ok: true, values: zeroVector(layoutOf(image)) }
+      }
       const { values, code } = imageVector(image, outcome.values)
+      if (code !== undefined && tellAll) return { ok: false, ...WRONG[code] }
       if (code !== undefined) this.options.onUndeclared?.({ job: request.job, round: request.round, code })
       return { ok: true, values }
     })

@@ -57,15 +57,11 @@ describe('canonical encoding', () => {
       outcome(() => decode(libraryEncode(nested(48)))),
       'accepted',
     )
-    for (const depth of [49, 1000, 6000])
+    for (const depth of [49, 1000, 6000, 200_000])
       assert.equal(
-        outcome(() => decode(libraryEncode(nested(depth)))),
+        outcome(() => decode(hexToBytes(`${'81'.repeat(depth)}00`))),
         'encoding',
       )
-    assert.equal(
-      outcome(() => decode(hexToBytes('81'.repeat(200_000)))),
-      'encoding',
-    )
   })
 
   for (const one of vectors.canonical) {

@@ -24,6 +24,7 @@ const contextOf = (policy: Policy, of = roster): Context =>
     policyHash: policyHash(policy),
     datasets: [{ ...LUNG, version: VERSION }],
     history: () => [],
+    travelled: () => false,
     approvalsToday: 0,
   }) as unknown as Context
 

@@ -33,6 +33,7 @@ function decisionOf(at: number, decision: 'approve' | 'refuse' = 'approve'): Sig
     datasetVersion: decision === 'approve' ? keyOf('rows') : null,
     checkpoint: { size: 1, root: keyOf('root') },
     consents: [],
+    operators: [],
     decidedAt: 1,
     by: 'policy' as const,
   }

@@ -54,6 +54,7 @@ export async function imageTest(context: CommandContext, file: string, options: 
   const runner = new ImageRunner({
     engine,
     limits: {},
+    tellAll: true,
     rows: (request) => worker.rowsForImage(request),
     onRun: async (run) => {
       runs.push(run)
