@@ -10,7 +10,8 @@ import { ContainerEngine } from '@flamesh/node/containers/engine.js'
 import { ImageRunner } from '@flamesh/node/runner/image-runner.js'
 import { readDescription } from '@flamesh/protocol/images/document.js'
 import type { ContributeRequest } from '@flamesh/protocol/ports.js'
-import { LocalEngine, whyNoEngine } from '../../docs/examples/images/local-engine.js'
+import { parse } from 'yaml'
+import { LocalEngine, logisticDescription, whyNoEngine } from '../../docs/examples/images/local-engine.js'
 import { spread } from './statistics.js'
 
 const EXAMPLE = fileURLToPath(new URL('../../docs/examples/images/python-logistic', import.meta.url))
@@ -19,20 +20,6 @@ const RUNS = Number(process.argv[process.argv.indexOf('--runs') + 1] ?? 10) || 1
 const PARAMETERS = { outcome: 'status', is: '2', covariates: ['age', 'sex', 'ph.ecog'] }
 const MEBIBYTE = 1 << 20
 const LIMITS = { memoryBytes: 512 * MEBIBYTE, cpus: 1, pids: 64, diskBytes: 64 * MEBIBYTE }
-
-const describing = (image: string) =>
-  readDescription({
-    contract: 1,
-    image,
-    source: { location: 'docs/examples/images/python-logistic', commit: '00'.repeat(20) },
-    sbom: '00'.repeat(32),
-    output: [
-      { name: 'rows', kind: 'count', lower: 0, upper: 1e6 },
-      { name: 'gradient', kind: 'sum', length: 4, lower: -1e9, upper: 1e9 },
-      { name: 'hessian', kind: 'sum', length: 10, lower: -1e12, upper: 1e12 },
-    ],
-    combine: 'reduce',
-  })
 
 /** The same files as a site's, in a folder that a plain container may write to. */
 async function plainFiles(folder: string, csv: string): Promise<string> {
@@ -51,7 +38,7 @@ async function main(): Promise<void> {
   if (missing !== undefined) throw new Error(`no container engine can be started here: ${missing}`)
   const local = await LocalEngine.start()
   try {
-    const image = describing(await local.push('logistic', EXAMPLE))
+    const image = readDescription(parse(logisticDescription(await local.push('logistic', EXAMPLE))))
     const csv = (await readFile(LUNG, 'utf8')).replaceAll('"', '').replaceAll('NA', '')
     const engine = new ContainerEngine({
       node: 'bench',

@@ -8,8 +8,11 @@ import { run } from './processes.js'
 const FLAMESH_HUB = fileURLToPath(new URL('../../hub-registry/bin/flamesh-hub.js', import.meta.url))
 
 /** As two reviewers and the operator of the hub do it: keys, reviews made offline, a floor, an attestation. */
-export async function attest(federation: Federation, described: object): Promise<void> {
-  const description = await federation.file('image.yaml', JSON.stringify(described))
+export async function attest(federation: Federation, described: object | string): Promise<void> {
+  const description = await federation.file(
+    'image.yaml',
+    typeof described === 'string' ? described : JSON.stringify(described),
+  )
   const offline = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
     const { exit, stdout, stderr } = await run([FLAMESH_HUB, ...args, '--json'])
     assert.equal(exit, 0, stderr)

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { logisticDescription } from '../../docs/examples/images/local-engine.js'
 import { type TestEngine, testEngine, withEngine } from '../node/containers/fixture.js'
 import { attest } from './attesting.js'
 import { Federation } from './federation.js'
@@ -31,20 +32,6 @@ function csvOf(site: string): string {
   return `${[head, ...mine].join('\n')}\n`
 }
 
-const describing = (image: string) => ({
-  contract: 1,
-  image,
-  source: { location: 'docs/examples/images/python-logistic', commit: 'c0'.repeat(20) },
-  sbom: '5b'.repeat(32),
-  output: [
-    { name: 'rows', kind: 'count', lower: 0, upper: 100000 },
-    { name: 'gradient', kind: 'sum', length: 4, lower: -1e9, upper: 1e9 },
-    { name: 'hessian', kind: 'sum', length: 10, lower: -1e12, upper: 1e12 },
-  ],
-  maxRounds: 8,
-  combine: 'reduce',
-})
-
 describe('a job of an image, end to end', function () {
   this.timeout(240_000)
   let federation: Federation
@@ -64,7 +51,7 @@ describe('a job of an image, end to end', function () {
       settings: { containerSocket: engine.socketPath },
     })
     const image = engine.images.python
-    await attest(federation, describing(image))
+    await attest(federation, logisticDescription(image))
     const document = {
       name: 'death by age, sex and performance status',
       purpose: 'research',

@@ -112,6 +112,12 @@ async function finished(docker, stream) {
   return events
 }
 
+/** The description of python-logistic, as YAML, for where it was pushed to. */
+export function logisticDescription(reference) {
+  const text = readFileSync(new URL('python-logistic/description.yaml', import.meta.url), 'utf8')
+  return text.replace(/^image: .*$/m, `image: ${reference}`)
+}
+
 export class LocalEngine {
   /** a short path: a socket's has room for some 100 characters */
   folder

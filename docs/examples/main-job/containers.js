@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LocalEngine, whyNoEngine } from '../images/local-engine.js'
+import { LocalEngine, logisticDescription, whyNoEngine } from '../images/local-engine.js'
 import { SITES } from './data.js'
 import { ASKS_OPERATOR } from './federation.js'
 
@@ -32,24 +32,10 @@ export async function startEngine(say) {
   return engine
 }
 
-const describing = (image) => ({
-  contract: 1,
-  image,
-  source: { location: 'docs/examples/images/python-logistic', commit: '00'.repeat(20) },
-  sbom: '00'.repeat(32),
-  output: [
-    { name: 'rows', kind: 'count', lower: 0, upper: 100000 },
-    { name: 'gradient', kind: 'sum', length: 4, lower: -1e9, upper: 1e9 },
-    { name: 'hessian', kind: 'sum', length: 10, lower: -1e12, upper: 1e12 },
-  ],
-  maxRounds: 8,
-  combine: 'reduce',
-})
-
 /** Two people sign what they read, offline; the hub attests it under its rule that two have to. */
 async function attest(federation, folder, image, say) {
   const description = join(folder, 'image.yaml')
-  await writeFile(description, JSON.stringify(describing(image)))
+  await writeFile(description, logisticDescription(image))
   const floor = []
   const reviews = []
   for (const name of ['ana', 'bo']) {

@@ -5,6 +5,9 @@ declare module '*/images/local-engine.js' {
   /** why no engine can be started here; undefined if one can */
   export function whyNoEngine(): string | undefined
 
+  /** the description of the example python-logistic, as YAML */
+  export function logisticDescription(reference: string): string
+
   export class LocalEngine {
     static start(): Promise<LocalEngine>
     readonly folder: string
