@@ -1,10 +1,8 @@
 /** kill -9 at every write of every station of a train: it arrives, with the rows of each counted once, and nothing is said twice. */
 import assert from 'node:assert/strict'
-import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import { openSigned, payloadHash, type Signed } from '@flamesh/protocol/encoding/signed.js'
-import { CONFIRMATION, HOP } from '@flamesh/protocol/trains/messages.js'
-import { assertFit, linearTrain, trainWorld } from './trains.js'
-import { audited, ending, pass, submit, until, type World } from './world.js'
+import { payloadHash, type Signed } from '@flamesh/protocol/encoding/signed.js'
+import { assertFit, assertOnce, linearTrain, trainWorld } from './trains.js'
+import { audited, ending, pass, submit, until } from './world.js'
 
 async function countWrites(name: string): Promise<number> {
   const { federation } = await trainWorld()
@@ -14,27 +12,6 @@ async function countWrites(name: string): Promise<number> {
   await federation.finish(job)
   await pass(federation, 5)
   return disk.writes - before
-}
-
-/** Every hop and every confirmation of a station agrees with what it signed first. */
-function assertOnce({ watch }: World): void {
-  const said = new Map<string, string>()
-  for (const { message } of watch.seen) {
-    const claims: [string, Hex][] = []
-    if (message.type === 'train' || message.type === 'travelling' || message.type === 'delivery')
-      for (const signed of message.hops) {
-        const { body } = openSigned(signed, HOP)
-        claims.push([`${body.station} adds`, `${body.previous} ${body.state} ${body.failed}`])
-      }
-    if (message.type === 'confirmation') {
-      const { body } = openSigned(message.confirmation, CONFIRMATION)
-      claims.push([`${body.station} confirms`, body.last])
-    }
-    for (const [question, answer] of claims) {
-      assert.equal(said.get(question) ?? answer, answer, question)
-      said.set(question, answer)
-    }
-  }
 }
 
 async function crash(name: string, at: number, afterWrite: boolean): Promise<void> {

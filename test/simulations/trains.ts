@@ -1,9 +1,11 @@
 /** Federations whose sites let their rows travel, and jobs with a route through the first of them. */
 import assert from 'node:assert/strict'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
+import { openSigned } from '@flamesh/protocol/encoding/signed.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
+import { CONFIRMATION, HOP } from '@flamesh/protocol/trains/messages.js'
 import type { Route } from '@flamesh/protocol/trains/route.js'
 import type { Federation } from '@flamesh/simulations/federation.js'
 import { completed, ending, type World, type WorldOptions, world } from './world.js'
@@ -82,4 +84,25 @@ export async function assertFit(federation: Federation, job: Hex, sites: readonl
     result: JSON.parse(JSON.stringify(result.result)),
   })
   assert.ok(report.ok, JSON.stringify(report.findings.filter((one) => !one.ok)))
+}
+
+/** Every hop and every confirmation of a station agrees with what it signed first. */
+export function assertOnce({ watch }: World): void {
+  const said = new Map<string, string>()
+  for (const { message } of watch.seen) {
+    const claims: [string, Hex][] = []
+    if (message.type === 'train' || message.type === 'travelling' || message.type === 'delivery')
+      for (const signed of message.hops) {
+        const { body } = openSigned(signed, HOP)
+        claims.push([`${body.station} adds`, `${body.previous} ${body.state} ${body.failed}`])
+      }
+    if (message.type === 'confirmation') {
+      const { body } = openSigned(message.confirmation, CONFIRMATION)
+      claims.push([`${body.station} confirms`, body.last])
+    }
+    for (const [question, answer] of claims) {
+      assert.equal(said.get(question) ?? answer, answer, question)
+      said.set(question, answer)
+    }
+  }
 }

@@ -31,9 +31,8 @@ export function onTravelling(turn: Turn, from: Hex, message: WireOf<'travelling'
   const { context, jobId, job, route } = turn
   if (!route.stations.includes(from)) return reject('not-the-station', 'no station of this route')
   const chain = checkChain(message, jobId, job)
-  if (!noteHops(turn, chain)) return ignore('two-hops')
+  if (!noteHops(turn, chain, from)) return ignore('two-hops')
   const { last } = chain
-  update(turn, { heard: true })
   const passed = chain.links.slice(0, -1).some(({ body }) => body.station === context.self)
   if (passed && turn.state.held !== undefined && from === last.body.next) letGo(turn)
   if (last.body.arrival === null) return accept

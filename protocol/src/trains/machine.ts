@@ -9,7 +9,7 @@ import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict
 import { CANCEL, DECISION } from '../jobs/messages.js'
 import type { Context, Effect } from '../machine.js'
 import type { ContributeOutcome } from '../ports.js'
-import type { WireMessage } from '../wire.js'
+import type { WireMessage, WireOf } from '../wire.js'
 import { deliver, onConfirmation, onDelivered, onDelivery, onTravelling, tellConfirmed } from './arriving.js'
 import { advance, onAnswered, onNextTimer } from './passing.js'
 import {
@@ -110,7 +110,7 @@ function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
     case 'train':
       return onTrain(turn, from, message)
     case 'travelling':
-      return onTravelling(turn, from, message)
+      return onTold(turn, from, message)
     case 'confirmation':
       return onConfirmation(turn, message)
     case 'delivery':
@@ -124,6 +124,13 @@ function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
     default:
       return ignore('not-for-stations')
   }
+}
+
+/** Whoever hears of a train sees to it that there is another one, should this one be lost. */
+function onTold(turn: Turn, from: Hex, message: WireOf<'travelling'>): Verdict {
+  const verdict = onTravelling(turn, from, message)
+  startIfFirst(turn)
+  return verdict
 }
 
 /** A station's, its own among them: who refuses is not waited for. */

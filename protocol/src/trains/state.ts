@@ -42,8 +42,8 @@ export interface StationState {
   readonly confirmations: Table<Signed>
   /** of the last station: who has taken the end of the train */
   readonly delivered: Table<boolean>
-  /** a train of this job is under way somewhere */
-  readonly heard: boolean
+  /** stations that told of a train which they started, took or ended, and when each first did (milliseconds) */
+  readonly heard: Table<number>
   /** since when the next station is waited for, and whether it has taken the train (milliseconds) */
   readonly _waiting: { readonly sinceMs: number; readonly taken: boolean } | undefined
 }
@@ -63,7 +63,7 @@ export function newStation(job: Signed): StationState {
     confirmed: undefined,
     confirmations: new Map(),
     delivered: new Map(),
-    heard: false,
+    heard: new Map(),
     _waiting: undefined,
   }
 }
@@ -187,8 +187,8 @@ export function progress(turn: Turn, status: 'submitted' | 'failed'): void {
   send(turn, 'progress', turn.job.researcher, message)
 }
 
-/** Whether a station of this chain has signed otherwise before; what it signed first is kept, and so is the proof. */
-export function noteHops(turn: Turn, chain: Chain): boolean {
+/** Whether no station of this chain has signed otherwise before; what it signed first is kept, and so is the proof. */
+export function noteHops(turn: Turn, chain: Chain, from: Hex): boolean {
   let honest = true
   for (const { body, hash, signed } of chain.links) {
     const before = turn.state.seen.get(body.station)
@@ -199,5 +199,8 @@ export function noteHops(turn: Turn, chain: Chain): boolean {
       audit(turn, 'evidence', { kind: 'two-hops', against, first: payloadHash(before), second: hash })
     }
   }
+  // said again it is no news: nobody keeps the others waiting for ever
+  if (honest && !turn.state.heard.has(from))
+    update(turn, { heard: withEntry(turn.state.heard, from, turn.context.nowMs) })
   return honest
 }

@@ -42,34 +42,46 @@ const BUSY_MS = 2_000
 /** Of the one round; undefined if this node has no such analysis. */
 export const planOf = ({ job }: Turn): RoundPlan | undefined => analysisOf(job)?.plan(job.parameters, undefined)
 
-/** Every station has decided, or the time for that is over. */
-function startsAt({ state, route, job, context }: Turn): number {
-  const decided = route.stations.every((key) => state.decisions.has(key))
-  return decided ? context.nowMs : job.notBefore + job.cohort.approveWithinMs
+/** When a train starts here unless it is told before that there is one; `silent`: a station before it could start one. */
+function startsAt({ state, route, position, job, context }: Turn, silent: boolean): number {
+  const { stations, hopWithinMs } = route
+  const { startedAtMs } = context
+  const closesMs = job.notBefore + job.cohort.approveWithinMs
+  const decidedMs = stations.every((key) => state.decisions.has(key)) ? 0 : closesMs
+  // what was said while this node was down reaches it now: it waits as if it had just begun to listen
+  if (state.heard.size > 0)
+    return Math.max(decidedMs, startedAtMs, ...state.heard.values()) + (stations.length + position) * hopWithinMs
+  return silent ? Math.max(closesMs, startedAtMs) + position * hopWithinMs : decidedMs
 }
 
-/** The first station that can starts the train; one further on does if those before it said nothing for long enough. */
+/** The first station that can starts the train; one further on does if there is none for long enough, or no more. */
 export function startIfFirst(turn: Turn): void {
   const { state, route, position, context, voice, job } = turn
-  if (state.taken !== undefined || state.heard || isClosed(turn) || voice !== 'free') return
+  if (state.taken !== undefined || isClosed(turn) || voice !== 'free') return
   if (approvalOf(turn, context.self) === undefined || context.log.checkpointAgeMs > MAX_CHECKPOINT_AGE_MS) return
   if (context.busy(guardKey(job), turn.jobId)) {
     turn.effects.push({ type: 'timer', name: 'start', atMs: context.nowMs + BUSY_MS })
     return
   }
-  const silent = route.stations.slice(0, position).filter((key) => !hasRefused(turn, key) && isActive(turn, key))
+  const able = route.stations.filter((key) => !hasRefused(turn, key) && isActive(turn, key))
+  const silent = able.filter((key) => route.stations.indexOf(key) < position)
   if (silent.length > 0 && route.unreachable === 'wait') return
-  const patienceMs = silent.length === 0 ? 0 : position * route.hopWithinMs
-  const from = silent.length === 0 ? startsAt(turn) : job.notBefore + job.cohort.approveWithinMs
+  // their rows are on a train that may be lost: they take no other one, and only they can go on with it
+  const passed = route.stations.filter((key) => state.seen.has(key) || state.heard.has(key))
+  const left = able.filter((key) => !silent.includes(key) && !passed.includes(key))
+  if (passed.length > 0 && left.length < job.cohort.minimum) return
   const plan = planOf(turn)
   if (plan === undefined) return
   const secret = prepareSecret(turn)
-  if (context.nowMs < from + patienceMs || secret === undefined) {
+  const atMs = startsAt(turn, silent.length > 0)
+  if (context.nowMs < atMs || secret === undefined) {
     // the key that was just asked for is there a moment later
-    turn.effects.push({ type: 'timer', name: 'start', atMs: from + patienceMs })
+    turn.effects.push({ type: 'timer', name: 'start', atMs })
     return
   }
-  for (const key of silent) update(turn, { unreachable: withEntry(turn.state.unreachable, key, true) })
+  if (route.unreachable === 'skip')
+    for (const key of [...silent, ...passed])
+      update(turn, { unreachable: withEntry(turn.state.unreachable, key, true) })
   take(turn, { hops: [], decisions: [] }, { state: emptyState(plan), salt: freshSalt(context.random) }, secret)
 }
 
@@ -92,7 +104,7 @@ export function onTrain(turn: Turn, from: Hex, message: WireOf<'train'>): Verdic
   const { last } = chain
   if (last.body.station !== from || last.body.next !== context.self)
     return reject('not-the-station', 'a train that is handed to another station, or by another')
-  if (!noteHops(turn, chain)) return ignore('two-hops')
+  if (!noteHops(turn, chain, from)) return ignore('two-hops')
   const before = turn.state.taken?.hops.at(-1)
   if (turn.state.taken !== undefined) {
     if (before !== undefined && payloadHash(before) === last.hash) return accept
@@ -122,7 +134,7 @@ export function learnDecision(turn: Turn, signed: Signed): void {
 }
 
 function take(turn: Turn, taken: ChainParts, given: Held, secret: Uint8Array): void {
-  update(turn, { taken, heard: true })
+  update(turn, { taken })
   hold(turn, given, secret)
   setStatus(turn, 'preparing', '', 'the train is here')
   audit(turn, 'train-taken', { position: turn.position, hops: taken.hops.length })
