@@ -33,7 +33,11 @@ export function routeProblem(job: Job, iterative: boolean): RouteProblem | undef
   const sorted: readonly Hex[] = [...route.stations].sort()
   if (sorted.length !== cohort.sites.length || !sorted.every((key, at) => key === cohort.sites[at]))
     return { code: 'route', message: 'the stations of the route are not the sites of the cohort, each once' }
-  if (image !== null) return { code: 'image-on-route', message: 'this version sends no image on a route' }
+  if (image !== null)
+    return {
+      code: 'image-on-route',
+      message: 'no image travels: each station would read the vector of one site as it is',
+    }
   if (iterative)
     return { code: 'iterative-on-route', message: `${job.analysis.name} takes several rounds: a route has one` }
   if (cohort.minimum < majorityOf(route))

@@ -3,7 +3,19 @@ import { checkJob } from '@flamesh/protocol/jobs/check.js'
 import { evaluatePolicy } from '@flamesh/protocol/jobs/evaluate.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { policySchema } from '@flamesh/protocol/jobs/policy.js'
-import { COMMITTEE, compile, keyOf, LUNG, NOW, roster, SITES, thrown } from '../jobs/support.js'
+import { description } from '../images/fixtures.js'
+import {
+  attesting,
+  COMMITTEE,
+  compile,
+  compileImage,
+  keyOf,
+  LUNG,
+  NOW,
+  roster,
+  SITES,
+  thrown,
+} from '../jobs/support.js'
 
 const STATIONS = ['site-c', 'site-a', 'site-b', 'site-d', 'site-e']
 const route = (change = {}) => ({ route: { stations: STATIONS, unreachable: 'skip', ...change } })
@@ -64,6 +76,14 @@ describe('a route', () => {
   it('takes no analysis of several rounds', () => {
     const parameters = { outcome: { column: 'status', is: 2 }, covariates: ['age'] }
     assert.equal(mistake({ ...route(), analysis: 'logistic', parameters }), 'iterative-on-route')
+  })
+
+  it('takes no image, whoever signs the job', () => {
+    const image = description()
+    assert.equal(thrown(() => compileImage(image, route())).meta['rule'], 'image-on-route')
+    const { route: way, cohort } = travels()
+    const check = checkJob({ ...compileImage(image), route: way, cohort }, attesting(image), NOW)
+    assert.equal(check.ok ? 'ok' : check.code, 'image-on-route')
   })
 })
 
