@@ -12,7 +12,7 @@ import type { DatasetAnnouncement, DatasetDescription } from './jobs/dataset.js'
 import type { PolicyDecision } from './jobs/evaluate.js'
 import type { Job, JobId } from './jobs/job.js'
 import type { Policy } from './jobs/policy.js'
-import type { Clock, Random, Runner, Store, Transport, Vault } from './ports.js'
+import type { Clock, Computer, Random, Runner, Store, Transport, Vault } from './ports.js'
 
 export interface Ports {
   readonly store: Store
@@ -21,6 +21,8 @@ export interface Ports {
   readonly clock: Clock
   readonly random: Random
   readonly runner: Runner
+  /** absent: the engine does its own arithmetic */
+  readonly computer?: Computer
 }
 
 /** One line of the node's own record: what was asked, decided, sent or opened. Never a value from the data. */

@@ -2,6 +2,7 @@
 import type { Hex } from './crypto/hash.js'
 import type { Verdict } from './encoding/verdict.js'
 import type { ImageDescription } from './images/description.js'
+import type { ComputeAnswer, ComputeTask } from './secagg/compute.js'
 
 export interface Write {
   readonly key: string
@@ -54,6 +55,11 @@ export interface Runner {
   contribute(request: ContributeRequest): Promise<ContributeOutcome>
   /** An image's own way from sums to an outcome, at a member that opens them; no rows are involved. */
   reduce(request: ReduceRequest): Promise<ContributeOutcome>
+}
+
+/** Does a round's bulk arithmetic outside the engine's turn: `compute` of secagg/compute.js, elsewhere. Never rejects. */
+export interface Computer {
+  compute(task: ComputeTask): Promise<ComputeAnswer>
 }
 
 export interface ReduceRequest {

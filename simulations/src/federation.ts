@@ -17,10 +17,12 @@ import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { Policy } from '@flamesh/protocol/jobs/policy.js'
 import type { Timings } from '@flamesh/protocol/machine.js'
 import type { VerifiedLog } from '@flamesh/protocol/peer.js'
-import type { ContributeRequest, ReduceRequest } from '@flamesh/protocol/ports.js'
+import type { Computer, ContributeRequest, ReduceRequest } from '@flamesh/protocol/ports.js'
+import { compute } from '@flamesh/protocol/secagg/compute.js'
 import { VirtualClock } from './kernel/clock.js'
 import { installVirtualGlobals } from './kernel/globals.js'
 import { type SeededRandom, seededRandom } from './kernel/random.js'
+import { ComputeThread } from './kernel/thread.js'
 import { type Costs, FREE } from './network/costs.js'
 import { Flood } from './network/flood.js'
 import { DEFAULT_NEIGHBOURS, Links } from './network/links.js'
@@ -55,6 +57,8 @@ export interface FederationOptions {
   readonly gossip?: 'router' | 'flood'
   /** what a site's processor takes for what it does; nothing unless said otherwise */
   readonly costs?: Costs
+  /** from so many sites on a second thread does arithmetic; the run is the same without */
+  readonly threadFromSites?: number
   readonly policy?: Policy
   readonly timings?: Timings
   /** without it a job of an image fails at every site */
@@ -79,6 +83,8 @@ export interface NetworkSettings {
   readonly silenceMs?: number
 }
 
+/** From so many sites on a second thread is worth its start. */
+const THREAD_FROM_SITES = 100
 const DEFAULT_LATENCY_MS = 5
 const DEFAULT_JITTER = 0.2
 const DEFAULT_SILENCE_MS = 3000
@@ -97,6 +103,7 @@ export class Federation {
   hubUp = true
   private readonly byKey = new Map<Hex, SimulatedNode>()
   private readonly hub: Signer
+  private thread: ComputeThread | undefined
   private signed:
     | { readonly name: string; readonly checkpoint: Uint8Array; readonly log: VerifiedLog | undefined }
     | undefined
@@ -213,8 +220,27 @@ export class Federation {
 
   /** Ends a federation for good: nothing of it happens any more. */
   async stop(): Promise<void> {
+    await this.thread?.stop()
     await this.network.broadcast.stop()
     for (const node of this.nodes.values()) node.kill()
+  }
+
+  /** A node's arithmetic takes its processor's time; on a fast machine none, and then the engine does it itself. */
+  computerOf(key: Hex): { readonly computer?: Computer } {
+    const { costs, network, options } = this
+    if (costs.masking(1, 1) <= 0) return {}
+    const computer: Computer = {
+      compute: (task) => {
+        if (task.kind !== 'prepare') return Promise.resolve(compute(task))
+        const { seats, dimension } = task.input.shape
+        if (options.sites.length >= (options.threadFromSites ?? THREAD_FROM_SITES)) this.thread ??= new ComputeThread()
+        const answer = this.thread?.begin(task) ?? (() => compute(task))
+        return new Promise((resolve) =>
+          network.cpu.after(key, costs.masking(seats, dimension), () => resolve(answer())),
+        )
+      },
+    }
+    return { computer }
   }
 
   async startAll(except: readonly string[] = []): Promise<void> {

@@ -107,6 +107,7 @@ export class SimulatedNode {
         clock: this.clock(),
         random: seededRandom(options.seed, `random/${this.name}/${life}`),
         runner: this.runner(),
+        ...federation.computerOf(this.key),
       },
       policy: this.policy,
       datasets: this.datasets(),

@@ -12,6 +12,7 @@ import { openStore } from '@flamesh/node/store/level-store.js'
 import { ed25519Key } from '@flamesh/protocol/crypto/native/index.js'
 import { deriveKeyPair, open, seal } from '@flamesh/protocol/crypto/sealing.js'
 import { decode, encode } from '@flamesh/protocol/encoding/canonical.js'
+import { type ComputeTask, compute } from '@flamesh/protocol/secagg/compute.js'
 import { startHost, stopAll, until } from '../node/network/hosts.js'
 import { engineCosts } from './costs-engine.js'
 
@@ -63,6 +64,26 @@ function primitives(): void {
     'open',
     timed(500, () => open(recipient.secret, message, message, sealed)),
   )
+  for (const dimension of [10, 10_000]) {
+    const member = '00'.repeat(32)
+    const prekey = { member, committee: 1, key: Buffer.from(recipient.publicKey).toString('hex') }
+    const task = (at: number): ComputeTask => ({
+      kind: 'prepare',
+      input: {
+        shape: { dimension, ring: 64, fractionBits: 20, boundBits: 20, slices: 7, seats: 7 },
+        roundId: at.toString(16).padStart(64, '0'),
+        prekeys: Array.from({ length: 7 }, () => prekey),
+        site: member,
+        enrolment: 1,
+        values: new Float64Array(dimension).fill(1),
+        randomness: bytes(256),
+      },
+    })
+    say(
+      `mask ${dimension} slots and seal the seeds to seven seats`,
+      timed(200, (at) => compute(task(at))),
+    )
+  }
   const list = encode(Array.from({ length: 200 }, (_, at) => ({ at, name: `entry ${at}`, hash: bytes(32) })))
   const small = timed(300, () => decode(list)) / (list.length / 1024)
   say('decode, 1 KiB of small values', small)

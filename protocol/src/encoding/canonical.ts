@@ -6,7 +6,7 @@
 import { decode as cborDecode } from '@ipld/dag-cbor'
 import { equalBytes, type Hex, sha256Hex } from '../crypto/hash.js'
 import { FlameshError } from '../errors.js'
-import { write } from './writer.js'
+import { written } from './writer.js'
 
 export type Value =
   | null
@@ -20,29 +20,34 @@ export type Value =
 
 /** Canonical bytes of a plain value. Throws `internal` for anything that has no canonical form (undefined, NaN, a function). */
 export function encode(value: unknown): Uint8Array {
-  try {
-    return write(value)
-  } catch (cause) {
-    throw new FlameshError('internal', 'a value has no canonical encoding', { cause })
-  }
+  return withEncoding(value, (bytes) => bytes.slice())
 }
 
 /** The one value these bytes stand for. Throws `encoding` unless they are exactly what `encode` would produce. */
 export function decode(bytes: Uint8Array): unknown {
   let value: unknown
-  let again: Uint8Array
+  let isCanonical: boolean
   try {
     value = cborDecode(bytes)
     // deep nesting can be read and yet overflow the stack here
-    again = write(value)
+    isCanonical = written(value, (again) => equalBytes(again, bytes))
   } catch (cause) {
     throw new FlameshError('encoding', 'not DAG-CBOR', { cause })
   }
-  if (!equalBytes(again, bytes)) throw new FlameshError('encoding', 'not the canonical encoding')
+  if (!isCanonical) throw new FlameshError('encoding', 'not the canonical encoding')
   return value
 }
 
 /** SHA-256 of the canonical encoding: never use it on anything guessable (docs/spec/secure-aggregation.md, commitments). */
 export function hashOf(value: unknown): Hex {
-  return sha256Hex(encode(value))
+  return withEncoding(value, sha256Hex)
+}
+
+/** As `encode`, for bytes that nobody needs any more once `use` has looked at them; `use` must not encode anything itself. */
+export function withEncoding<T>(value: unknown, use: (bytes: Uint8Array) => T): T {
+  try {
+    return written(value, use)
+  } catch (cause) {
+    throw new FlameshError('internal', 'a value has no canonical encoding', { cause })
+  }
 }

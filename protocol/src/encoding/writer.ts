@@ -34,15 +34,18 @@ let nesting = 0
 /** all of them share one buffer */
 let busy = false
 
-/** Throws TypeError for anything without a canonical form, which has what is nested deeper than MAX_NESTING. */
-export function write(value: unknown): Uint8Array {
+/**
+ * What `use` makes of the canonical form; it must neither keep the bytes nor write anything else. Throws TypeError for anything
+ * without a canonical form, which has what is nested deeper than MAX_NESTING.
+ */
+export function written<T>(value: unknown, use: (bytes: Uint8Array) => T): T {
   if (busy) throw new TypeError('a value that encodes something while it is encoded')
   busy = true
   at = 0
   nesting = 0
   try {
     writeValue(value)
-    return buffer.slice(0, at)
+    return use(buffer.subarray(0, at))
   } finally {
     busy = false
     // seeds and keys are written too, before they are sealed
@@ -50,6 +53,9 @@ export function write(value: unknown): Uint8Array {
     else buffer.fill(0, 0, at)
   }
 }
+
+/** The canonical form, to be kept. */
+export const write = (value: unknown): Uint8Array => written(value, (bytes) => bytes.slice())
 
 function grow(length: number, kept: number): void {
   const before = buffer

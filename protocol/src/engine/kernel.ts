@@ -226,7 +226,10 @@ export class Kernel {
           .then((outcome) => again({ type: 'reduced', tag: effect.tag, outcome }))
         return
       case 'compute':
-        return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
+        if (ports.computer === undefined)
+          return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })
+        ports.computer.compute(effect.task).then((answer) => again({ type: 'computed', tag: effect.tag, answer }))
+        return
       case 'erase-secret':
         return this.secrets.erase(effect.name)
       case 'retire':

@@ -5,14 +5,14 @@
  * can guess: masked slices and sealed envelopes. Every input starts with its own label and its place in the round.
  */
 import { type Hex, hmacSha256Hex, sha256Hex } from '../crypto/hash.js'
-import { encode } from '../encoding/canonical.js'
+import { withEncoding } from '../encoding/canonical.js'
 import { assert } from '../errors.js'
 
 const SECRET_BYTES = 32
 
 function commit(secret: Uint8Array, subject: readonly (string | number)[], data: Uint8Array): Hex {
   assert(secret.length === SECRET_BYTES, 'a commitment needs a secret of 32 bytes')
-  return hmacSha256Hex(secret, encode([...subject, data.length]), data)
+  return withEncoding([...subject, data.length], (head) => hmacSha256Hex(secret, head, data))
 }
 
 /** A site's commitment to the seed of one subset, published with its submission; holders of the seed check it. */
@@ -32,10 +32,10 @@ export function commitTrain(salt: Uint8Array, state: Uint8Array, job: Hex, posit
 
 /** Hash of one slice of a site's masked update. */
 export function sliceHash(bytes: Uint8Array, roundId: Hex, site: Hex, slice: number): Hex {
-  return sha256Hex(encode(['flamesh/slice/1', roundId, site, slice, bytes.length]), bytes)
+  return withEncoding(['flamesh/slice/1', roundId, site, slice, bytes.length], (head) => sha256Hex(head, bytes))
 }
 
 /** Hash of the sealed envelope for one seat. */
 export function envelopeHash(envelope: Uint8Array, roundId: Hex, site: Hex, seat: number): Hex {
-  return sha256Hex(encode(['flamesh/envelope/1', roundId, site, seat, envelope.length]), envelope)
+  return withEncoding(['flamesh/envelope/1', roundId, site, seat, envelope.length], (head) => sha256Hex(head, envelope))
 }

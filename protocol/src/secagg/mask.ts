@@ -14,7 +14,7 @@ import {
   hmacSha256Hex,
 } from '../crypto/hash.js'
 import { aes128CtrStream } from '../crypto/native/index.js'
-import { encode } from '../encoding/canonical.js'
+import { encode, withEncoding } from '../encoding/canonical.js'
 import { assert } from '../errors.js'
 import { addInto, type RingBits, wordBytes } from './ring.js'
 
@@ -88,7 +88,9 @@ export interface PartialSubject {
 export function partialMac(macKey: Uint8Array, subject: PartialSubject, data: Uint8Array): Hex {
   const { roundId, survivors, slice, part } = subject
   assert(macKey.length === SEED_BYTES, 'a MAC key has 32 bytes')
-  return hmacSha256Hex(macKey, encode(['flamesh/partial/1', roundId, survivors, slice, part, data.length]), data)
+  return withEncoding(['flamesh/partial/1', roundId, survivors, slice, part, data.length], (head) =>
+    hmacSha256Hex(macKey, head, data),
+  )
 }
 
 /**

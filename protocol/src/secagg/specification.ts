@@ -171,6 +171,17 @@ const isSorted = (keys: readonly string[]): boolean =>
   keys.every((key, at) => at === 0 || (keys[at - 1] as string) < key)
 
 function checkCohortList(specification: Specification, basis: RoundBasis, roster: Roster): void {
+  if (checkedOn.get(specification) !== roster) checkSites(specification, basis.job, roster)
+  checkedOn.set(specification, roster)
+  if (basis.pinned === null) return
+  const listed = new Set(specification.cohort.map((one) => one.site))
+  if (basis.pinned.some((key) => !listed.has(key))) refuse('cohort', 'a pinned site is missing')
+}
+
+/** The roster a cohort was good on: a specification comes by many ways, and names its job. */
+const checkedOn = new WeakMap<Specification, Roster>()
+
+function checkSites(specification: Specification, job: Job, roster: Roster): void {
   const sites = specification.cohort.map((one) => one.site)
   if (!isSorted(sites)) refuse('cohort', 'the cohort is not sorted and distinct')
   const organisations = new Set<string>()
@@ -182,11 +193,8 @@ function checkCohortList(specification: Specification, basis: RoundBasis, roster
   }
   if (organisations.size !== sites.length) refuse('cohort', 'two sites of one organisation')
   if (organisations.size < specification.minCohort) refuse('minimum-cohort', 'the cohort is below its minimum')
-  const named = new Set(basis.job.cohort.sites)
+  const named = new Set(job.cohort.sites)
   if (named.size > 0 && !sites.every((key) => named.has(key))) refuse('cohort', 'a site that the job does not name')
-  if (basis.pinned === null) return
-  const listed = new Set(sites)
-  if (basis.pinned.some((key) => !listed.has(key))) refuse('cohort', 'a pinned site is missing')
 }
 
 /**

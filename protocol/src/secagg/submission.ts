@@ -30,8 +30,19 @@ export interface PreparedSubmission {
   readonly parcels: readonly Parcel[]
 }
 
+/** What masking has to know of a round; the rest of its specification names every site. */
+export interface RoundShape
+  extends Pick<Specification, 'dimension' | 'ring' | 'fractionBits' | 'boundBits' | 'slices'> {
+  readonly seats: number
+}
+
+export function roundShape(specification: Specification): RoundShape {
+  const { dimension, ring, fractionBits, boundBits, slices, committee } = specification
+  return { dimension, ring, fractionBits, boundBits, slices, seats: committee.seats.length }
+}
+
 export interface PrepareInput {
-  readonly specification: Specification
+  readonly shape: RoundShape
   readonly roundId: Hex
   /** the one-time keys by seat, null where absent */
   readonly prekeys: readonly (Prekey | null)[]
@@ -58,27 +69,22 @@ export function roundProfile(specification: Specification): Profile {
   return profileOf(specification.committee.seats.length) as Profile
 }
 
-export function sliceOf(specification: Specification, vector: Uint8Array, slice: number): Uint8Array {
-  const { from, to } = sliceRange(specification.dimension, specification.slices, slice)
-  return vector.slice(from * wordBytes(specification.ring), to * wordBytes(specification.ring))
+export function sliceOf(shape: Pick<RoundShape, 'dimension' | 'ring' | 'slices'>, vector: Uint8Array, slice: number) {
+  const { from, to } = sliceRange(shape.dimension, shape.slices, slice)
+  return vector.slice(from * wordBytes(shape.ring), to * wordBytes(shape.ring))
 }
 
 /**
  * Encodes, masks and seals one vector. Throws `not-finite` or `out-of-bound` if the values break the specification.
  */
 export function prepareSubmission(input: PrepareInput): PreparedSubmission {
-  const { specification, roundId, site, randomness } = input
-  const profile = roundProfile(specification)
-  const encoded = encodeVector(
-    input.values,
-    specification.ring,
-    specification.fractionBits,
-    2 ** specification.boundBits,
-  )
+  const { shape, roundId, site, randomness } = input
+  const profile = profileOf(shape.seats) as Profile
+  const encoded = encodeVector(input.values, shape.ring, shape.fractionBits, 2 ** shape.boundBits)
   const master = randomness.subarray(0, 32)
   const seeds = deriveSeeds(master, roundId, site, subsets(profile))
-  const masked = maskVector(encoded, seeds, specification.ring)
-  const slices = Array.from({ length: specification.slices }, (_, slice) => sliceOf(specification, masked, slice))
+  const masked = maskVector(encoded, seeds, shape.ring)
+  const slices = Array.from({ length: shape.slices }, (_, slice) => sliceOf(shape, masked, slice))
   const unsealed: Submission = {
     roundId,
     site,
@@ -100,7 +106,7 @@ export function prepareSubmission(input: PrepareInput): PreparedSubmission {
       plain,
       ephemeral,
     )
-    const mine = slicesOf(profile, seat, specification.slices).map((slice) => ({
+    const mine = slicesOf(profile, seat, shape.slices).map((slice) => ({
       slice,
       data: slices[slice] as Uint8Array,
     }))

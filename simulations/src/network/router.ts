@@ -4,7 +4,7 @@
  */
 import type { GossipSub, Message } from '@chainsafe/libp2p-gossipsub'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import { bytesToHex } from '@flamesh/protocol/crypto/hash.js'
+import { bytesToHex, concatBytes, hexToBytes } from '@flamesh/protocol/crypto/hash.js'
 import type { PeerId, PublicKey } from '@libp2p/interface'
 import type { Broadcast, BroadcastPorts } from './broadcast.js'
 import { ANNOUNCE_TOPIC, ROUTER_PARAMETERS } from './router-parameters.js'
@@ -78,7 +78,8 @@ export class RouterBroadcast implements Broadcast {
 
   async join(key: Hex, identitySeed: Uint8Array): Promise<void> {
     const { gossip, keys, peerId: ids, address } = await this.load()
-    const privateKey = await keys.generateKeyPairFromSeed('Ed25519', identitySeed)
+    // seed and public key, as libp2p stores them: it would derive the second in JavaScript
+    const privateKey = keys.privateKeyFromRaw(concatBytes(identitySeed, hexToBytes(key)))
     if (this.stations.size === 0 && this.addresses.size === 0)
       this.restoreVerify = rememberVerified(privateKey.publicKey)
     const peerId = ids.peerIdFromPrivateKey(privateKey)

@@ -199,6 +199,10 @@ const zeros = new Uint8Array(CTR_CHUNK_BYTES)
 /** `length` bytes of the AES-128-CTR key stream for a 16-byte key and a 16-byte initial counter block. */
 export function aes128CtrStream(key: Uint8Array, iv: Uint8Array, length: number): Uint8Array {
   const cipher = createCipheriv('aes-128-ctr', key, iv)
+  if (length <= CTR_CHUNK_BYTES) {
+    const stream = cipher.update(zeros.subarray(0, length))
+    return new Uint8Array(stream.buffer, stream.byteOffset, length)
+  }
   const out = new Uint8Array(length)
   for (let at = 0; at < length; at += CTR_CHUNK_BYTES) {
     out.set(cipher.update(zeros.subarray(0, Math.min(CTR_CHUNK_BYTES, length - at))), at)

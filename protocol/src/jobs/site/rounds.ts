@@ -13,6 +13,7 @@ import { keepState, openKept, type RoundState } from '../../secagg/kept-state.js
 import { SPECIFICATION, type Specification, SUBMISSION, WITHDRAWAL } from '../../secagg/messages.js'
 import { openPrekeys, openQuorumSpecification } from '../../secagg/specification.js'
 import { comparePlaces, type Place } from '../../secagg/standing.js'
+import { roundShape } from '../../secagg/submission.js'
 import { greetings } from '../../secagg/voice.js'
 import type { WireOf } from '../../wire.js'
 import { DECISION } from '../messages.js'
@@ -195,7 +196,7 @@ export function onContributed(turn: Turn, name: string, outcome: ContributeOutco
     task: {
       kind: 'prepare',
       input: {
-        specification: body,
+        shape: roundShape(body),
         roundId: round.roundId,
         prekeys,
         site: turn.context.self,

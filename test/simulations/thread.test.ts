@@ -1,0 +1,62 @@
+/** The second thread of a large simulation: it changes how long a run takes, and nothing else. */
+import assert from 'node:assert/strict'
+import { bytesToHex } from '@flamesh/protocol/crypto/hash.js'
+import { deriveKeyPair } from '@flamesh/protocol/crypto/sealing.js'
+import { type ComputeTask, compute } from '@flamesh/protocol/secagg/compute.js'
+import { seededRandom } from '@flamesh/simulations/kernel/random.js'
+import { ComputeThread } from '@flamesh/simulations/kernel/thread.js'
+import { MEASURED } from '@flamesh/simulations/network/costs.js'
+import { describeJob, submit, world } from './world.js'
+
+const random = seededRandom(1, 'thread')
+const hex = (): string => bytesToHex(random.bytes(32))
+
+/** One site's vector of a round with a committee of four; the bound is 2^20. */
+const task = (value: number): ComputeTask => ({
+  kind: 'prepare',
+  input: {
+    shape: { dimension: 3, ring: 64, fractionBits: 20, boundBits: 20, slices: 3, seats: 4 },
+    roundId: hex(),
+    prekeys: Array.from({ length: 4 }, (_, seat) =>
+      seat === 2 ? null : { member: hex(), committee: 1, key: bytesToHex(deriveKeyPair(random.bytes(32)).publicKey) },
+    ),
+    site: hex(),
+    enrolment: 7,
+    values: Float64Array.of(1, value, -2.5),
+    randomness: random.bytes(160),
+  },
+})
+
+describe('the second thread', () => {
+  it('answers as this one does, refusals too, in whatever order it is asked for', async () => {
+    const thread = new ComputeThread()
+    const tasks = Array.from({ length: 150 }, (_, at) => task(at % 10 === 9 ? 2 ** 30 : at))
+    const answers = tasks.map((one) => thread.begin(one))
+    for (const [at, answer] of [...answers.entries()].reverse()) {
+      const expected = compute(tasks[at] as ComputeTask)
+      assert.equal(expected.kind, at % 10 === 9 ? 'failed' : 'prepared')
+      assert.deepEqual(answer(), expected)
+    }
+    assert.ok(thread.answered > 0)
+    await thread.stop()
+  })
+
+  it('is not missed once it is gone', async () => {
+    const thread = new ComputeThread()
+    await thread.stop()
+    const one = task(4)
+    assert.deepEqual(thread.begin(one)(), compute(one))
+  })
+
+  it('leaves a run as it is', async () => {
+    const hashes: string[] = []
+    for (const threadFromSites of [1, Number.POSITIVE_INFINITY]) {
+      const { federation } = await world({ costs: MEASURED, threadFromSites })
+      await federation.finish(await submit(federation, describeJob(federation)))
+      assert.equal(federation.node('researcher').up().jobs()[0]?.status, 'released')
+      hashes.push(federation.network.hash())
+      await federation.stop()
+    }
+    assert.equal(hashes[0], hashes[1])
+  })
+})
