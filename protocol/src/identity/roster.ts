@@ -109,6 +109,14 @@ export function activeMember(roster: Roster, key: Hex, nowMs: number): Member | 
   return member.notBefore <= nowMs && nowMs < member.notAfter ? member : undefined
 }
 
+/** The same as the log stood when it had `size` statements. */
+export function memberAt(roster: Roster, key: Hex, size: number, nowMs: number): Member | undefined {
+  const member = roster.members.get(key)
+  if (member === undefined || member.index >= size) return undefined
+  if (member.revokedAt !== undefined && member.revokedAt < size) return undefined
+  return member.notBefore <= nowMs && nowMs < member.notAfter ? member : undefined
+}
+
 /** Whether a member's certificate is not valid yet by this clock: it may be the clock that is behind. */
 export function startsLater(roster: Roster, key: Hex, nowMs: number): boolean {
   const member = roster.members.get(key)

@@ -8,9 +8,8 @@ import type { Hex } from '../../crypto/hash.js'
 import { openSigned, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { activeMember } from '../../identity/roster.js'
-import { guardKey } from '../../jobs/check.js'
-import { CANCEL, consentsFit, DECISION } from '../../jobs/messages.js'
-import { operatorsFit } from '../../jobs/operators.js'
+import { checkDecision, judgedBy } from '../../jobs/decisions.js'
+import { CANCEL, DECISION } from '../../jobs/messages.js'
 import { type Context, type Effect, withEntry } from '../../machine.js'
 import type { ContributeOutcome } from '../../ports.js'
 import type { WireMessage, WireOf } from '../../wire.js'
@@ -269,13 +268,11 @@ function takeWithdrawal(turn: Turn, signed: Signed): Verdict {
 }
 
 function onDecision(turn: Turn, signed: Signed): Verdict {
-  const { body, signers } = openSigned(signed, DECISION)
-  if (signers.length !== 1 || signers[0] !== body.site || body.job !== turn.jobId)
-    return reject('signature', 'not signed by the site')
+  const { body } = openSigned(signed, DECISION)
   const member = activeMember(turn.context.roster, body.site, turn.context.nowMs)
   if (member === undefined) return later('site-unknown')
-  if (!consentsFit(body, guardKey(turn.job))) return reject('consent', 'a consent that is not this site’s to give')
-  if (!operatorsFit(body)) return reject('operators', 'an approval of an operator who did not sign it')
+  const against = judgedBy(() => checkDecision(signed, { id: turn.jobId, job: turn.job }, turn.context))
+  if (against !== undefined) return against
   rememberConsent(turn, signed)
   if (turn.state.decisions.has(body.site)) return accept
   update(turn, { decisions: withEntry(turn.state.decisions, body.site, signed) })
