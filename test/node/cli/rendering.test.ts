@@ -250,7 +250,7 @@ describe('a job before it is decided', () => {
       /^image +registry\.example\.org\/tree@sha256:(1f){32}$/m,
       /^source +https:\/\/git\.example\.org\/tree\ufffd\[2J, commit (c0){20}$/m,
       /^SBOM +SHA-256 (5b){32}$/m,
-      /^reviewed by +ana, bo, as the hub attests; the log asks for 2 of 3 reviewers: ana, bo, cy$/m,
+      /^reviewed by +ana, bo, as the hub attests; the log asked for 2 of 3 reviewers: ana, bo, cy$/m,
       /^needs +gpu$/m,
       /^combined +by the image itself on the committee/m,
       /^What leaves this site in each of 5 rounds, .*: 9 words$/m,
@@ -260,6 +260,23 @@ describe('a job before it is decided', () => {
     assert.match(
       shown({ image, floor: null }),
       /reviewed by +nobody, as far as the log says; the log asks for no reviews/,
+    )
+    const analysis = {
+      name: 'image',
+      version: 1,
+      hash: '88'.repeat(32),
+      builtin: false,
+      definition: [],
+      reviewers: ['ana'],
+    }
+    const floorNow = { needed: 2, reviewers: ['ana', 'bo'], met: false }
+    assert.match(
+      shown({ image, analysis, floor: { needed: 1, reviewers: ['ana'] }, floorNow }),
+      /ana, as the hub attests; the log asked for 1 of 1 reviewers: ana; it asks for 2 of 2 reviewers: ana, bo now, for which this review is not enough/,
+    )
+    assert.match(
+      shown({ image, analysis, floor: null, floorNow: { ...floorNow, needed: 1, met: true } }),
+      /the log asked for no reviews; it asks for 1 of 2 reviewers: ana, bo now, which this review meets/,
     )
   })
 

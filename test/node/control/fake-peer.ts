@@ -67,6 +67,7 @@ export function jobBrief(job: string, changes: Partial<JobBrief> = {}): JobBrief
     },
     image: null,
     floor: null,
+    floorNow: null,
     dataset: { name: 'lung', version: '66'.repeat(32), rows: 40 },
     columns: ['age'],
     where: [],

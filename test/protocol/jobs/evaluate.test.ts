@@ -106,7 +106,8 @@ describe('policy evaluation', () => {
       outcome(openPolicy, job, { roster: { ...roster, attestations: [withdrawn] } }),
       'ask analysis-withdrawn',
     )
-    const image = { index: 14, hash: job.analysis.hash, description: description(), reviewers: ['r'], floor: 13 }
+    const floor = { index: 13, threshold: 1, reviewers: ['r'] }
+    const image = { index: 14, hash: job.analysis.hash, description: description(), reviewers: ['r'], floor }
     const images = (withdrawn: boolean) => ({
       roster: { ...roster, images: new Map([[image.hash, { ...image, withdrawn }]]) },
     })
