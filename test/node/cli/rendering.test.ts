@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { verdictText } from '@flamesh/node/cli/commands/policy-check.js'
 import { renderStatus } from '@flamesh/node/cli/commands/status.js'
 import { createProgress } from '@flamesh/node/cli/progress.js'
 import { renderJob } from '@flamesh/node/cli/render-job.js'
@@ -286,6 +287,21 @@ describe('a job before it is decided', () => {
       shown({ approvals: { needed: 2, operators } }),
       /^approvals +2 operators must sign; signed: bo; not yet: ada$/m,
     )
+  })
+})
+
+describe('what the policy would say', () => {
+  it('names whom the job would wait for', () => {
+    const check = { decision: 'ask', rules: [], code: 'rate', message: 'too many', consents: false } as const
+    const text = (signatures: number) => verdictText({ ...check, signatures })
+    assert.equal(text(0), 'The job would wait for the operator: too many (rate).')
+    assert.equal(text(1), 'The job would wait until an operator has signed: too many (rate).')
+    assert.equal(text(2), 'The job would wait until 2 operators have signed: too many (rate).')
+    assert.equal(
+      verdictText({ ...check, decision: 'refuse', signatures: 0 }),
+      'The policy would refuse this job: too many (rate).',
+    )
+    assert.equal(verdictText({ ...check, decision: 'approve', signatures: 0 }), 'The policy would approve this job.')
   })
 })
 

@@ -97,6 +97,7 @@ export function jobBrief(job: string, changes: Partial<JobBrief> = {}): JobBrief
       code: 'outside-policy',
       message: 'no rule',
       consents: false,
+      signatures: 0,
       rules: [{ rule: 'outside-policy', outcome: 'ask', message: 'no rule' }],
     },
     approvals: { needed: 0, operators: [] },
@@ -142,7 +143,14 @@ export function fakePeer(...views: readonly JobView[]): FakePeer {
     checkpoint: () => undefined,
     restoredAt: () => undefined,
     setPolicy: () => call('setPolicy'),
-    evaluate: () => ({ decision: 'ask', rules: [], code: 'outside-policy', message: 'no rule', consents: false }),
+    evaluate: () => ({
+      decision: 'ask',
+      rules: [],
+      code: 'outside-policy',
+      message: 'no rule',
+      consents: false,
+      signatures: 0,
+    }),
     setDatasets: () => call('setDatasets'),
     catalogue: () => new Map([['site-a', [{ name: 'lung', columns: [], roundedRows: 40, version: '66'.repeat(32) }]]]),
     async submit(job) {
