@@ -23,10 +23,11 @@ import { answerPast, askAhead, onBehind, onEnded, placeOf } from './catching-up.
 import { advanceClosed, ask, fellows, onStanding } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
 import { advanceDeciding, feed, onConsensus } from './deciding.js'
+import { advanceDiffering } from './differing.js'
 import { advanceEnding, advanceKept, onRecord, release, tellEnd } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
-import { advanceOpening, onOpened, onPartials, onReduced, onSums, tryOpen } from './opening.js'
+import { advanceOpening, onOpened, onPartials, onReduced, onSums, sendOpening, tryOpen } from './opening.js'
 import { advanceRetiring, noteRetired } from './retiring.js'
 import { maySign } from './speaking.js'
 import { advanceSpecifying, onSpecification } from './specifying.js'
@@ -129,6 +130,7 @@ function advance(turn: Turn): void {
       advanceCollecting(turn)
       advanceDeciding(turn)
       advanceOpening(turn)
+      advanceDiffering(turn)
       advanceEnding(turn)
     }
     if (turn.state === before) return
@@ -155,8 +157,7 @@ function repeat(turn: Turn): void {
   const have = haves.get(String(turn.seat))
   if (have !== undefined) sendToMembers(turn, 'have', { type: 'have', ...attemptName(turn), have })
   if (consensus !== undefined) feed(turn, { type: 'resume' })
-  for (const opened of openings.values())
-    sendToMembers(turn, 'opened', { type: 'opened', ...attemptName(turn), opened })
+  for (const opened of openings.values()) sendOpening(turn, opened)
   sendToMembers(turn, 'behind', { type: 'behind', ...attemptName(turn) })
 }
 
