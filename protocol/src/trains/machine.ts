@@ -6,6 +6,7 @@
 import type { Hex } from '../crypto/hash.js'
 import { openSigned, type Signed } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
+import { checkDecision, judgedBy } from '../jobs/decisions.js'
 import { CANCEL, DECISION } from '../jobs/messages.js'
 import type { Context, Effect } from '../machine.js'
 import type { ContributeOutcome } from '../ports.js'
@@ -139,6 +140,8 @@ function onDecision(turn: Turn, signed: Signed): Verdict {
   const own = signers.length === 1 && signers[0] === body.site
   if (!own || body.job !== turn.jobId || !turn.route.stations.includes(body.site))
     return reject('signature', 'not signed by a station')
+  const against = judgedBy(() => checkDecision(signed, { id: turn.jobId, job: turn.job }, turn.context))
+  if (against !== undefined) return against
   learnDecision(turn, signed)
   if (approvalOf(turn, turn.context.self) !== undefined && needsSecret(turn.state)) prepareSecret(turn)
   goOn(turn)

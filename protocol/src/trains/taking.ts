@@ -9,6 +9,7 @@ import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict
 import { errorCode } from '../errors.js'
 import { analysisOf } from '../jobs/analysis-of.js'
 import { guardKey } from '../jobs/check.js'
+import { countedDecision } from '../jobs/decisions.js'
 import { DECISION } from '../jobs/messages.js'
 import { decidePolicy } from '../jobs/site/deciding.js'
 import { MAX_CHECKPOINT_AGE_MS } from '../limits.js'
@@ -112,7 +113,7 @@ export function onTrain(turn: Turn, from: Hex, message: WireOf<'train'>): Verdic
     audit(turn, 'train-not-taken', { hop: last.hash, code: 'station-passed' })
     return ignore('station-passed')
   }
-  const against = objection(turn) ?? standing(chain, context.roster, context.nowMs)
+  const against = objection(turn) ?? standing(chain, { id: jobId, job }, context, context.nowMs)
   if (against !== undefined) return against
   const secret = prepareSecret(turn)
   if (secret === undefined) return later('station-not-ready')
@@ -130,6 +131,7 @@ export function onTrain(turn: Turn, from: Hex, message: WireOf<'train'>): Verdic
 /** Decisions travel with the train too: this station hands on what its chain relies on. */
 export function learnDecision(turn: Turn, signed: Signed): void {
   const { site } = openSigned(signed, DECISION).body
+  if (countedDecision(signed, { id: turn.jobId, job: turn.job }, turn.context) === undefined) return
   if (!turn.state.decisions.has(site)) update(turn, { decisions: withEntry(turn.state.decisions, site, signed) })
 }
 

@@ -209,12 +209,21 @@ function signOpening(turn: Turn, added: Added, release: Release): void {
   })
   const signed = signObject(OPENED.kind, OPENED.version, body, turn.context.signer)
   keepOpening(turn, signed)
-  sendToMembers(turn, 'opened', {
-    type: 'opened',
-    ...attemptName(turn),
-    opened: turn.state.openings.get(payloadHash(signed)) as Signed,
-  })
+  sendOpening(turn, signed)
 }
+
+/** With every signature that is here; another opening does not take its place. */
+export function sendOpening(turn: Turn, signed: Signed): void {
+  const hash = payloadHash(signed)
+  const opened = turn.state.openings.get(hash) ?? signed
+  sendToMembers(turn, `opened/${hash}`, { type: 'opened', ...attemptName(turn), opened })
+}
+
+export const DIFFERS = 'reduce-differs'
+
+/** Whether an opening says that there will be none (differing.ts): no contradiction to another one of the same member. */
+export const isDiffering = ({ outcome, code }: Pick<OpenedBody, 'outcome' | 'code'>): boolean =>
+  outcome === 'suppressed' && code === DIFFERS
 
 /** What a box with a result is bound to. */
 export function releaseContext(job: Hex): Uint8Array {
@@ -260,7 +269,10 @@ export function onOpened(turn: Turn, signed: Signed): Verdict {
   }
   const liars = signers.filter((signer) => {
     const other = [...turn.state.openings].find(
-      ([known, one]) => known !== hash && one.signatures.some((signature) => signature.signer === signer),
+      ([known, one]) =>
+        known !== hash &&
+        isDiffering(openSigned(one, OPENED).body) === isDiffering(body) &&
+        one.signatures.some((signature) => signature.signer === signer),
     )
     if (other !== undefined) accuse(turn, 'second-opening', signer, { first: other[0], second: hash })
     return other !== undefined
