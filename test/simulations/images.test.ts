@@ -11,9 +11,10 @@ import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import { Federation, type SimulatedImages } from '@flamesh/simulations/federation.js'
+import { type Costs, FREE } from '@flamesh/simulations/network/costs.js'
 import { signer } from '../protocol/identity/fixtures.js'
 import { Watch } from './watch.js'
-import { audited, ending, patients, siteName, submit, until } from './world.js'
+import { audited, ending, pass, patients, siteName, submit, until, viewAt } from './world.js'
 
 const REVIEWERS = ['ana', 'bo', 'cleo']
 const SITES = Array.from({ length: 6 }, (_, at) => siteName(at))
@@ -70,9 +71,16 @@ interface Options {
   readonly description?: ImageDescription
   readonly attested?: boolean
   readonly grants?: readonly string[]
+  readonly costs?: Costs
 }
 
-async function federate({ images = LOGISTIC, description = describing(), attested = true, grants = [] }: Options = {}) {
+async function federate({
+  images = LOGISTIC,
+  description = describing(),
+  attested = true,
+  grants = [],
+  costs = FREE,
+}: Options = {}) {
   const federation = new Federation({
     seed: 1,
     dataset: 'ages',
@@ -84,6 +92,7 @@ async function federate({ images = LOGISTIC, description = describing(), atteste
     committee: SITES.slice(0, 4),
     policy: policySchema.parse({ version: 1, approve: [{ images: 'any' }], grants }),
     images,
+    costs,
   })
   if (attested) {
     const floor = federation.statements.length
@@ -354,6 +363,39 @@ describe('jobs of images', () => {
     assert.notEqual(status, 'released')
     assert.equal(result?.result, undefined)
     assert.ok(maps <= before + SITES.length, `${maps - before} runs after the withdrawal`)
+  })
+
+  it('are broken off where they run when the hub withdraws the image', async () => {
+    const slow: Costs = { ...FREE, analysis: () => 60_000 }
+    const { federation, description } = await federate({ costs: slow })
+    const job = await submit(federation, imageJob(federation, description))
+    await until(federation, 'all are at work', () => SITES.every((name) => viewAt(federation, name, job)?.round === 1))
+    await withdraw(federation, description)
+    for (const name of SITES) {
+      const { cancelled } = federation.node(name)
+      assert.deepEqual(
+        [cancelled, viewAt(federation, name, job)?.status, viewAt(federation, name, job)?.code],
+        [1, 'failed', 'policy'],
+        name,
+      )
+    }
+    await federation.finish(job)
+    assert.notEqual((await ending(federation, job)).status, 'released')
+    for (const name of SITES) assert.equal(audited(federation, name, 'submitted'), 0)
+  })
+
+  it('are broken off where they reduce when the hub withdraws the image', async () => {
+    const slow: Costs = { ...FREE, analysis: (rows) => (rows === 0 ? 60_000 : 0) }
+    const { federation, description } = await federate({ costs: slow })
+    await submit(federation, imageJob(federation, description))
+    const members = SITES.slice(0, 4)
+    await until(federation, 'all reduce', () => members.every((name) => audited(federation, name, 'partials-sent') > 0))
+    await pass(federation, 5)
+    await withdraw(federation, description)
+    for (const name of members)
+      assert.deepEqual([federation.node(name).cancelled, audited(federation, name, 'reduce-refused')], [1, 1], name)
+    await pass(federation, 120)
+    for (const name of members) assert.equal(audited(federation, name, 'opened'), 0)
   })
 
   it('keep a receipt that verifies when their image is withdrawn afterwards', async () => {

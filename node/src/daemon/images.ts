@@ -49,7 +49,7 @@ export async function openImages(
     engine,
     limits: { memoryBytes: config.containerMemoryMb * MEBIBYTE, timeMs: config.containerTimeoutMs },
     prepare: once,
-    rows: (request) => builtIn.rowsForImage(request),
+    rows: (request, signal) => builtIn.rowsForImage(request, signal),
     onRun: (run) => noteRun(folder.imageLogsDir, run, log),
     onUndeclared: (what) => log('warn', 'image-undeclared', what),
   })
