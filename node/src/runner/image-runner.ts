@@ -23,7 +23,9 @@ export interface ImageRunnerOptions {
   /** before every run; what it throws ends the run */
   readonly prepare?: () => Promise<void>
   readonly rows: (request: ContributeRequest, signal: AbortSignal) => Promise<RowsOutcome>
-  /** of every run, for the operator: what it printed and reported, and how it ended */
+  /** of every run, for the operator: what takes what it prints as it comes */
+  readonly onBegin?: (run: RunBegun) => (text: string) => void
+  /** what it printed and reported, and how it ended */
   readonly onRun: (run: ImageRun) => Promise<void>
   /** for whoever wrote the image and holds the rows: every failure ends the run by its name */
   readonly tellAll?: boolean
@@ -59,11 +61,15 @@ const WRONG = {
   clipped: { code: 'out-of-bound', message: 'a value is outside of what the image declares, and would be clipped' },
 } as const
 
-export interface ImageRun {
+export interface RunBegun {
   readonly job: string
   readonly round: number
   readonly entry: 'map' | 'reduce'
   readonly image: string
+  readonly begunMs: number
+}
+
+export interface ImageRun extends RunBegun {
   readonly outcome: RunOutcome
 }
 
@@ -157,18 +163,20 @@ export class ImageRunner {
     ends: AbortSignal,
   ): Promise<ContributeOutcome> {
     const values = Float64Array.from((state as ImageState | undefined)?.values ?? [])
-    const { engine, limits, prepare, onRun } = this.options
+    const { engine, limits, prepare, onBegin, onRun } = this.options
     await prepare?.()
+    const begun: RunBegun = { job, round, entry: input.entry, image: image.image, begunMs: Date.now() }
     const outcome = await engine.run(
       {
         image: image.image,
         input: { ...input, round, parameters: parameters.values, state: values },
         limits,
         grants: grantsOf(image.resources),
+        onPrinted: onBegin?.(begun),
       },
       ends,
     )
-    await onRun({ job, round, entry: input.entry, image: image.image, outcome })
+    await onRun({ ...begun, outcome })
     return outcome.ok
       ? { ok: true, values: outcome.values }
       : { ok: false, code: outcome.code, message: outcome.message }

@@ -1,12 +1,12 @@
 /** Runs of images that nobody waits for any more, as the node's runner ends them: container gone, disk clean, the next one's turn. */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { ContainerEngine } from '@flamesh/node/containers/engine.js'
 import { type ImageRun, ImageRunner } from '@flamesh/node/runner/image-runner.js'
 import { siteRunner } from '@flamesh/node/runner/site-runner.js'
 import type { ImageDescription } from '@flamesh/protocol/images/description.js'
 import type { ContributeRequest, Run, Runner } from '@flamesh/protocol/ports.js'
+import { eventually } from '../../e2e/processes.js'
 import { available, type TestEngine, testEngine, withEngine } from './fixture.js'
 import { type EngineProxy, startProxy } from './proxy.js'
 import { assertNothingLeft, SMALL } from './runs.js'
@@ -65,14 +65,12 @@ describe('a run of an image that nobody waits for', function () {
   const containers = async (): Promise<number> => (await engine.docker.listContainers({ all: true })).length
   const created = (): number => proxy.seen.filter((line) => line.includes('/containers/create')).length
 
-  async function printed(): Promise<void> {
-    for (;;) {
+  const printed = () =>
+    eventually('it has begun', async () => {
       const [found] = await engine.docker.listContainers()
       const log = found && (await engine.docker.getContainer(found.Id).logs({ stdout: true, stderr: true }))
-      if (log?.includes('begun')) return
-      await sleep(20)
-    }
-  }
+      return log?.includes('begun') || undefined
+    })
 
   withEngine('is killed where it runs, and the next one has its turn', async () => {
     const run = map(SLEEP)
