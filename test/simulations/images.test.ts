@@ -12,6 +12,7 @@ import { policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import { OPENED } from '@flamesh/protocol/secagg/messages.js'
 import { Federation, type SimulatedImages } from '@flamesh/simulations/federation.js'
+import { type Costs, FREE } from '@flamesh/simulations/network/costs.js'
 import { signer } from '../protocol/identity/fixtures.js'
 import { Watch } from './watch.js'
 import { audited, ending, pass, patients, siteName, submit, until, viewAt } from './world.js'
@@ -84,10 +85,12 @@ interface Options {
   readonly description?: ImageDescription
   readonly attested?: boolean
   readonly grants?: readonly string[]
+  readonly costs?: Costs
 }
 
 async function federate(options: Options = {}) {
   const { images = LOGISTIC, description = describing(), attested = true, grants = [], dishonest = [] } = options
+  const { costs = FREE } = options
   const federation = new Federation({
     seed: 1,
     dataset: 'ages',
@@ -99,6 +102,7 @@ async function federate(options: Options = {}) {
     committee: SITES.slice(0, 4),
     policy: policySchema.parse({ version: 1, approve: [{ images: 'any' }], grants }),
     images,
+    costs,
   })
   if (attested) {
     const floor = federation.statements.length
@@ -403,6 +407,39 @@ describe('jobs of images', () => {
     assert.notEqual(status, 'released')
     assert.equal(result?.result, undefined)
     assert.ok(maps <= before + SITES.length, `${maps - before} runs after the withdrawal`)
+  })
+
+  it('are broken off where they run when the hub withdraws the image', async () => {
+    const slow: Costs = { ...FREE, analysis: () => 60_000 }
+    const { federation, description } = await federate({ costs: slow })
+    const job = await submit(federation, imageJob(federation, description))
+    await until(federation, 'all are at work', () => SITES.every((name) => viewAt(federation, name, job)?.round === 1))
+    await withdraw(federation, description)
+    for (const name of SITES) {
+      const { cancelled } = federation.node(name)
+      assert.deepEqual(
+        [cancelled, viewAt(federation, name, job)?.status, viewAt(federation, name, job)?.code],
+        [1, 'failed', 'policy'],
+        name,
+      )
+    }
+    await federation.finish(job)
+    assert.notEqual((await ending(federation, job)).status, 'released')
+    for (const name of SITES) assert.equal(audited(federation, name, 'submitted'), 0)
+  })
+
+  it('are broken off where they reduce when the hub withdraws the image', async () => {
+    const slow: Costs = { ...FREE, analysis: (rows) => (rows === 0 ? 60_000 : 0) }
+    const { federation, description } = await federate({ costs: slow })
+    await submit(federation, imageJob(federation, description))
+    const members = SITES.slice(0, 4)
+    await until(federation, 'all reduce', () => members.every((name) => audited(federation, name, 'partials-sent') > 0))
+    await pass(federation, 5)
+    await withdraw(federation, description)
+    for (const name of members)
+      assert.deepEqual([federation.node(name).cancelled, audited(federation, name, 'reduce-refused')], [1, 1], name)
+    await pass(federation, 120)
+    for (const name of members) assert.equal(audited(federation, name, 'opened'), 0)
   })
 
   it('keep a receipt that verifies when their image is withdrawn afterwards', async () => {

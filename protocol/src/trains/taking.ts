@@ -27,6 +27,7 @@ import {
   held,
   hold,
   isActive,
+  isAdding,
   isClosed,
   noteHops,
   prepareSecret,
@@ -141,10 +142,16 @@ function take(turn: Turn, taken: ChainParts, given: Held, secret: Uint8Array): v
   setStatus(turn, 'preparing', '', 'the train is here')
   audit(turn, 'train-taken', { position: turn.position, hops: taken.hops.length })
   tellTaken(turn)
-  // rows or policy may have changed since the approval
-  const policy = decidePolicy(turn.job, turn.jobId, turn.context)
-  if (policy.decision === 'refuse') add(turn, 'policy', undefined)
+  if (isRefused(turn)) add(turn, 'policy', undefined)
   else contribute(turn)
+}
+
+/** Rows, policy or the log may have changed since the approval. */
+const isRefused = ({ job, jobId, context }: Turn): boolean => decidePolicy(job, jobId, context).decision === 'refuse'
+
+/** They may have changed, too, while the analysis is at work. */
+export function leaveRefused(turn: Turn): void {
+  if (isAdding(turn.state) && turn.voice === 'free' && isRefused(turn)) add(turn, 'policy', undefined)
 }
 
 /** Who holds the train, so that those before the last one can forget it; nobody is told of a train that only begins here. */
@@ -175,7 +182,7 @@ export function contribute(turn: Turn): void {
 }
 
 export function onContributed(turn: Turn, outcome: ContributeOutcome): Verdict {
-  if (turn.state.taken === undefined || turn.state.added !== undefined || isClosed(turn)) return ignore('past')
+  if (!isAdding(turn.state)) return ignore('past')
   if (turn.voice !== 'free') return ignore('restored-from-backup')
   if (!outcome.ok) add(turn, outcome.code, undefined)
   else add(turn, null, outcome.values)

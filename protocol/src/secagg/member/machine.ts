@@ -28,6 +28,7 @@ import { advanceEnding, advanceKept, onRecord, release, tellEnd } from './ending
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
 import { advanceOpening, onOpened, onPartials, onReduced, onSums, sendOpening, tryOpen } from './opening.js'
+import { leaveWithdrawn } from './reducing.js'
 import { advanceRetiring, noteRetired } from './retiring.js'
 import { maySign } from './speaking.js'
 import { advanceSpecifying, onSpecification } from './specifying.js'
@@ -83,6 +84,7 @@ function take(turn: Turn, event: MemberEvent): Verdict {
   switch (event.type) {
     case 'resume':
       if (event.restarted) repeat(turn)
+      leaveWithdrawn(turn)
       tryOpen(turn) // the gate may have waited for what the specification names
       setTimer(turn, 'expire', turn.job.notAfter)
       setTimer(turn, 'give-up', deadline(turn))

@@ -20,7 +20,7 @@ import { type Added, assemble, openPartials, type PartialSum, partialsFor, sealP
 import { openByCommittee, openPrekeys } from '../specification.js'
 import { deliveryOf, fetchMissing } from './holding.js'
 import { certifiedProof, namedBasis, rememberSet } from './memory.js'
-import { releaseOfReduced, startReducing } from './reducing.js'
+import { isReducing, releaseOfReduced, startReducing } from './reducing.js'
 import { maySign } from './speaking.js'
 import {
   accuse,
@@ -175,8 +175,8 @@ function openSum(turn: Turn, specification: Specification, added: Added): void {
 
 /** An image's `reduce` is done at this member. */
 export function onReduced(turn: Turn, tag: string, outcome: ContributeOutcome): Verdict {
-  if (turn.state.progress.ended !== null || turn.state.attempt.halted || openedByMe(turn)) return ignore('past')
-  const reduced = releaseOfReduced(turn, tag, outcome)
+  if (!isReducing(turn.state, tag) || openedByMe(turn)) return ignore('past')
+  const reduced = releaseOfReduced(turn, outcome)
   if (reduced === undefined) return ignore('not-reduced')
   signOpening(turn, reduced.added, reduced.release)
   return accept
