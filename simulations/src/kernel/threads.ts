@@ -5,9 +5,9 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { type ComputeAnswer, type ComputeTask, compute } from '@flamesh/protocol/secagg/compute.js'
 
-/** Compiled, the thread is thread-entry.js; from source it is thread-entry.ts, and needs the loader that main threads get by flag. */
+/** Compiled, the thread is threads-entry.js; from source it is threads-entry.ts, and needs the loader that main threads get by flag. */
 const fromSource = import.meta.url.endsWith('.ts')
-const ENTRY = new URL(fromSource ? './thread-entry.ts' : './thread-entry.js', import.meta.url)
+const ENTRY = new URL(fromSource ? './threads-entry.ts' : './threads-entry.js', import.meta.url)
 
 function loader(): string {
   const api = JSON.stringify(import.meta.resolve('tsx/esm/api'))
@@ -27,7 +27,7 @@ export interface ThreadSettings {
   readonly count: Int32Array
 }
 
-export class ComputeThread {
+export class ComputeThreads {
   private readonly workers: Worker[] = []
   private readonly ports: MessagePort[] = []
   private readonly count = new Int32Array(new SharedArrayBuffer(4))
