@@ -233,7 +233,8 @@ export class Federation {
       compute: (task) => {
         if (task.kind !== 'prepare') return Promise.resolve(compute(task))
         const { seats, dimension } = task.input.shape
-        if (options.sites.length >= (options.threadsFromSites ?? THREADS_FROM_SITES)) this.threads ??= new ComputeThreads()
+        if (options.sites.length >= (options.threadsFromSites ?? THREADS_FROM_SITES))
+          this.threads ??= new ComputeThreads()
         const answer = this.threads?.begin(task) ?? (() => compute(task))
         return new Promise((resolve) =>
           network.cpu.after(key, costs.masking(seats, dimension), () => resolve(answer())),
