@@ -12,12 +12,15 @@ import { describe } from './describe.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
+import { mantelHaenszel } from './mantel-haenszel.js'
+import { rates } from './rates.js'
+import { survival } from './survival.js'
 import { table } from './table.js'
 
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
 
-const BUILT_IN: readonly AnyAnalysis[] = [cox, describe, linear, logistic, table]
+const BUILT_IN: readonly AnyAnalysis[] = [cox, describe, linear, logistic, mantelHaenszel, rates, survival, table]
 
 /** Every built-in analysis, by name. */
 export function listAnalyses(): readonly AnyAnalysis[] {

@@ -150,6 +150,9 @@ describe('the registry', () => {
         ['describe', 1, false],
         ['linear', 1, false],
         ['logistic', 1, true],
+        ['mantel-haenszel', 1, false],
+        ['rates', 1, false],
+        ['survival', 1, false],
         ['table', 1, false],
       ],
     )
@@ -173,6 +176,9 @@ const HASHES = {
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
   linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',
   logistic: '39e3ddcd2fdae62d5f31c10303dc5a55b3ffc1b3d1266e1b621678344c10c5f2',
+  'mantel-haenszel': 'b93fb8b53427b22b080bdf6667cfb28a762e42870a7f40cbb0df0d9899b6037b',
+  rates: '18e79f65e63c48e0f93b375e0c36d6edab00d7cab337650efb3901ca4fd505b2',
+  survival: 'bb87925b80b309908a25f6f5f5d30e7a13e8f93058dcd3ce840825a9665dffbf',
   table: '90933616f693fff56324a43343284b422129c2243f1bac04f29a4ff6e543d97c',
 }
 
