@@ -19,7 +19,7 @@ import {
 import { add, addProduct, zeroSums } from './double-double.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, vectorOf, zeroVector } from './layout.js'
 
-const parametersSchema = z.strictObject({
+export const parametersSchema = z.strictObject({
   columns: z
     .array(columnSchema)
     .min(1)
@@ -52,7 +52,7 @@ const releasedSchema = z.strictObject({
     }),
   ),
 })
-type Released = z.infer<typeof releasedSchema>
+export type DescribeReleased = z.infer<typeof releasedSchema>
 
 const groupsOf = ({ by }: DescribeParameters): readonly string[] => (by === undefined ? [] : levelsOfFactor(by))
 
@@ -119,7 +119,7 @@ function momentsOf({ n, sum, squares }: Group, rules: DisclosureRules): Moments 
   return { n, mean: quotient(sum, count << BigInt(SUM_BITS)), variance }
 }
 
-export const describe: Analysis<DescribeParameters, never, Released> = {
+export const describe: Analysis<DescribeParameters, never, DescribeReleased> = {
   name: 'describe',
   version: 1,
   iterative: false,
@@ -142,7 +142,7 @@ export const describe: Analysis<DescribeParameters, never, Released> = {
     if (opened.kind !== 'reading') return opened
     const { contributors, counts, sums } = opened
     const cells = cellCount(parameters)
-    const columns = parameters.columns.map((_, at): Released['columns'][number] => {
+    const columns = parameters.columns.map((_, at): DescribeReleased['columns'][number] => {
       const width = 2 + 2 * cells
       const [sites = 0, missing = 0, ...levels] = counts.slice(1 + at * width, 1 + (at + 1) * width)
       const groups = Array.from({ length: cells }, (_, group): Group => {
@@ -178,7 +178,7 @@ export const describe: Analysis<DescribeParameters, never, Released> = {
     })
     const groups = groupsOf(parameters)
     const described = parameters.columns.map((name, at): [string, object] => {
-      const column = columns[at] as Released['columns'][number]
+      const column = columns[at] as DescribeReleased['columns'][number]
       const byGroup = Object.fromEntries(groups.map((level, g) => [level, shown(column.groups[g] as Moments)]))
       const by = parameters.by === undefined ? {} : { by: byGroup }
       return [name, { ...shown(column.overall), missing: column.missing, sites: column.sites, ...by }]

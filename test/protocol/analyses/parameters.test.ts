@@ -146,6 +146,7 @@ describe('the registry', () => {
     assert.deepEqual(
       listAnalyses().map(({ name, version, iterative }) => [name, version, iterative]),
       [
+        ['compare-means', 1, false],
         ['cox', 1, true],
         ['describe', 1, false],
         ['linear', 1, false],
@@ -169,6 +170,7 @@ describe('the registry', () => {
 })
 
 const HASHES = {
+  'compare-means': '939280a3cd7f3c1c074fb356856d5d412fe2813497bc3c15c51f1b5149d7b9d0',
   cox: 'ce7e7da0ed8a930dda4a66cd4776665520867e2049147faa1fbfc47b1d121bba',
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
   linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',

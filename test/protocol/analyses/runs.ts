@@ -11,6 +11,7 @@ export const ecogFactor = { column: 'ph.ecog', levels: ['0', '1', '2', '3'], ref
 /** One set of parameters for each analysis that runs on lung as it is. */
 export const RUNS: readonly (readonly [string, Loose])[] = [
   ['describe', { columns: ['age', 'wt.loss'], by: sex }],
+  ['compare-means', { columns: ['age', 'wt.loss'], by: sex }],
   ['table', { rows: sex, columns: event }],
   ['linear', linear],
   ['linear', { ...linear, covariates: ['age', { ...sex, reference: '1' }], strata: 'site' }],
