@@ -8,17 +8,19 @@ import { hashOf } from '../encoding/canonical.js'
 import { FlameshError } from '../errors.js'
 import type { Analysis } from './analysis.js'
 import { compareMeans } from './compare-means.js'
+import { correlation } from './correlation.js'
 import { cox } from './cox.js'
 import { describe } from './describe.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
+import { pca } from './pca.js'
 import { table } from './table.js'
 
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
 
-const BUILT_IN: readonly AnyAnalysis[] = [compareMeans, cox, describe, linear, logistic, table]
+const BUILT_IN: readonly AnyAnalysis[] = [compareMeans, correlation, cox, describe, linear, logistic, pca, table]
 
 /** Every built-in analysis, by name. */
 export function listAnalyses(): readonly AnyAnalysis[] {

@@ -13,6 +13,8 @@ export const RUNS: readonly (readonly [string, Loose])[] = [
   ['describe', { columns: ['age', 'wt.loss'], by: sex }],
   ['compare-means', { columns: ['age', 'wt.loss'], by: sex }],
   ['table', { rows: sex, columns: event }],
+  ['correlation', { columns: ['age', 'sex', 'time'] }],
+  ['pca', { columns: ['age', 'sex', 'time'], matrix: 'correlation' }],
   ['linear', linear],
   ['linear', { ...linear, covariates: ['age', { ...sex, reference: '1' }], strata: 'site' }],
   ['logistic', logistic],
