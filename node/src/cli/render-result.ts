@@ -66,7 +66,7 @@ function renderMain(result: Fields): Rendered {
   }
 }
 
-const MOMENTS = ['n', 'mean', 'sd', 'variance', 'skewness', 'missing', 'sites'] as const
+const MOMENTS = ['n', 'mean', 'sd', 'variance', 'skewness', 'kurtosis', 'missing', 'sites'] as const
 
 function renderDescribe(result: Fields, described: Fields): Rendered {
   const rows: string[][] = []

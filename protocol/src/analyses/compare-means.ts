@@ -6,10 +6,11 @@
 import { z } from 'zod'
 import type { Analysis } from './analysis.js'
 import { factorSchema, levelsOfFactor } from './columns.js'
-import { type DescribeReleased, describe, parametersSchema as described } from './describe.js'
+import { type DescribeReleased, describe } from './describe.js'
 import { fTail, tQuantile, tTail } from './distributions.js'
+import { groupedSchema } from './grouped.js'
 
-const parametersSchema = z.strictObject({ ...described.shape, by: factorSchema })
+const parametersSchema = z.strictObject({ ...groupedSchema.shape, by: factorSchema })
 export type CompareMeansParameters = z.infer<typeof parametersSchema>
 
 /** A group whose mean and variance were released. */

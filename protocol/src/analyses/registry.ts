@@ -14,13 +14,24 @@ import { describe } from './describe.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
+import { moments } from './moments.js'
 import { pca } from './pca.js'
 import { table } from './table.js'
 
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
 
-const BUILT_IN: readonly AnyAnalysis[] = [compareMeans, correlation, cox, describe, linear, logistic, pca, table]
+const BUILT_IN: readonly AnyAnalysis[] = [
+  compareMeans,
+  correlation,
+  cox,
+  describe,
+  linear,
+  logistic,
+  moments,
+  pca,
+  table,
+]
 
 /** Every built-in analysis, by name. */
 export function listAnalyses(): readonly AnyAnalysis[] {

@@ -152,6 +152,7 @@ describe('the registry', () => {
         ['describe', 1, false],
         ['linear', 1, false],
         ['logistic', 1, true],
+        ['moments', 1, true],
         ['pca', 1, false],
         ['table', 1, false],
       ],
@@ -178,6 +179,7 @@ const HASHES = {
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
   linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',
   logistic: '39e3ddcd2fdae62d5f31c10303dc5a55b3ffc1b3d1266e1b621678344c10c5f2',
+  moments: '15ae4122e269f9873031ddcc0813404a1893dbb30043b876e3b0a1a45cd5b014',
   pca: '62810f5e87e9be0ec763cf7b6fe1a058300ec87c7907103ae6f0c39f20a4c388',
   table: '90933616f693fff56324a43343284b422129c2243f1bac04f29a4ff6e543d97c',
 }

@@ -12,6 +12,7 @@ export const ecogFactor = { column: 'ph.ecog', levels: ['0', '1', '2', '3'], ref
 export const RUNS: readonly (readonly [string, Loose])[] = [
   ['describe', { columns: ['age', 'wt.loss'], by: sex }],
   ['compare-means', { columns: ['age', 'wt.loss'], by: sex }],
+  ['moments', { columns: ['age', 'wt.loss'], by: sex }],
   ['table', { rows: sex, columns: event }],
   ['correlation', { columns: ['age', 'sex', 'time'] }],
   ['pca', { columns: ['age', 'sex', 'time'], matrix: 'correlation' }],
