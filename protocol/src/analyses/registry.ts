@@ -11,6 +11,7 @@ import { compareMeans } from './compare-means.js'
 import { correlation } from './correlation.js'
 import { cox } from './cox.js'
 import { describe } from './describe.js'
+import { histogram } from './histogram.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
@@ -26,6 +27,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   correlation,
   cox,
   describe,
+  histogram,
   linear,
   logistic,
   moments,

@@ -13,6 +13,7 @@ export const RUNS: readonly (readonly [string, Loose])[] = [
   ['describe', { columns: ['age', 'wt.loss'], by: sex }],
   ['compare-means', { columns: ['age', 'wt.loss'], by: sex }],
   ['moments', { columns: ['age', 'wt.loss'], by: sex }],
+  ['histogram', { column: 'age', breaks: [55, 65, 75], by: sex }],
   ['table', { rows: sex, columns: event }],
   ['correlation', { columns: ['age', 'sex', 'time'] }],
   ['pca', { columns: ['age', 'sex', 'time'], matrix: 'correlation' }],
