@@ -1,4 +1,4 @@
-# Reference values of compare-means, correlation, pca, moments and histogram, with base R alone, from the tables beside
+# Reference values of compare-means, correlation, pca, moments, histogram and quantiles, with base R alone, from the tables beside
 # this file. Run in this folder: Rscript summaries-reference.R   (Debian: r-base-core)
 source_lines <- readLines("make-reference.R")
 eval(parse(text = source_lines[grep("^num ", source_lines)[1]:(grep("^tight ", source_lines) - 1)]))
@@ -66,7 +66,11 @@ bins <- function(x, breaks) {
        below = sum(x < breaks[1]), above = sum(x > breaks[length(breaks)]), n = length(x))
 }
 
+# the smallest value that a share p of the values does not exceed
+inverse <- function(x) { p <- c(.1, .25, .5, .75, .9); setNames(as.list(unname(quantile(x, p, type = 1, na.rm = TRUE))), p) }
+
 out <- list(
+  quantiles = list(age = inverse(l$age), wt.loss = inverse(l$wt.loss), tenth = inverse(l$age / 10), nodes = inverse(bc$nodes), pgr = inverse(bc$pgr)),
   compare = list(age_by_sex = compare(l$age, l$sex), meal.cal_by_sex = compare(l$meal.cal, l$sex), late_by_sex = compare(l$late, l$sex),
                  wt.loss_by_ecog = compare(three$wt.loss, three$ph.ecog), tiny_by_ecog = compare(three$tiny, three$ph.ecog),
                  nodes_by_hormon = compare(bc$nodes, bc$hormon), pgr_by_hormon = compare(bc$pgr, bc$hormon)),

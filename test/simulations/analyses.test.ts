@@ -39,6 +39,7 @@ async function run(analysis: string, written: unknown, seed: number) {
 
 type Result = Record<string, Record<string, unknown>>
 
+const medianOfAge = { columns: [{ column: 'age', from: 0, to: 128, step: 1 }], probabilities: ['0.5'] }
 const summaries = referenceFile('summaries')
 
 describe('the lung data through the whole protocol', () => {
@@ -49,6 +50,7 @@ describe('the lung data through the whole protocol', () => {
   for (const [analysis, written, pick, expected] of [
     ['describe', { columns: ['age'] }, (result: Result) => result['describe']?.['age'], { n, mean, variance }],
     ['moments', { columns: ['age'] }, (result: Result) => result['describe']?.['age'], summaries.moments.age],
+    ['quantiles', medianOfAge, (result: Result) => result['quantiles']?.['age'], { '0.5': { value: 63 } }],
     [
       'compare-means',
       { columns: ['age'], by: sex },

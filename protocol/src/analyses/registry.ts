@@ -17,6 +17,7 @@ import { linear } from './linear.js'
 import { logistic } from './logistic.js'
 import { moments } from './moments.js'
 import { pca } from './pca.js'
+import { quantiles } from './quantiles.js'
 import { table } from './table.js'
 
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
@@ -32,6 +33,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   logistic,
   moments,
   pca,
+  quantiles,
   table,
 ]
 

@@ -155,6 +155,7 @@ describe('the registry', () => {
         ['logistic', 1, true],
         ['moments', 1, true],
         ['pca', 1, false],
+        ['quantiles', 1, true],
         ['table', 1, false],
       ],
     )
@@ -183,6 +184,7 @@ const HASHES = {
   logistic: '39e3ddcd2fdae62d5f31c10303dc5a55b3ffc1b3d1266e1b621678344c10c5f2',
   moments: '15ae4122e269f9873031ddcc0813404a1893dbb30043b876e3b0a1a45cd5b014',
   pca: '62810f5e87e9be0ec763cf7b6fe1a058300ec87c7907103ae6f0c39f20a4c388',
+  quantiles: 'f151219adcd780936d2aea05524f2ee7de99586c9bf2de8637349ab051cd6015',
   table: '90933616f693fff56324a43343284b422129c2243f1bac04f29a4ff6e543d97c',
 }
 

@@ -14,6 +14,7 @@ export const RUNS: readonly (readonly [string, Loose])[] = [
   ['compare-means', { columns: ['age', 'wt.loss'], by: sex }],
   ['moments', { columns: ['age', 'wt.loss'], by: sex }],
   ['histogram', { column: 'age', breaks: [55, 65, 75], by: sex }],
+  ['quantiles', { columns: [{ column: 'age', from: 0, to: 128, step: 1 }], probabilities: ['0.25', '0.5'] }],
   ['table', { rows: sex, columns: event }],
   ['correlation', { columns: ['age', 'sex', 'time'] }],
   ['pca', { columns: ['age', 'sex', 'time'], matrix: 'correlation' }],
