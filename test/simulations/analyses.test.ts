@@ -4,7 +4,7 @@ import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import { Federation } from '@flamesh/simulations/federation.js'
-import { assertClose } from '../protocol/analyses/federation.js'
+import { assertClose, reference as referenceFile } from '../protocol/analyses/federation.js'
 import { lungColumns, lungSites, reference } from './lung.js'
 import { Watch } from './watch.js'
 
@@ -39,6 +39,9 @@ async function run(analysis: string, written: unknown, seed: number) {
 
 type Result = Record<string, Record<string, unknown>>
 
+const medianOfAge = { columns: [{ column: 'age', from: 0, to: 128, step: 1 }], probabilities: ['0.5'] }
+const summaries = referenceFile('summaries')
+
 describe('the lung data through the whole protocol', () => {
   const { n, mean, variance } = reference.describe.age
   const covariates = ['age', 'sex', 'ph.ecog']
@@ -46,6 +49,14 @@ describe('the lung data through the whole protocol', () => {
   const event = { column: 'status', is: 2 }
   for (const [analysis, written, pick, expected] of [
     ['describe', { columns: ['age'] }, (result: Result) => result['describe']?.['age'], { n, mean, variance }],
+    ['moments', { columns: ['age'] }, (result: Result) => result['describe']?.['age'], summaries.moments.age],
+    ['quantiles', medianOfAge, (result: Result) => result['quantiles']?.['age'], { '0.5': { value: 63 } }],
+    [
+      'compare-means',
+      { columns: ['age'], by: sex },
+      (result: Result) => result['tests'],
+      { age: summaries.compare.age_by_sex },
+    ],
     ['table', { rows: sex, columns: { column: 'status', is: '2' } }, undefined, reference.table_sex_event],
     ['linear', { outcome: 'meal.cal', covariates: ['age', 'sex'] }, undefined, reference['linear_meal.cal_on_age_sex']],
     ['logistic', { outcome: event, covariates }, undefined, reference.logistic_event_on_age_sex_ecog],

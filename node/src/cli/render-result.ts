@@ -1,6 +1,6 @@
 /**
- * A result as a person reads it: coefficients, contingency tables, descriptions; whatever an analysis says besides follows
- * as plain fields. Numbers are shortened for the eye: the files hold every digit. Implements docs/guide/researcher.md.
+ * A result as a person reads it: descriptions, contingency tables, coefficients, tests; whatever an analysis says besides
+ * follows as plain fields. Numbers are shortened for the eye: the files hold every digit. Implements docs/guide/researcher.md.
  */
 import type { ResultDocument } from '../control/documents.js'
 import { explain } from './endings.js'
@@ -53,13 +53,20 @@ interface Rendered {
 }
 
 function renderMain(result: Fields): Rendered {
-  if (isFields(result['describe'])) return renderDescribe(result, result['describe'])
-  if (isList(result['counts_by_row'])) return renderCounts(result, result['counts_by_row'])
-  if (isList(result['names'])) return renderCoefficients(result, result['names'].map(String))
-  return { text: '', used: new Set() }
+  const parts: Rendered[] = []
+  if (isFields(result['describe'])) parts.push(renderDescribe(result, result['describe']))
+  if (isList(result['counts_by_row'])) parts.push(renderCounts(result, result['counts_by_row']))
+  if (isList(result['names'])) parts.push(renderCoefficients(result, result['names'].map(String)))
+  for (const [key, value] of Object.entries(result)) {
+    if (!PROOF_FIELDS.has(key) && key !== 'describe' && isNested(value)) parts.push(renderNested(key, value))
+  }
+  return {
+    text: parts.map(({ text }) => text).join('\n'),
+    used: new Set(parts.flatMap(({ used }) => [...used])),
+  }
 }
 
-const MOMENTS = ['n', 'mean', 'sd', 'variance', 'skewness', 'missing', 'sites'] as const
+const MOMENTS = ['n', 'mean', 'sd', 'variance', 'skewness', 'kurtosis', 'missing', 'sites'] as const
 
 function renderDescribe(result: Fields, described: Fields): Rendered {
   const rows: string[][] = []
@@ -126,6 +133,41 @@ function renderCoefficients(result: Fields, names: readonly string[]): Rendered 
     text: renderTable([{ title: '' }, ...titles], rows),
     used: new Set(['names', ...columns.map(([key]) => key)]),
   }
+}
+
+interface Leaf {
+  readonly path: readonly string[]
+  readonly fields: Fields
+}
+
+function leavesOf(value: unknown, path: readonly string[]): readonly Leaf[] {
+  if (isNested(value)) return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]))
+  return [{ path, fields: isFields(value) ? value : {} }]
+}
+
+/** Fields within fields, as tests by column: a line for each of the innermost, named by where it stands. */
+function renderNested(key: string, nested: Fields): Rendered {
+  const leaves = leavesOf(nested, [])
+  const depth = Math.max(...leaves.map(({ path }) => path.length))
+  const columns = [...new Set(leaves.flatMap(({ fields }) => Object.keys(fields)))]
+  const rows = leaves.map(({ path, fields }, at) => [
+    ...Array.from({ length: depth }, (_, level) => {
+      const above = leaves[at - 1]?.path ?? []
+      return path.slice(0, level + 1).every((part, i) => part === above[i]) ? '' : (path[level] ?? '')
+    }),
+    ...columns.map((name) => {
+      if (!(name in fields)) return ''
+      return name === 'p' ? pText(fields[name]) : numberText(fields[name])
+    }),
+  ])
+  const names = Array.from({ length: depth }, (_, level) => ({ title: level === 0 ? labelOf(key) : '' }))
+  const titles = columns.map((name) => ({ title: labelOf(name), align: 'right' as const }))
+  return { text: renderTable([...names, ...titles], rows), used: new Set([key]) }
+}
+
+/** Records of records; a factor is not one. */
+function isNested(value: unknown): value is Fields {
+  return isFields(value) && typeof value['column'] !== 'string' && Object.values(value).some(isFields)
 }
 
 function isFields(value: unknown): value is Fields {

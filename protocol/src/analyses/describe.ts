@@ -4,30 +4,24 @@
  * variance of 0 says that all values are equal, and a mean of two values tells each the other's: minimumCell is the limit.
  */
 import { z } from 'zod'
-import { isSmallCell, MIN_SUBSET_ROWS, subsetAllowed, withheldGroups } from '../privacy/disclosure.js'
-import type { Analysis, DisclosureRules, Rows } from './analysis.js'
+import { isSmallCell } from '../privacy/disclosure.js'
+import type { Analysis, DisclosureRules } from './analysis.js'
 import {
-  codesOf,
-  columnOf,
-  columnSchema,
-  completeFactor,
-  completeFields,
-  factorSchema,
-  levelsOfFactor,
-  numbersOf,
-} from './columns.js'
-import { add, addProduct, zeroSums } from './double-double.js'
-import { type Layout, openSum, planOf, quotient, SUM_BITS, vectorOf, zeroVector } from './layout.js'
+  columnsOfGrouped,
+  completeGrouped,
+  contributeGrouped,
+  type Group,
+  type Grouped,
+  groupedLayout,
+  groupedSchema,
+  openGrouped,
+  type Powers,
+  presentGrouped,
+  releaseColumn,
+} from './grouped.js'
+import { planOf, quotient, SUM_BITS } from './layout.js'
 
-const parametersSchema = z.strictObject({
-  columns: z
-    .array(columnSchema)
-    .min(1)
-    .max(64)
-    .refine((columns) => new Set(columns).size === columns.length, 'a column appears twice'),
-  by: factorSchema.optional(),
-})
-export type DescribeParameters = z.infer<typeof parametersSchema>
+export type DescribeParameters = Grouped
 
 const momentsSchema = z.strictObject({
   /** null if withheld */
@@ -52,65 +46,12 @@ const releasedSchema = z.strictObject({
     }),
   ),
 })
-type Released = z.infer<typeof releasedSchema>
+export type DescribeReleased = z.infer<typeof releasedSchema>
 
-const groupsOf = ({ by }: DescribeParameters): readonly string[] => (by === undefined ? [] : levelsOfFactor(by))
-
-/** One group at least: everyone. */
-const cellCount = (parameters: DescribeParameters): number => Math.max(1, groupsOf(parameters).length)
-
-function layoutOf(parameters: DescribeParameters): Layout {
-  const { by, columns } = parameters
-  const groups = by === undefined ? [''] : groupsOf(parameters).map((level) => `, ${by.column}=${level}`)
-  return {
-    counts: [
-      'rows',
-      ...columns.flatMap((c) => [
-        `sites with ${c}`,
-        `missing ${c}`,
-        ...groups.flatMap((group) => [`n ${c}${group}`, `sites with any ${c}${group}`]),
-      ]),
-    ],
-    sums: columns.flatMap((c) => groups.flatMap((group) => [`Σ ${c}${group}`, `Σ ${c}²${group}`])),
-  }
-}
-
-function contribute(rows: Rows, parameters: DescribeParameters): Float64Array {
-  const { columns, by } = parameters
-  const layout = layoutOf(parameters)
-  if (!subsetAllowed(rows.count, by === undefined ? [] : [groupsOf(parameters).length])) return zeroVector(layout)
-  const codes = by === undefined ? new Int32Array(rows.count) : codesOf(rows, by)
-  const cells = cellCount(parameters)
-  const sums = zeroSums(layout.sums.length)
-  const counts = columns.flatMap((column, at) => {
-    const values = numbersOf(rows, column)
-    const inGroup = new Array<number>(cells).fill(0)
-    let used = 0
-    for (let row = 0; row < rows.count; row++) {
-      const value = values[row] as number
-      const group = codes[row] as number
-      if (Number.isNaN(value) || group < 0) continue
-      used++
-      inGroup[group] = (inGroup[group] as number) + 1
-      const slot = 2 * (at * cells + group)
-      add(sums, slot, value)
-      addProduct(sums, slot + 1, value, value)
-    }
-    return [used >= MIN_SUBSET_ROWS ? 1 : 0, rows.count - used, ...inGroup.flatMap((n) => [n, n > 0 ? 1 : 0])]
-  })
-  return vectorOf(layout, [rows.count, ...counts], sums)
-}
-
-/** Exact sums of one group of values. */
-interface Group {
-  readonly n: number
-  readonly sum: bigint
-  readonly squares: bigint
-}
-
+const POWERS: Powers = { highest: 2 }
 const WITHHELD: Moments = { n: null, mean: null, variance: null }
 
-function momentsOf({ n, sum, squares }: Group, rules: DisclosureRules): Moments {
+export function momentsOf({ n, sums: [sum = 0n, squares = 0n] }: Group, rules: DisclosureRules): Moments {
   if (n === 0 || isSmallCell(n, rules)) return { n, mean: null, variance: null }
   const count = BigInt(n)
   // n·Σx² − (Σx)², exactly, in units of 2^-220
@@ -119,7 +60,7 @@ function momentsOf({ n, sum, squares }: Group, rules: DisclosureRules): Moments 
   return { n, mean: quotient(sum, count << BigInt(SUM_BITS)), variance }
 }
 
-export const describe: Analysis<DescribeParameters, never, Released> = {
+export const describe: Analysis<DescribeParameters, never, DescribeReleased> = {
   name: 'describe',
   version: 1,
   iterative: false,
@@ -128,63 +69,29 @@ export const describe: Analysis<DescribeParameters, never, Released> = {
     'round: contributors, rows; for each column: sites with at least 3 values, missing (value or group), n and sites with any by group; for each column and group: Σx, Σx²',
     'released: rows; for each column sites, missing, n, mean, variance (n − 1) of everyone and by group, groups that are small or at few sites withheld with a complement',
   ],
-  parameters: parametersSchema,
+  parameters: groupedSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ columns, by }) => [...new Set([...columns, ...(by === undefined ? [] : [columnOf(by)])])],
-  complete: (written, levelsOf) =>
-    completeFields(written, { by: (by) => (by === undefined ? undefined : completeFactor(by, levelsOf)) }),
-  plan: (parameters) => planOf(layoutOf(parameters)),
-  contribute,
+  columns: columnsOfGrouped,
+  complete: completeGrouped,
+  plan: (parameters) => planOf(groupedLayout(parameters, POWERS)),
+  contribute: (rows, parameters) => contributeGrouped(rows, parameters, POWERS),
   combine(sum, context) {
-    const { parameters, rules, survivors } = context
-    const opened = openSum(layoutOf(parameters), sum, context)
-    if (opened.kind !== 'reading') return opened
-    const { contributors, counts, sums } = opened
-    const cells = cellCount(parameters)
-    const columns = parameters.columns.map((_, at): Released['columns'][number] => {
-      const width = 2 + 2 * cells
-      const [sites = 0, missing = 0, ...levels] = counts.slice(1 + at * width, 1 + (at + 1) * width)
-      const groups = Array.from({ length: cells }, (_, group): Group => {
-        const slot = 2 * (at * cells + group)
-        return { n: levels[2 * group] as number, sum: sums[slot] as bigint, squares: sums[slot + 1] as bigint }
-      })
-      const overall = groups.reduce((a, b) => ({ n: a.n + b.n, sum: a.sum + b.sum, squares: a.squares + b.squares }))
-      const named = parameters.by === undefined ? [] : groups
-      // counts of the whole cohort are exempt, what they are counts of is not
-      if (sites < rules.minimumContributors) {
-        return { sites, missing, overall: { ...WITHHELD, n: overall.n }, groups: named.map(() => WITHHELD) }
-      }
-      const withheld = withheldGroups(
-        groups.map(({ n }, g) => ({ rows: n, sites: levels[2 * g + 1] as number })),
-        rules,
-      )
-      return {
-        sites,
-        missing,
-        overall: momentsOf(overall, rules),
-        groups: named.map((group, g) => (withheld[g] ? WITHHELD : momentsOf(group, rules))),
-      }
-    })
+    const opened = openGrouped(sum, context, POWERS)
+    if (opened.kind !== 'opened') return opened
+    const { contributors, rows } = opened
+    const columns = opened.columns.map((column) => releaseColumn(column, context, momentsOf, WITHHELD))
     return {
       kind: 'result',
-      released: { contributors, leftOut: survivors - contributors, rows: counts[0] as number, columns },
+      released: { contributors, leftOut: context.survivors - contributors, rows, columns },
     }
   },
   present({ contributors, leftOut, rows, columns }, parameters) {
-    const shown = (moments: Moments): object => ({
-      ...moments,
-      sd: moments.variance === null ? null : Math.sqrt(moments.variance),
-    })
-    const groups = groupsOf(parameters)
-    const described = parameters.columns.map((name, at): [string, object] => {
-      const column = columns[at] as Released['columns'][number]
-      const byGroup = Object.fromEntries(groups.map((level, g) => [level, shown(column.groups[g] as Moments)]))
-      const by = parameters.by === undefined ? {} : { by: byGroup }
-      return [name, { ...shown(column.overall), missing: column.missing, sites: column.sites, ...by }]
-    })
     return {
-      describe: Object.fromEntries(described),
+      describe: presentGrouped(columns, parameters, (moments) => ({
+        ...moments,
+        sd: moments.variance === null ? null : Math.sqrt(moments.variance),
+      })),
       ...(parameters.by === undefined ? {} : { by: parameters.by }),
       rows,
       contributors,

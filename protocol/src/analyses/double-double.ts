@@ -51,3 +51,10 @@ export function addWeighted(sums: Sums, at: number, weight: number, a: number, b
   const product = first * b
   add(sums, at, product, productError(first, b, product) + productError(weight, a, first) * b)
 }
+
+/** sums[at] += x⁴ */
+export function addFourth(sums: Sums, at: number, x: number): void {
+  const square = x * x
+  addProduct(sums, at, square, square)
+  addProduct(sums, at, 2 * productError(x, x, square), square)
+}

@@ -7,12 +7,18 @@ import type { Hex } from '../crypto/hash.js'
 import { hashOf } from '../encoding/canonical.js'
 import { FlameshError } from '../errors.js'
 import type { Analysis } from './analysis.js'
+import { compareMeans } from './compare-means.js'
+import { correlation } from './correlation.js'
 import { cox } from './cox.js'
 import { describe } from './describe.js'
+import { histogram } from './histogram.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
 import { mantelHaenszel } from './mantel-haenszel.js'
+import { moments } from './moments.js'
+import { pca } from './pca.js'
+import { quantiles } from './quantiles.js'
 import { rates } from './rates.js'
 import { survival } from './survival.js'
 import { table } from './table.js'
@@ -20,7 +26,22 @@ import { table } from './table.js'
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
 
-const BUILT_IN: readonly AnyAnalysis[] = [cox, describe, linear, logistic, mantelHaenszel, rates, survival, table]
+const BUILT_IN: readonly AnyAnalysis[] = [
+  compareMeans,
+  correlation,
+  cox,
+  describe,
+  histogram,
+  linear,
+  logistic,
+  mantelHaenszel,
+  moments,
+  pca,
+  quantiles,
+  rates,
+  survival,
+  table,
+]
 
 /** Every built-in analysis, by name. */
 export function listAnalyses(): readonly AnyAnalysis[] {

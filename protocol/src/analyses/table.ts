@@ -73,9 +73,10 @@ function contribute(data: Rows, parameters: TableParameters): Float64Array {
   ])
 }
 
-const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0)
+export const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0)
 
-function marginsOf(cells: readonly number[], width: number): { rowTotals: number[]; columnTotals: number[] } {
+/** Of cells row by row. */
+export function marginsOf(cells: readonly number[], width: number): { rowTotals: number[]; columnTotals: number[] } {
   return {
     rowTotals: Array.from({ length: cells.length / width }, (_, row) =>
       total(cells.slice(row * width, (row + 1) * width)),

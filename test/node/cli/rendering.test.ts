@@ -148,6 +148,28 @@ describe('results on a terminal', () => {
     ])
   })
 
+  it('shows fields within fields by where they stand, beside what else there is', () => {
+    const welch = { difference: 2.2628, t: 1.8631762, p: 0.063943 }
+    const text = renderResult({
+      describe: { body_age: { n: 228 } },
+      tests: { body_age: { welch, anova: { f: 3.4241, p: 0.00001 } }, late: null },
+      proof: { evidence: { salt: 'secret' } },
+      rows: 228,
+    })
+    assert.deepEqual(text.split('\n'), [
+      'column      n',
+      'body_age  228',
+      '',
+      'tests            difference       t        p       f',
+      'body_age  welch      2.2628  1.8632   0.0639',
+      '          anova                      <0.0001  3.4241',
+      'late',
+      '',
+      'rows  228',
+      '',
+    ])
+  })
+
   it('says why there is no result, and which sites took part', () => {
     const document = {
       job: JOB,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { inverse, pairsOf, symmetric } from '@flamesh/protocol/analyses/algebra.js'
-import { add, addProduct, addWeighted, zeroSums } from '@flamesh/protocol/analyses/double-double.js'
+import { add, addFourth, addProduct, addWeighted, zeroSums } from '@flamesh/protocol/analyses/double-double.js'
 import {
   BOUND,
   FRACTION_BITS,
@@ -71,6 +71,17 @@ describe('exact sums', () => {
     assert.ok(
       Math.abs(((sums.high[1] as number) * 2 ** 150) / (Number(exact >> BigInt(3300 - 200)) / 2 ** 50) - 1) < 1e-9,
     )
+  })
+
+  it('carries fourth powers to twice the precision of a double', () => {
+    const sums = zeroSums(1)
+    for (const x of [0.1, 1 / 3, -12345.678]) {
+      addFourth(sums, 0, x)
+      add(sums, 0, -(x ** 4))
+      const exact = Number((exactly(x) ** 4n - (exactly(x ** 4) << 3300n)) >> 4100n) / 2 ** 300
+      assert.ok(Math.abs(((sums.high[0] as number) + (sums.low[0] as number)) / exact - 1) < 1e-9)
+      add(sums, 0, -(sums.high[0] as number), -(sums.low[0] as number))
+    }
   })
 
   it('the product’s ring and plain integers agree on what a vector says', () => {

@@ -84,8 +84,14 @@ describe('a sum that no honest sites can have', () => {
       fc.bigInt({ min: 0n, max: 200n }).map((count) => count << 60n),
     )
     const runs = RUNS.flatMap(([name, parameters]): [string, Loose, Loose][] => {
-      const size = known(name).columns(parameters).length
-      const state = { iteration: 3, beta: new Array(name === 'logistic' ? 3 : size - 2).fill(0.5), best: null }
+      const shift = { centre: 60, scale: 9 }
+      const columns = known(name).columns(parameters).length
+      const beta = new Array(name === 'logistic' ? 3 : Math.max(0, columns - 2)).fill(0.5)
+      const others: Loose = {
+        moments: { columns: [shift, shift] },
+        quantiles: { intervals: [{ low: 9, high: 99 }, null] },
+      }
+      const state = others[name] ?? { iteration: 3, beta, best: null }
       return known(name).iterative
         ? [
             [name, parameters, undefined],

@@ -146,11 +146,17 @@ describe('the registry', () => {
     assert.deepEqual(
       listAnalyses().map(({ name, version, iterative }) => [name, version, iterative]),
       [
+        ['compare-means', 1, false],
+        ['correlation', 1, false],
         ['cox', 1, true],
         ['describe', 1, false],
+        ['histogram', 1, false],
         ['linear', 1, false],
         ['logistic', 1, true],
         ['mantel-haenszel', 1, false],
+        ['moments', 1, true],
+        ['pca', 1, false],
+        ['quantiles', 1, true],
         ['rates', 1, false],
         ['survival', 1, false],
         ['table', 1, false],
@@ -172,11 +178,17 @@ describe('the registry', () => {
 })
 
 const HASHES = {
+  'compare-means': '939280a3cd7f3c1c074fb356856d5d412fe2813497bc3c15c51f1b5149d7b9d0',
+  correlation: '21d89bfba110d2aa0df20398256ebbd1bd1185132eb7687223b61f9916865c3f',
   cox: 'ce7e7da0ed8a930dda4a66cd4776665520867e2049147faa1fbfc47b1d121bba',
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
+  histogram: 'cef8c26c0d9667fb8c799fcf455101e8bc4d7f0fd3b0ecac2331b9f42fa3d179',
   linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',
   logistic: '39e3ddcd2fdae62d5f31c10303dc5a55b3ffc1b3d1266e1b621678344c10c5f2',
   'mantel-haenszel': 'b93fb8b53427b22b080bdf6667cfb28a762e42870a7f40cbb0df0d9899b6037b',
+  moments: '15ae4122e269f9873031ddcc0813404a1893dbb30043b876e3b0a1a45cd5b014',
+  pca: '62810f5e87e9be0ec763cf7b6fe1a058300ec87c7907103ae6f0c39f20a4c388',
+  quantiles: 'f151219adcd780936d2aea05524f2ee7de99586c9bf2de8637349ab051cd6015',
   rates: '18e79f65e63c48e0f93b375e0c36d6edab00d7cab337650efb3901ca4fd505b2',
   survival: 'bb87925b80b309908a25f6f5f5d30e7a13e8f93058dcd3ce840825a9665dffbf',
   table: '90933616f693fff56324a43343284b422129c2243f1bac04f29a4ff6e543d97c',

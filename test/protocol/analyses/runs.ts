@@ -11,7 +11,13 @@ export const ecogFactor = { column: 'ph.ecog', levels: ['0', '1', '2', '3'], ref
 /** One set of parameters for each analysis that runs on lung as it is. */
 export const RUNS: readonly (readonly [string, Loose])[] = [
   ['describe', { columns: ['age', 'wt.loss'], by: sex }],
+  ['compare-means', { columns: ['age', 'wt.loss'], by: sex }],
+  ['moments', { columns: ['age', 'wt.loss'], by: sex }],
+  ['histogram', { column: 'age', breaks: [55, 65, 75], by: sex }],
+  ['quantiles', { columns: [{ column: 'age', from: 0, to: 128, step: 1 }], probabilities: ['0.25', '0.5'] }],
   ['table', { rows: sex, columns: event }],
+  ['correlation', { columns: ['age', 'sex', 'time'] }],
+  ['pca', { columns: ['age', 'sex', 'time'], matrix: 'correlation' }],
   ['linear', linear],
   ['linear', { ...linear, covariates: ['age', { ...sex, reference: '1' }], strata: 'site' }],
   ['logistic', logistic],
