@@ -183,6 +183,28 @@ describe('a malicious proposer', () => {
     }
   })
 
+  it('that names another approval of its own for its consent takes from nobody what a receipt needs', async () => {
+    const one = await world({ dishonest: [PROPOSER] })
+    const { federation, watch } = one
+    const liar = federation.node(PROPOSER)
+    await liar.up().setPolicy(CONSENTING)
+    let other: Signed | undefined
+    watch.meddle = (from, to, message) => {
+      if (from !== liar) return message
+      if (message.type === 'decision')
+        other = resigned(liar, message.decision, (body) => ({ ...body, message: 'once more' }))
+      // it keeps to itself what a receipt needs
+      if (to.name === 'researcher') return undefined
+      if (message.type !== 'specification' || message.specification.signatures.length > 1) return message
+      const { body } = openSigned(message.specification, SPECIFICATION)
+      const consents = [{ site: liar.key, decision: payloadHash(other as Signed) }]
+      const specification = signObject(SPECIFICATION.kind, SPECIFICATION.version, { ...body, consents }, liar.signer)
+      return { ...message, specification, decisions: [...message.decisions, other as Signed] }
+    }
+    // its own site answers no round that names another consent than the one it gave
+    assert.deepEqual(await run(one), { ...RELEASED, included: 5 })
+  })
+
   it('that claims more of a set than can be proven loses an attempt', async () => {
     for (const change of [
       (body: Specification) => ({ ...body, history: body.history.map((set) => ({ ...set, minimum: 7 })) }),
