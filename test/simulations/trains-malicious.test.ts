@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { openSigned, payloadHash, type Signed, signObject } from '@flamesh/protocol/encoding/signed.js'
+import { DECISION } from '@flamesh/protocol/jobs/messages.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
+import { MAX_STATIONS } from '@flamesh/protocol/limits.js'
 import { commitmentOf, openFromLast, sealToNext } from '@flamesh/protocol/trains/holding.js'
 import { CONFIRMATION, HOP, type Hop } from '@flamesh/protocol/trains/messages.js'
 import { encodeWire, type WireMessage, type WireOf } from '@flamesh/protocol/wire.js'
@@ -201,6 +203,24 @@ describe('a malicious station', function () {
     assert.deepEqual([verdict?.verdict, verdict?.code], ['ignore', 'two-hops'])
     assert.deepEqual(kindsOf(one), ['two-hops site-c'])
     watch.check()
+  })
+
+  it('that fills a train with approvals of its own, which no hop names, stops nobody', async () => {
+    const one = await against('site-b', (train, from) => {
+      const own = train.decisions.find(({ signatures }) => signatures[0]?.signer === from.key) as Signed
+      const named = train.hops.map((hop) => openSigned(hop, HOP).body.decision)
+      const needed = train.decisions.filter((signed) => named.includes(payloadHash(signed)))
+      const others = Array.from({ length: 2 * MAX_STATIONS - needed.length }, (_, at) =>
+        signObject(
+          DECISION.kind,
+          DECISION.version,
+          { ...openSigned(own, DECISION).body, message: `${at}` },
+          from.signer,
+        ),
+      )
+      return { ...train, decisions: [...needed, ...others] }
+    })
+    await assertFit(one.federation, one.job, one.names)
   })
 
   it('cannot make another take the train twice', async () => {
