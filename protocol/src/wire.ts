@@ -199,7 +199,7 @@ export const wireSchema = z.discriminatedUnion('type', [
     box: boxSchema.nullable(),
     decisions: z.array(signedSchema).max(MAX_COHORT),
     records: z.array(recordSchema).max(MAX_RECORDS),
-    /** approvals of earlier jobs whose consents the rounds relied on */
+    /** further approvals whose consents the rounds relied on: of earlier jobs, or a site's second one to this job */
     consents: z.array(signedSchema).max(MAX_COHORT),
     /** if the guard ended the job: over which sites it would have been, and the earlier sets that spoke against it */
     refused: guardRefusalSchema.nullable(),

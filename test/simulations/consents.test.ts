@@ -5,8 +5,11 @@ import { guardKey } from '@flamesh/protocol/jobs/check.js'
 import { DECISION, type Decision } from '@flamesh/protocol/jobs/messages.js'
 import { type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
+import { MAX_COHORT } from '@flamesh/protocol/limits.js'
 import { SPECIFICATION, type Specification } from '@flamesh/protocol/secagg/messages.js'
+import { encodeWire } from '@flamesh/protocol/wire.js'
 import { APPROVE_ALL, type Federation, type SimulatedNode } from '@flamesh/simulations/federation.js'
+import { signer } from '../protocol/identity/fixtures.js'
 import { assertExact, describeJob, ending, pass, submit, until, viewAt, type World, world } from './world.js'
 
 /** Proposes the first attempt of a first round with four seats. */
@@ -102,6 +105,38 @@ describe('a consent', () => {
     assert.deepEqual(await outcomeOf(one, await withoutTheLast(one)), REFUSED)
   })
 
+  it('of keys that are no sites’ is remembered by nobody, however many a member passes on', async () => {
+    const one = await world({ dishonest: ['researcher'] })
+    const { federation } = one
+    const { key: from } = federation.node('researcher')
+    const { size, root } = describeJob(federation).checkpoint
+    const consents = Array.from({ length: MAX_COHORT + 1 }, (_, at) => {
+      const stranger = signer(`stranger ${at}`)
+      const body: Decision = {
+        job: 'ab'.repeat(32),
+        site: stranger.publicKey,
+        decision: 'approve',
+        code: 'policy',
+        message: '',
+        policyHash: 'ab'.repeat(32),
+        datasetVersion: 'ab'.repeat(32),
+        checkpoint: { size, root },
+        consents: [{ site: stranger.publicKey, key: key(federation) }],
+        decidedAt: federation.clock.now(),
+        by: 'policy',
+        operators: [],
+      }
+      return signObject(DECISION.kind, DECISION.version, body, stranger)
+    })
+    for (const some of [consents.slice(1), consents.slice(0, 1)]) {
+      const bytes = encodeWire({ type: 'history', proofs: [], consents: some })
+      for (const name of one.names) await federation.node(name).up().receive(from, bytes, 'direct')
+    }
+    assert.deepEqual(await run(one), { ...RELEASED, included: 6 })
+    const kept = one.names.flatMap((name) => [...federation.node(name).disk.entries.keys()])
+    assert.ok(!kept.some((entry) => entry.startsWith('desk/consents/')))
+  })
+
   it('in another’s name, or to a question that was not asked, is refused with the approval that holds it', async () => {
     for (const foreign of ['site', 'key']) {
       const one = await world({ sites: 7, dishonest: ['site-g'] })
@@ -181,6 +216,28 @@ describe('a malicious proposer', () => {
       const lost = one.federation.node('site-a').audit.filter((entry) => entry.event === 'attempt-abandoned')
       assert.equal(lost.length, 1)
     }
+  })
+
+  it('that names another approval of its own for its consent takes from nobody what a receipt needs', async () => {
+    const one = await world({ dishonest: [PROPOSER] })
+    const { federation, watch } = one
+    const liar = federation.node(PROPOSER)
+    await liar.up().setPolicy(CONSENTING)
+    let other: Signed | undefined
+    watch.meddle = (from, to, message) => {
+      if (from !== liar) return message
+      if (message.type === 'decision')
+        other = resigned(liar, message.decision, (body) => ({ ...body, message: 'once more' }))
+      // it keeps to itself what a receipt needs
+      if (to.name === 'researcher') return undefined
+      if (message.type !== 'specification' || message.specification.signatures.length > 1) return message
+      const { body } = openSigned(message.specification, SPECIFICATION)
+      const consents = [{ site: liar.key, decision: payloadHash(other as Signed) }]
+      const specification = signObject(SPECIFICATION.kind, SPECIFICATION.version, { ...body, consents }, liar.signer)
+      return { ...message, specification, decisions: [...message.decisions, other as Signed] }
+    }
+    // its own site answers no round that names another consent than the one it gave
+    assert.deepEqual(await run(one), { ...RELEASED, included: 5 })
   })
 
   it('that claims more of a set than can be proven loses an attempt', async () => {

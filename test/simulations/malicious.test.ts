@@ -17,7 +17,7 @@ import {
   type Specification,
   SUBMISSION,
 } from '@flamesh/protocol/secagg/messages.js'
-import type { WireMessage } from '@flamesh/protocol/wire.js'
+import { encodeWire, type WireMessage } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '@flamesh/simulations/federation.js'
 import { assertExact, audited, describeJob, ending, logisticJob, pass, submit, type World, world } from './world.js'
 
@@ -169,11 +169,15 @@ describe('a malicious member of a committee of four', () => {
     const liar = `site-${'abcd'[proposerOf(FOUR, 2, 0, 0)]}`
     const one = await world({ sites: 7, dishonest: [liar, 'site-g'] })
     const { federation, watch, names } = one
-    watch.meddle = (from, _to, message) => {
+    watch.meddle = (from, to, message) => {
+      // both keep to themselves the one that counts
+      if (from.name === liar && message.type === 'release') return undefined
+      if (from.name === 'site-g' && to.name === 'researcher' && message.type === 'decision') return undefined
       if (from.name !== liar || message.type !== 'specification') return message
       const { round, attempt, cohort } = openSigned(message.specification, SPECIFICATION).body
       const accomplice = federation.node('site-g')
       const old = message.decisions.find((signed) => signed.signatures[0]?.signer === accomplice.key)
+      if (round > 2) return { ...message, decisions: message.decisions.filter((signed) => signed !== old) }
       if (round !== 2 || attempt > 0 || old === undefined) return message
       const other = resign(accomplice, old, DECISION, (body) => ({ ...body, message: 'once more' }))
       const change = {
@@ -191,6 +195,36 @@ describe('a malicious member of a committee of four', () => {
     const { status, included, result } = await ending(federation, job)
     assert.deepEqual({ status, included }, { status: 'released', included: [...names] })
     assert.ok(verifyReceipt(result?.receipt as Uint8Array, { hubKey: federation.hubKey }).ok)
+  })
+
+  it('who proposes its own approval in two ways takes from nobody what a receipt needs', async () => {
+    const told = new Set<string>()
+    let approval: Signed | undefined
+    const one = await world({ sites: 7, dishonest: [PROPOSER] })
+    const { federation, watch, names } = one
+    const liar = federation.node(PROPOSER)
+    watch.meddle = (from, to, message) => {
+      if (from === liar && message.type === 'decision') approval = message.decision
+      // it keeps to itself the one that counts
+      if (from === liar) return to.name === 'researcher' ? undefined : message
+      if (message.type !== 'specification' || told.has(from.name)) return message
+      // as soon as a member has signed the first specification it hears of the second
+      told.add(from.name)
+      const { body } = openSigned(message.specification, SPECIFICATION)
+      const other = resign(liar, approval as Signed, DECISION, (one) => ({ ...one, message: 'once more' }))
+      const cohort = body.cohort.map((entry) =>
+        entry.site === liar.key ? { ...entry, decision: payloadHash(other) } : entry,
+      )
+      const specification = signObject(SPECIFICATION.kind, SPECIFICATION.version, { ...body, cohort }, liar.signer)
+      const second = { type: 'specification' as const, specification, decisions: [other] }
+      void from.up().receive(liar.key, encodeWire(second), 'direct')
+      return message
+    }
+    const job = await submit(federation, describeJob(federation))
+    assert.ok(await federation.finish(job, 5_000_000))
+    await pass(federation, 5)
+    watch.check()
+    await assertExact(federation, job, names)
   })
 
   it('who sends wrong partial sums is outvoted and named', async () => {

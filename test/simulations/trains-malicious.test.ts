@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { openSigned, payloadHash, type Signed, signObject } from '@flamesh/protocol/encoding/signed.js'
+import { ignore } from '@flamesh/protocol/encoding/verdict.js'
+import { DECISION } from '@flamesh/protocol/jobs/messages.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
+import { MAX_STATIONS } from '@flamesh/protocol/limits.js'
 import { commitmentOf, openFromLast, sealToNext } from '@flamesh/protocol/trains/holding.js'
 import { CONFIRMATION, HOP, type Hop } from '@flamesh/protocol/trains/messages.js'
-import { encodeWire, type WireMessage, type WireOf } from '@flamesh/protocol/wire.js'
+import { decodeWire, encodeWire, type WireMessage, type WireOf } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '@flamesh/simulations/federation.js'
 import { assertFit, linearTrain, trainWorld } from './trains.js'
 import { ending, pass, submit, type World } from './world.js'
@@ -200,6 +203,39 @@ describe('a malicious station', function () {
     const [verdict] = await Promise.all(verdicts)
     assert.deepEqual([verdict?.verdict, verdict?.code], ['ignore', 'two-hops'])
     assert.deepEqual(kindsOf(one), ['two-hops site-c'])
+    watch.check()
+  })
+
+  it('that fills a train with approvals of its own, which no hop names, stops nobody', async () => {
+    const one = await against('site-b', (train, from) => {
+      const own = train.decisions.find(({ signatures }) => signatures[0]?.signer === from.key) as Signed
+      const named = train.hops.map((hop) => openSigned(hop, HOP).body.decision)
+      const needed = train.decisions.filter((signed) => named.includes(payloadHash(signed)))
+      const others = Array.from({ length: 2 * MAX_STATIONS - needed.length }, (_, at) =>
+        signObject(
+          DECISION.kind,
+          DECISION.version,
+          { ...openSigned(own, DECISION).body, message: `${at}` },
+          from.signer,
+        ),
+      )
+      return { ...train, decisions: [...needed, ...others] }
+    })
+    await assertFit(one.federation, one.job, one.names)
+  })
+
+  it('that says it was passed already, and tells of no other train, is left out like one that is silent', async () => {
+    const one = await trainWorld({ dishonest: ['site-c'] })
+    const { federation, watch } = one
+    watch.meddle = (from, _to, message) =>
+      from.name === 'site-c' && ['train', 'travelling'].includes(message.type) ? undefined : message
+    const liar = federation.node('site-c').up()
+    const before = liar.receive.bind(liar)
+    liar.receive = async (from, bytes, via) =>
+      decodeWire(bytes).type === 'train' ? ignore('station-passed') : before(from, bytes, via)
+    const job = await submit(federation, linearTrain(federation, { unreachable: 'skip', minimum: 3 }))
+    await federation.finish(job, 5_000_000)
+    await assertFit(federation, job, ['site-a', 'site-b', 'site-d', 'site-e'])
     watch.check()
   })
 

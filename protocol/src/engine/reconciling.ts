@@ -10,9 +10,10 @@ import { errorCode } from '../errors.js'
 import { beyond, historyName, namedSets } from '../history.js'
 import { checkSeen } from '../identity/log.js'
 import { isSeated } from '../identity/roster.js'
-import { attempted } from '../jobs/decisions.js'
+import { attempted, type Seen } from '../jobs/decisions.js'
 import type { JobId } from '../jobs/job.js'
-import { DECISION, givesConsent } from '../jobs/messages.js'
+import { DECISION } from '../jobs/messages.js'
+import { checkConsent } from '../jobs/receipt-rounds.js'
 import { MAX_PROOFS_PER_MESSAGE, MAX_SETS_PER_HELLO } from '../limits.js'
 import { verifySetProof } from '../secagg/set-proof.js'
 import type { WireMessage, WireOf } from '../wire.js'
@@ -95,13 +96,10 @@ async function onHistory(desk: DeskState, { proofs, consents }: WireOf<'history'
 
 /** The question that an approval consents to; undefined if it does not, or no receipt could show it. */
 function consentKey(signed: Signed, { log }: Pick<Floor, 'log'>): Hex | undefined {
-  const { consents, checkpoint } = openSigned(signed, DECISION).body
-  const [first] = consents
-  if (first === undefined || givesConsent(signed, first.key) === undefined) return undefined
-  return attempted(() => {
-    checkSeen(log, checkpoint)
-    return first.key
-  }, 'checkpoint-ahead')
+  const [first] = openSigned(signed, DECISION).body.consents
+  if (first === undefined) return undefined
+  const known = { roster: log.roster, checkSeen: (seen: Seen) => checkSeen(log, seen) }
+  return attempted(() => checkConsent(signed, first.key, known), 'checkpoint-ahead') && first.key
 }
 
 /** News of a job that nothing is known of here: the guard wants to know what was certified all the same. */

@@ -6,7 +6,7 @@
 import type { Hex } from '../crypto/hash.js'
 import { openSigned, payloadHash, type Signed } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
-import type { CommitteeRecord, Roster } from '../identity/roster.js'
+import { type CommitteeRecord, memberAt, type Roster } from '../identity/roster.js'
 import { profileOf } from '../secagg/committee.js'
 import type { OpenedBody } from '../secagg/messages.js'
 import { checkRecord, type Ending, endingOf, type RecordFacts } from '../secagg/record.js'
@@ -34,10 +34,14 @@ function earlierConsents(consents: readonly Signed[], { job }: SignedJob, log: K
 }
 
 /** The site that consents to the question in an approval of whatever job. Throws `consent`, or what `checkSeen` throws. */
-export function checkConsent(signed: Signed, key: Hex, log: Pick<KnownLog, 'checkSeen'>): Hex {
+export function checkConsent(signed: Signed, key: Hex, log: KnownLog): Hex {
   const site = givesConsent(signed, key)
   if (site === undefined) return fail('consent', 'an approval that holds no consent to this question')
-  log.checkSeen(openSigned(signed, DECISION).body.checkpoint)
+  const { checkpoint, decidedAt } = openSigned(signed, DECISION).body
+  log.checkSeen(checkpoint)
+  // anybody can make keys: of each specification that they were named in they would take the place of sites
+  if (!memberAt(log.roster, site, checkpoint.size, decidedAt)?.roles.includes('site'))
+    return fail('consent', 'a consent by one who was no site in good standing')
   return site
 }
 

@@ -119,7 +119,7 @@ function handOn(turn: Turn, way: Way, now: Held, to: Member): void {
   if (taken?.hops.length === 0) tellStations(turn, ownChain(turn))
   const { hops, decisions } = ownChain(turn)
   const box = sealToNext(now, jobId, payloadHash(hop), to, context.random)
-  const waiting = turn.state._waiting ?? { sinceMs: context.nowMs, taken: false }
+  const waiting = turn.state._waiting ?? { sinceMs: context.nowMs, taken: false, passed: false }
   update(turn, { _waiting: waiting })
   const untilMs = route.unreachable === 'skip' ? waiting.sinceMs + route.hopWithinMs : turn.job.notAfter
   send(turn, 'train', to.key, { type: 'train', job: jobId, hops: [...hops], decisions: [...decisions], box }, untilMs)
@@ -142,6 +142,8 @@ export function onNextTimer(turn: Turn): void {
   if (state._waiting === undefined || state.held === undefined || !next || route.unreachable === 'wait') return
   const patience = state._waiting.taken ? route.stations.length - position : 1
   if (context.nowMs < state._waiting.sinceMs + patience * route.hopWithinMs) return
+  // it goes on by another way, which this station has heard of; a mere word would stop it for ever
+  if (state._waiting.passed && state.heard.has(next)) return update(turn, { _waiting: undefined })
   update(turn, { unreachable: withEntry(state.unreachable, next, true) })
   advance(turn)
 }
@@ -152,12 +154,12 @@ export function onAnswered(turn: Turn, to: Hex, verdict: Verdict): void {
   if (next !== to || turn.state._waiting === undefined) return
   if (verdict.verdict !== 'accept') {
     audit(turn, 'train-refused', { to, code: verdict.verdict === 'ignore' ? verdict.code : verdict.verdict })
-    // it goes on by another way, which this station hears of
-    if (verdict.verdict === 'ignore' && verdict.code === 'station-passed') update(turn, { _waiting: undefined })
+    if (verdict.verdict === 'ignore' && verdict.code === 'station-passed')
+      update(turn, { _waiting: { ...turn.state._waiting, passed: true } })
     return
   }
   if (turn.state._waiting.taken) return
-  update(turn, { _waiting: { sinceMs: turn.context.nowMs, taken: true } })
+  update(turn, { _waiting: { sinceMs: turn.context.nowMs, taken: true, passed: false } })
   awaitNext(turn)
 }
 

@@ -44,8 +44,8 @@ export interface StationState {
   readonly delivered: Table<boolean>
   /** stations that told of a train which they started, took or ended, and when each first did (milliseconds) */
   readonly heard: Table<number>
-  /** since when the next station is waited for, and whether it has taken the train (milliseconds) */
-  readonly _waiting: { readonly sinceMs: number; readonly taken: boolean } | undefined
+  /** since when the next station is waited for (milliseconds), whether it has taken the train, or says that another passed it */
+  readonly _waiting: { readonly sinceMs: number; readonly taken: boolean; readonly passed: boolean } | undefined
 }
 
 export function newStation(job: Signed): StationState {

@@ -125,7 +125,8 @@ export function onTrain(turn: Turn, from: Hex, message: WireOf<'train'>): Verdic
   if (!fits || commitmentOf(given, jobId, last.body.position) !== last.body.state)
     return reject('state', 'the state does not fit the commitment of the hop')
   for (const signed of message.decisions) learnDecision(turn, signed)
-  take(turn, { hops: message.hops, decisions: message.decisions }, given, secret)
+  // and no others: with what this station knows besides they would not fit a message
+  take(turn, { hops: message.hops, decisions: chain.decisions }, given, secret)
   return accept
 }
 

@@ -214,7 +214,7 @@ export function release(turn: Turn, only?: Hex): void {
     box: progress.ended.status === 'released' ? (sealed ?? null) : null,
     decisions: [...decisions.values()],
     records: [...records.values()],
-    consents: earlierConsents(turn),
+    consents: otherConsents(turn),
     refused: refusal(turn),
   }
   for (const key of missing) {
@@ -240,11 +240,15 @@ export function releaseAgain(turn: Turn, to: Hex): void {
   release(turn, to)
 }
 
-/** Approvals of earlier jobs that specifications may have named; a member that caught up by records knows them from elsewhere. */
-function earlierConsents({ state, context, job, jobId }: Turn): Signed[] {
+/**
+ * Approvals that specifications may have named for their consents, beside the decisions; a member that caught up by records
+ * knows them from elsewhere.
+ */
+function otherConsents({ state, context, job }: Turn): Signed[] {
   const all = [...state.consents.values(), ...context.consents(guardKey(job)).values()]
   const named = new Map(all.map((one) => [payloadHash(one), one]))
-  return [...named.values()].filter((one) => openSigned(one, DECISION).body.job !== jobId)
+  for (const one of state.decisions.values()) named.delete(payloadHash(one))
+  return [...named.values()]
 }
 
 /** Over which sites it would have been, and what the guard held against it. */

@@ -184,7 +184,7 @@ export function onSpecification(turn: Turn, signed: Signed, decisions: readonly 
   const known = turn.state.candidates.get(hash)
   if (known === undefined && turn.state.candidates.size >= 4) return ignore('too-many-specifications')
   noteEquivocation(turn, hash, signers)
-  learnDecisions(turn, body, decisions)
+  learnDecisions(turn, body, hash, decisions)
   learnConsents(turn, body, decisions)
   const merged = known === undefined ? signed : mergeSignatures(known, signed.signatures)
   keepCandidate(turn, merged)
@@ -205,15 +205,21 @@ function noteEquivocation(turn: Turn, hash: Hex, signers: readonly Hex[]): void 
   }
 }
 
-/** The approvals that a specification names, from whoever proposed it: signed by the sites, so it does not matter who. */
-function learnDecisions(turn: Turn, { cohort }: Specification, decisions: readonly Signed[]): void {
-  const named = new Map(cohort.map((one) => [one.site, one.decision]))
+/**
+ * The approvals that a specification names, from whoever proposed it: signed by the sites, so it does not matter who. What this
+ * member signed for, or an attempt fixed, no other takes the place of: its release must show it.
+ */
+function learnDecisions(turn: Turn, { cohort }: Specification, hash: Hex, decisions: readonly Signed[]): void {
+  const { attempt, progress } = turn.state
+  if (attempt.signed !== null && attempt.signed !== hash) return
+  const named = new Map((progress.cohort ?? cohort).map((one) => [one.site, one.decision]))
   for (const signed of decisions) {
-    const { body, hash } = openSigned(signed, DECISION)
-    if (named.get(body.site) !== hash) continue
+    const { body } = openSigned(signed, DECISION)
+    const decision = payloadHash(signed)
+    if (named.get(body.site) !== decision) continue
     if (countedDecision(signed, { id: turn.jobId, job: turn.job }, turn.context) === undefined) continue
     const known = turn.state.decisions.get(body.site)
-    if (known !== undefined && payloadHash(known) === hash) continue
+    if (known !== undefined && payloadHash(known) === decision) continue
     if (known !== undefined) accuse(turn, 'second-decision', body.site)
     update(turn, { decisions: withEntry(turn.state.decisions, body.site, signed) })
   }
