@@ -27,9 +27,12 @@ import {
   UNFINISHED,
   unfinishedName,
 } from '../store/files.js'
-import { openCsv } from './csv.js'
+import { SEPARATORS } from './csv.js'
+import { declarationSchema } from './declaration.js'
+import { ENCODINGS } from './encoding.js'
 import { changedFile, readRows, writeRows } from './rows-file.js'
-import { type Confirmation, type Proposal, publishedColumns, roundRows } from './schema.js'
+import { type Confirmation, openRows, type Proposal, publishedColumns, roundRows } from './schema.js'
+import { DECIMALS, readingSchema, THOUSANDS } from './values.js'
 
 const SCHEMA = 'schema.json'
 const ROWS = 'rows.bin'
@@ -42,11 +45,23 @@ const storedSchema = z.strictObject({
   format: z.literal('flamesh-rows/1'),
   name: datasetAnnouncementSchema.shape.name,
   rows: z.int().min(0),
+  /** what the operator declared of the file */
+  declaration: declarationSchema,
+  /** what it was read by, declared or guessed */
+  form: z.strictObject({
+    encoding: z.enum(ENCODINGS),
+    separator: z.enum(SEPARATORS),
+    decimal: z.enum(DECIMALS),
+    thousands: z.enum(THOUSANDS).nullable(),
+    missing: z.array(z.string()),
+  }),
   columns: z.array(
     z.strictObject({
       name: z.string(),
       type: columnDescriptionSchema.shape.type,
+      reading: readingSchema,
       missing: z.int().min(0),
+      missingAs: z.record(z.string(), z.int()),
       levels: z.array(z.strictObject({ value: z.string(), rows: z.int(), rare: z.boolean() })).optional(),
     }),
   ),
@@ -125,6 +140,32 @@ export function loadRows(
   }
 }
 
+function storedSchemaOf(name: string, proposal: Proposal, confirmation: Confirmation): StoredSchema {
+  const { rows, declaration, form } = proposal
+  return {
+    format: 'flamesh-rows/1',
+    name,
+    rows,
+    declaration,
+    form: {
+      encoding: form.encoding.value,
+      separator: form.separator.value,
+      decimal: form.decimal.value,
+      thousands: form.thousands.value,
+      missing: [...form.missing.value],
+    },
+    columns: proposal.columns.map(({ name: column, type, reading, missing: count, missingAs, levels }) => ({
+      name: column,
+      type,
+      reading,
+      missing: count,
+      missingAs,
+      ...(levels === undefined ? {} : { levels: levels.map((level) => ({ ...level })) }),
+    })),
+    published: publishedColumns(proposal.columns, confirmation),
+  }
+}
+
 /** `salt`: 32 random bytes of this node alone (store/identity.ts). Several processes may hold the same folder. */
 export class DatasetStore {
   private constructor(
@@ -150,14 +191,7 @@ export class DatasetStore {
         hint: 'is it the right file?',
       })
     }
-    const columns = proposal.columns.map(({ name: column, type, missing: count, levels }) => ({
-      name: column,
-      type,
-      missing: count,
-      ...(levels === undefined ? {} : { levels: levels.map((level) => ({ ...level })) }),
-    }))
-    const published = publishedColumns(proposal.columns, confirmation)
-    const schema: StoredSchema = { format: 'flamesh-rows/1', name, rows: proposal.rows, columns, published }
+    const schema = storedSchemaOf(name, proposal, confirmation)
     await mkdir(home, { recursive: true, mode: PRIVATE_FOLDER })
     await syncFolder(this.folder)
     const aside = unfinishedName(join(home, 'version'))
@@ -172,7 +206,7 @@ export class DatasetStore {
       })
       await syncFolder(home)
       await replaceSynced(join(home, CURRENT), `${version}\n`)
-      return { name, columns: published, roundedRows: roundRows(schema.rows), version }
+      return { name, columns: schema.published, roundedRows: roundRows(schema.rows), version }
     } finally {
       await rm(aside, { recursive: true, force: true })
     }
@@ -182,10 +216,10 @@ export class DatasetStore {
     const text = `${JSON.stringify(schema, null, 2)}\n`
     const hash = versionHash(this.salt, text)
     await createSynced(join(folder, SCHEMA), text)
-    const { records, fingerprint } = await openCsv(proposal.file)
+    const { batches, fingerprint } = await openRows(proposal)
     const handle = await open(join(folder, ROWS), 'wx', PRIVATE_FILE)
     try {
-      await writeRows(handle, { rows: schema.rows, columns: proposal.columns }, records, (bytes) => hash.update(bytes))
+      await writeRows(handle, { rows: schema.rows, columns: proposal.columns }, batches, (bytes) => hash.update(bytes))
       await handle.sync()
     } finally {
       await handle.close()

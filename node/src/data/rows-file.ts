@@ -14,8 +14,9 @@ import type { FileHandle } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import type { Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
-import type { Cell } from './csv.js'
-import { type ColumnType, numberOf } from './schema.js'
+import type { ColumnType } from './column-scan.js'
+import type { ValueRow } from './schema.js'
+import type { Value } from './values.js'
 
 const GROUP_ROWS = 1024
 /** How a value of each type is stored; undefined: not at all. */
@@ -68,30 +69,30 @@ export function rowsFileBytes(layout: RowsLayout): number {
   return layout.rows * storedColumns(layout).rowBytes
 }
 
-/** A cell as stored, or undefined if it is not what the schema says. */
-function codeOf(cell: Cell, codes: StoredColumn['codes']): number | undefined {
-  if (codes === undefined) return cell === undefined ? Number.NaN : numberOf(cell)
-  return cell === undefined ? 0 : codes.get(cell)
+/** A value as stored, or undefined if it is not what the schema says. */
+function codeOf(value: Value, codes: StoredColumn['codes']): number | undefined {
+  if (codes === undefined) return value === undefined ? Number.NaN : typeof value === 'number' ? value : undefined
+  return value === undefined ? 0 : codes.get(String(value))
 }
 
 /**
- * Writes the records to an open file, group by group, and hands every group to `onBytes`. Throws `csv-changed` if a
- * record is not what the schema says.
+ * Writes rows to an open file, group by group, and hands every group to `onBytes`. Throws `csv-changed` if a row is not
+ * what the schema says.
  */
 export async function writeRows(
   handle: FileHandle,
   layout: RowsLayout,
-  records: AsyncIterable<readonly Cell[]>,
+  batches: AsyncIterable<readonly ValueRow[]>,
   onBytes: (bytes: Uint8Array) => void,
 ): Promise<void> {
   const { stored, rowBytes } = storedColumns(layout)
   let written = 0
-  let pending: (readonly Cell[])[] = []
+  let pending: ValueRow[] = []
   const flush = async (): Promise<void> => {
     const bytes = Buffer.alloc(pending.length * rowBytes)
     for (const { index, width, offset, codes } of stored) {
-      for (const [row, cells] of pending.entries()) {
-        const code = codeOf(cells[index], codes)
+      for (const [row, values] of pending.entries()) {
+        const code = codeOf(values[index], codes)
         if (code === undefined) throw changedFile()
         const at = pending.length * offset + row * width
         if (codes === undefined) bytes.writeDoubleLE(code, at)
@@ -103,8 +104,10 @@ export async function writeRows(
     written += pending.length
     pending = []
   }
-  for await (const cells of records) {
-    if (pending.push(cells) === GROUP_ROWS) await flush()
+  for await (const batch of batches) {
+    for (const values of batch) {
+      if (pending.push(values) === GROUP_ROWS) await flush()
+    }
   }
   await flush()
   if (written !== layout.rows) throw changedFile()

@@ -4,6 +4,7 @@ import { DatasetStore } from '../../data/datasets.js'
 import { roundRows } from '../../data/schema.js'
 import { loadIdentity } from '../../store/identity.js'
 import type { CommandContext } from '../context.js'
+import { missingText, shown, typeText } from '../dataset-text.js'
 import { renderFields, renderTable } from '../table.js'
 
 export async function datasetShow(context: CommandContext, name: string): Promise<undefined> {
@@ -13,17 +14,18 @@ export async function datasetShow(context: CommandContext, name: string): Promis
   const store = await DatasetStore.open(folder.datasetsDir, datasetSalt)
   const dataset = await store.show(name)
   out.result(dataset, () => {
+    const { encoding, separator, decimal } = dataset.form
     const rows = dataset.columns.map((column, i) => [
       column.name,
-      column.type,
-      String(column.missing),
+      typeText(column),
+      missingText(column.missingAs),
       (column.levels ?? []).map((level) => `${level.value} (${level.rows})`).join(', '),
       (dataset.published[i]?.levels ?? []).join(', '),
     ])
     const titles = [
       { title: 'column' },
       { title: 'type' },
-      { title: 'missing', align: 'right' as const },
+      { title: 'missing as' },
       { title: 'levels (rows), here only' },
       { title: 'levels the mesh sees' },
     ]
@@ -31,6 +33,7 @@ export async function datasetShow(context: CommandContext, name: string): Promis
       ['dataset', dataset.name],
       ['rows', `${dataset.rows} (the mesh sees about ${roundRows(dataset.rows)})`],
       ['version', dataset.version],
+      ['read as', `${encoding}, separator ${shown(separator)}, decimal sign ${shown(decimal)}`],
     ])
     return `${fields}\n${renderTable(titles, rows)}`
   })

@@ -1,0 +1,102 @@
+/** `flamesh dataset …` on a folder whose daemon is off. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EXIT } from '@flamesh/node/cli/exit-codes.js'
+import { createIdentity } from '@flamesh/node/store/identity.js'
+import { flamesh } from './harness.js'
+
+const ROWS = Array.from({ length: 12 }, (_, row) => `${row},5;${row % 2 ? 'm' : 'w'};${row + 1}.03.2020;Grüße ${row}`)
+const CSV = Buffer.from(`gewicht;geschlecht;datum;text\r\n${ROWS.join('\r\n')}\r\n`, 'latin1')
+
+describe('dataset commands', () => {
+  let dir: string
+  let file: string
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'flamesh-dataset-'))
+    writeFileSync(join(dir, 'config.json'), JSON.stringify({ hub: 'http://127.0.0.1:1', hubKey: 'ab'.repeat(32) }))
+    await createIdentity(join(dir, 'keys'))
+    file = join(dir, 'export.csv')
+    writeFileSync(file, CSV)
+  })
+  afterEach(() => rmSync(dir, { recursive: true }))
+
+  const dataset = (args: readonly string[], typed?: string) => flamesh(['dataset', ...args, '--dir', dir], {}, typed)
+  const document = async (...args: readonly string[]) => {
+    const { exit, stdout } = await dataset([...args, '--json'])
+    return { exit, ...JSON.parse(stdout) }
+  }
+
+  it('shows every guess before it asks, and adds nothing without a yes', async () => {
+    const { exit, stderr } = await dataset(['add', 'lung', file], 'n\n')
+    assert.equal(exit, EXIT.usage)
+    for (const line of [
+      /^encoding +windows-1252 \(a guess: line 2 is not UTF-8; --encoding declares it\)$/m,
+      /^separator +";" \(a guess: .*--separator/m,
+      /^decimal sign +"," \(a guess: as in gewicht; --decimal/m,
+      /^missing +nothing "NA" .*--missing/m,
+      /^gewicht +number\?/m,
+      /^datum +date dd\.mm\.yyyy\? .*days since 1970-01-01/m,
+      /^geschlecht +level\? +m, w/m,
+    ])
+      assert.match(stderr, line)
+    assert.deepEqual((await document('list')).datasets, [])
+    assert.equal((await dataset(['add', 'lung', file], 'y\n')).exit, EXIT.ok)
+    assert.equal((await document('list')).datasets.length, 1)
+  })
+
+  it('gives the same guesses as a document, with and without --yes', async () => {
+    const refused = await document('add', 'lung', file)
+    assert.equal(refused.error.code, 'not-confirmed')
+    const { read } = await document('add', 'lung', file, '--yes')
+    assert.deepEqual(refused.error.meta.read, read)
+    assert.deepEqual(read.form.encoding, {
+      value: 'windows-1252',
+      guessed: true,
+      because: 'line 2 is not UTF-8',
+    })
+    assert.deepEqual(read.columns[2].reading, { as: 'date', format: 'dd.mm.yyyy', epoch: '1970-01-01' })
+  })
+
+  it('takes declarations from the file beside the data, and options before them', async () => {
+    writeFileSync(`${file}.yaml`, 'encoding: windows-1252\nepoch: 2020-01-01\ncolumns:\n  text: { type: text }\n')
+    const { read, columns } = await document(
+      'add',
+      'lung',
+      file,
+      '--yes',
+      '--epoch',
+      '2019-01-01',
+      '--type',
+      'gewicht=number',
+    )
+    assert.equal(read.from, `${file}.yaml`)
+    assert.equal(read.form.encoding.guessed, false)
+    assert.deepEqual(
+      read.columns.map((column: { guessed: boolean }) => column.guessed),
+      [false, true, true, false],
+    )
+    assert.equal(columns[2].epoch, '2019-01-01')
+    const { declaration, form } = await document('show', 'lung')
+    assert.deepEqual(declaration, {
+      encoding: 'windows-1252',
+      epoch: '2019-01-01',
+      columns: { text: { type: 'text' }, gewicht: { type: 'number' } },
+    })
+    assert.equal(form.decimal, ',')
+  })
+
+  it('names what is wrong with the data, the declaration and the options, with an exit code', async () => {
+    const outcome = async (...more: readonly string[]) => {
+      const { exit, error } = await document('add', 'lung', file, '--yes', ...more)
+      return [exit, error.code, error.meta?.line ?? null, error.meta?.column ?? null]
+    }
+    assert.deepEqual(await outcome('--decimal', '.', '--type', 'gewicht=number'), [3, 'csv-value', 2, 'gewicht'])
+    assert.deepEqual(await outcome('--encoding', 'utf-8'), [3, 'csv-encoding', 2, null])
+    assert.deepEqual(await outcome('--type', 'gewicht:number'), [2, 'usage', null, null])
+    assert.deepEqual(await outcome('--type', 'weight=number'), [2, 'declaration-invalid', null, null])
+    writeFileSync(`${file}.yaml`, 'decimal: ","\ncolums: {}\n')
+    assert.deepEqual(await outcome(), [2, 'declaration-invalid', 2, 9])
+  })
+})
