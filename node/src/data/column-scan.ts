@@ -5,7 +5,7 @@
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
 import { MAX_FACTOR_LEVELS } from '@flamesh/protocol/limits.js'
-import type { DeclaredColumn, Declaration } from './declaration.js'
+import type { Declaration, DeclaredColumn } from './declaration.js'
 import {
   DECIMALS,
   DEFAULT_EPOCH,
