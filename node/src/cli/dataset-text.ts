@@ -1,5 +1,6 @@
-/** What an operator reads about a file before it becomes a dataset: every guess, and what the mesh would see. */
+/** What an operator reads about data: every guess and what the mesh would see of a file, and what changed between versions. */
 import type { ProposedColumn } from '../data/column-scan.js'
+import type { ColumnDiff, DatasetDiff } from '../data/diff.js'
 import { type Confirmation, type Found, type Proposal, publishedColumns, roundRows } from '../data/schema.js'
 import { renderFields, renderTable } from './table.js'
 
@@ -67,5 +68,37 @@ export function proposalText(
     `The mesh would see the name ${name}, these columns and levels, and about ${roundRows(proposal.rows)} rows (there are ${
       proposal.rows
     }). Nothing else of this table is published.`,
+  ].join('\n')
+}
+
+function levelChange({ value, before, now }: ColumnDiff['levels'][number]): string {
+  if (before === 0) return `+"${value}" (${now})`
+  return now === 0 ? `-"${value}" (${before})` : `"${value}" ${before} → ${now}`
+}
+
+const change = (before: string | number | undefined, now: string | number | undefined): string =>
+  before === now ? String(now) : `${before ?? 'none'} → ${now ?? 'none'}`
+
+export function columnDiffText(columns: readonly ColumnDiff[]): string {
+  if (columns.length === 0) return 'Columns, levels and missing values are as they were.'
+  const titles = ['changed column', 'type', 'missing', 'rows with a level'].map((title) => ({ title }))
+  return renderTable(
+    titles,
+    columns.map(({ name, before, now, levels }) => [
+      name,
+      change(before?.type, now?.type),
+      change(before?.missing, now?.missing),
+      levels.map(levelChange).join(', '),
+    ]),
+  )
+}
+
+export function diffText(name: string, { from, to, columns, rows }: DatasetDiff): string {
+  return [
+    `dataset ${name}, ${from.version.slice(0, 12)} → ${to.version.slice(0, 12)}: ${change(from.rows, to.rows)} rows`,
+    rows === null
+      ? 'no column to compare rows by'
+      : `${rows.same} rows are the same, ${rows.removed} are gone, ${rows.added} are new (a changed row is gone and new)`,
+    columnDiffText(columns),
   ].join('\n')
 }

@@ -28,7 +28,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
   [EXIT.usage]: [
     ...['usage', 'id-too-short', 'id-ambiguous', 'not-confirmed', 'file-unusable', 'yaml-invalid', 'job-invalid'],
     ...['operator-key-needed', 'opening-not-offered', 'privacy-not-offered', 'levels-unknown', 'bad-address'],
-    ...['dataset-name', 'dataset-empty', 'declaration-invalid', 'too-many-levels'],
+    ...['dataset-name', 'dataset-empty', 'dataset-exists', 'declaration-invalid', 'too-many-levels'],
     ...['invite-malformed', 'hub-url', 'job-decided', 'job-ended'],
     ...['scenario-invalid', 'trace-invalid', 'image-reference'],
   ],

@@ -129,6 +129,28 @@ function dataCommands(noun: Noun, leaf: Leaf): void {
       async () => (await import('./commands/dataset-add.js')).datasetAdd,
     ),
   )
+  reading(
+    leaf(
+      dataset,
+      'update <name> <file>',
+      'make a new version of a dataset, for new jobs',
+      async () => (await import('./commands/dataset-update.js')).datasetUpdate,
+    ),
+  )
+  leaf(
+    dataset,
+    'retire <name>',
+    'take a dataset back: no new job can use it',
+    async () => (await import('./commands/dataset-retire.js')).datasetRetire,
+  ).option('--yes', 'do not ask')
+  leaf(
+    dataset,
+    'diff <name>',
+    'what differs between two versions, in counts',
+    async () => (await import('./commands/dataset-diff.js')).datasetDiff,
+  )
+    .option('--from <version>', 'the earlier one (else the one before the current)')
+    .option('--to <version>', 'the later one (else the current)')
   leaf(
     dataset,
     'list',

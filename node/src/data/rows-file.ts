@@ -119,21 +119,60 @@ export function changedFile(): FlameshError {
   })
 }
 
-function readColumn(
-  file: number,
-  { width, offset, levels, codes }: StoredColumn,
-  rows: number,
-  rowBytes: number,
-): Column {
-  const numbers = codes === undefined ? new Float64Array(rows) : undefined
-  const raw = numbers === undefined ? new Uint8Array(rows) : new Uint8Array(numbers.buffer)
+/** The values of a part of a column as it was stored. */
+function valuesOf(raw: Uint8Array, { codes, levels }: StoredColumn): Column {
+  if (codes === undefined) return new Float64Array(raw.buffer, raw.byteOffset, raw.byteLength / 8)
+  const values: (string | null)[] = [null, ...levels]
+  return Array.from(raw, (code) => values[code] ?? null)
+}
+
+function readColumn(file: number, column: StoredColumn, rows: number, rowBytes: number): Column {
+  const { width, offset } = column
+  const raw = new Uint8Array(rows * width)
   for (let start = 0; start < rows; start += GROUP_ROWS) {
     const count = Math.min(GROUP_ROWS, rows - start)
     readSync(file, raw, start * width, count * width, start * rowBytes + count * offset)
   }
-  if (numbers !== undefined) return numbers
-  const values: (string | null)[] = [null, ...levels]
-  return Array.from(raw, (code) => values[code] ?? null)
+  return valuesOf(raw, column)
+}
+
+function openChecked(path: string, bytes: number): number {
+  const file = openSync(path, 'r')
+  if (fstatSync(file).size === bytes) return file
+  closeSync(file)
+  throw new FlameshError('dataset-damaged', 'a dataset’s rows are not as they were written', {
+    hint: 'add the dataset again from its source',
+  })
+}
+
+/** A few rows, whole. */
+export interface RowGroup {
+  readonly count: number
+  /** of one that is stored */
+  column(name: string): Column
+}
+
+/** The rows of a file, group by group, in bounded memory. Throws `dataset-damaged`. */
+export function* readGroups(path: string, layout: RowsLayout): Generator<RowGroup> {
+  const { stored, rowBytes } = storedColumns(layout)
+  const file = openChecked(path, layout.rows * rowBytes)
+  try {
+    for (let start = 0; start < layout.rows; start += GROUP_ROWS) {
+      const count = Math.min(GROUP_ROWS, layout.rows - start)
+      yield {
+        count,
+        column(name) {
+          const column = stored.find((one) => one.name === name)
+          assert(column !== undefined, 'a column that is not stored')
+          const raw = new Uint8Array(count * column.width)
+          readSync(file, raw, 0, raw.byteLength, start * rowBytes + count * column.offset)
+          return valuesOf(raw, column)
+        },
+      }
+    }
+  } finally {
+    closeSync(file)
+  }
 }
 
 /**
@@ -153,13 +192,8 @@ export function readRows(path: string, layout: RowsLayout, names: ReadonlySet<st
       },
     )
   }
-  const file = openSync(path, 'r')
+  const file = openChecked(path, layout.rows * rowBytes)
   try {
-    if (fstatSync(file).size !== layout.rows * rowBytes) {
-      throw new FlameshError('dataset-damaged', 'a dataset’s rows are not as they were written', {
-        hint: 'add the dataset again from its source',
-      })
-    }
     return {
       count: layout.rows,
       columns: new Map(wanted.map((column) => [column.name, readColumn(file, column, layout.rows, rowBytes)])),

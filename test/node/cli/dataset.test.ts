@@ -99,4 +99,41 @@ describe('dataset commands', () => {
     writeFileSync(`${file}.yaml`, 'decimal: ","\ncolums: {}\n')
     assert.deepEqual(await outcome(), [2, 'declaration-invalid', 2, 9])
   })
+
+  it('updates as before unless told otherwise, and says what changed in counts', async () => {
+    assert.equal((await document('update', 'lung', file, '--yes')).error.code, 'dataset-missing')
+    const first = await document('add', 'lung', file, '--yes', '--type', 'geschlecht=level', '--withhold', 'geschlecht')
+    const again = await document('add', 'lung', file, '--yes')
+    assert.deepEqual([again.exit, again.error.code], [2, 'dataset-exists'])
+    assert.equal((await document('update', 'lung', file, '--yes')).diff, null)
+    writeFileSync(file, Buffer.concat([CSV, Buffer.from('99,5;d;13.03.2020;neu\r\n')]))
+    const { stderr } = await dataset(['update', 'lung', file], 'n\n')
+    assert.match(stderr, /^declared by +version [0-9a-f]{12}$/m)
+    assert.match(stderr, /^geschlecht +level +0 +\+"d" \(1\)$/m)
+    const next = await document('update', 'lung', file, '--yes')
+    assert.deepEqual(next.columns[1], { name: 'geschlecht', type: 'level' }, 'still withheld')
+    assert.equal(next.read.columns[1].guessed, false, 'still declared')
+    assert.deepEqual(next.diff.rows, { same: 12, removed: 0, added: 1 })
+    const diff = await document('diff', 'lung', '--from', first.version.slice(0, 10))
+    assert.deepEqual({ ...diff, exit: undefined }, { ...next.diff, exit: undefined })
+    const told = (await dataset(['diff', 'lung'])).stdout
+    assert.match(told, /12 → 13 rows\n12 rows are the same, 0 are gone, 1 are new/)
+    assert.doesNotMatch(told, /99/)
+    const { versions } = await document('show', 'lung')
+    assert.deepEqual(
+      versions.map((one: { version: string }) => one.version),
+      [next.version, first.version],
+    )
+  })
+
+  it('retires after a yes, and takes the name again', async () => {
+    await document('add', 'lung', file, '--yes')
+    assert.equal((await document('retire', 'lung')).error.code, 'not-confirmed')
+    assert.equal((await dataset(['retire', 'lung'], 'n\n')).exit, EXIT.usage)
+    assert.equal((await document('list')).datasets.length, 1)
+    assert.equal((await dataset(['retire', 'lung'], 'y\n')).exit, EXIT.ok)
+    assert.deepEqual((await document('list')).datasets, [])
+    assert.equal((await document('show', 'lung')).error.code, 'dataset-missing')
+    assert.equal((await document('add', 'lung', file, '--yes')).exit, EXIT.ok)
+  })
 })
