@@ -6,12 +6,14 @@ import { renderFields, renderTable } from './table.js'
 
 export const shown = (token: string): string => (token === '' ? 'nothing' : token === '\t' ? 'tab' : `"${token}"`)
 
-function formText({ form, blankLines, emptyRows }: Proposal, from: string | undefined): string {
+function formText({ form, sources, columns, blankLines, emptyRows }: Proposal, from: string | undefined): string {
   const line = <T>(label: string, option: string, found: Found<T>, text: string): readonly [string, string] => [
     label,
     found.guessed ? `${text} (a guess: ${found.because}; --${option} declares it)` : text,
   ]
   const { encoding, separator, decimal, thousands, missing } = form
+  const isKept = (name: string): boolean => columns.some((one) => one.name === name && one.reading.as !== 'derived')
+  const dropped = sources.map(({ name }) => name).filter((name) => !isKept(name))
   return renderFields([
     ...(from === undefined ? [] : [['declared by', from] as const]),
     line('encoding', 'encoding', encoding, encoding.value),
@@ -19,6 +21,7 @@ function formText({ form, blankLines, emptyRows }: Proposal, from: string | unde
     line('decimal sign', 'decimal', decimal, shown(decimal.value)),
     line('thousands', 'thousands', thousands, thousands.value === null ? 'none' : shown(thousands.value)),
     line('missing', 'missing', missing, missing.value.map(shown).join(' ')),
+    ...(dropped.length === 0 ? [] : [['read, not kept', dropped.join(', ')] as const]),
     ...(blankLines === 0 ? [] : [['blank lines', `${blankLines}, which are no rows`] as const]),
     ...(emptyRows.rows === 0
       ? []

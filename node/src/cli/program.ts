@@ -39,7 +39,8 @@ export function createProgram(version: string, execute: Execute): Command {
   const noun = (name: string, description: string): Command => program.command(name).description(description)
 
   nodeCommands(program, leaf)
-  dataCommands(noun, leaf)
+  datasetCommands(noun, leaf)
+  policyCommands(noun, leaf)
   jobCommands(noun, leaf)
   imageCommands(noun, leaf)
   return program
@@ -94,7 +95,7 @@ function nodeCommands(program: Command, leaf: Leaf): void {
   )
 }
 
-function dataCommands(noun: Noun, leaf: Leaf): void {
+function datasetCommands(noun: Noun, leaf: Leaf): void {
   const dataset = noun('dataset', 'the data of this site')
   const reading = (command: Command): Command =>
     command
@@ -163,6 +164,9 @@ function dataCommands(noun: Noun, leaf: Leaf): void {
     "one dataset's schema: what is stored, how it was read, and what the mesh sees",
     async () => (await import('./commands/dataset-show.js')).datasetShow,
   )
+}
+
+function policyCommands(noun: Noun, leaf: Leaf): void {
   const policy = noun('policy', 'what this site approves by itself')
   leaf(policy, 'show', 'the policy in force', async () => (await import('./commands/policy-show.js')).policyShow)
   leaf(policy, 'set <file>', 'put a policy in force', async () => (await import('./commands/policy-set.js')).policySet)

@@ -25,8 +25,8 @@ import {
 } from '../store/files.js'
 import { type DatasetDiff, diffVersions, type StoredVersion } from './diff.js'
 import { formatHistory, type History, type HistoryEntry, parseHistory, VERSION } from './history.js'
-import { changedFile, readRows, writeRows } from './rows-file.js'
-import { type Confirmation, openRows, type Proposal, roundRows } from './schema.js'
+import { readRows, writeRows } from './rows-file.js'
+import { type Confirmation, changedFile, openRows, type Proposal, roundRows } from './schema.js'
 import { parseSchema, type StoredDataset, type StoredSchema, storedSchemaOf, versionHash } from './stored-schema.js'
 
 const SCHEMA = 'schema.json'

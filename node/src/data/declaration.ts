@@ -8,6 +8,7 @@ import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
 import { parsePlacedYaml, readText } from '../config/read-file.js'
 import { SEPARATORS } from './csv.js'
+import { DERIVE_FIELDS, deriveSchema } from './derive.js'
 import { ENCODINGS } from './encoding.js'
 import { DATE_FORMATS, DECIMALS, THOUSANDS } from './values.js'
 
@@ -28,6 +29,8 @@ const columnSchema = z.strictObject({
   /** of dates */
   format: z.enum(DATE_FORMATS).optional(),
   epoch: z.iso.date().optional(),
+  /** false: read for `derive`, and then forgotten */
+  keep: z.boolean().optional(),
 })
 export type DeclaredColumn = z.infer<typeof columnSchema>
 
@@ -40,6 +43,8 @@ export const declarationSchema = z.strictObject({
   missing: tokens.optional(),
   epoch: z.iso.date().optional(),
   columns: z.record(z.string(), columnSchema).optional(),
+  /** new columns, or others in the place of those of the file */
+  derive: z.record(z.string().min(1).max(128), deriveSchema).optional(),
 })
 export type Declaration = z.infer<typeof declarationSchema>
 export type ColumnTypeName = NonNullable<DeclaredColumn['type']>
@@ -72,7 +77,7 @@ export async function readDeclaration(file: string): Promise<Declaration> {
   throw invalid(
     `${where}: ${unknown ? 'there is no such field' : (issue?.message ?? 'is not valid')}`,
     unknown
-      ? suggest(String(path.at(-1)), path.length === 1 ? FIELDS : COLUMN_FIELDS)
+      ? suggest(String(path.at(-1)), path.length === 1 ? FIELDS : path[0] === 'derive' ? DERIVE_FIELDS : COLUMN_FIELDS)
       : 'see docs/reference/datasets.md',
     { file, path: path.join('.'), ...place },
   )

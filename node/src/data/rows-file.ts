@@ -15,7 +15,7 @@ import { endianness } from 'node:os'
 import type { Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnType } from './column-scan.js'
-import type { ValueRow } from './schema.js'
+import { changedFile, type ValueRow } from './schema.js'
 import type { Value } from './values.js'
 
 const GROUP_ROWS = 1024
@@ -111,12 +111,6 @@ export async function writeRows(
   }
   await flush()
   if (written !== layout.rows) throw changedFile()
-}
-
-export function changedFile(): FlameshError {
-  return new FlameshError('csv-changed', 'the file changed between its inspection and now', {
-    hint: 'add the dataset again once nothing writes to the file any more',
-  })
 }
 
 /** The values of a part of a column as it was stored. */

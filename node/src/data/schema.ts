@@ -3,10 +3,12 @@
  * docs/spec/jobs.md, "Schemas can leak": levels only where they are few, none below five rows unless the operator
  * confirms it, bounds and free text never. It cannot tell that a level is a name: that is why the operator is asked.
  */
+import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
 import { ColumnScan, type ProposedColumn } from './column-scan.js'
-import { type CsvForm, guessSeparator, openCsv, type Separator } from './csv.js'
+import { type CsvForm, type CsvRecord, guessSeparator, openCsv, type Separator } from './csv.js'
 import { checkDeclaration, type Declaration } from './declaration.js'
+import { compileDerive, deriveText, Underivable } from './derive.js'
 import { type Encoding, guessEncoding } from './encoding.js'
 import { type Decimal, MISSING_TOKENS, readerOf, type Thousands, type Value } from './values.js'
 
@@ -33,6 +35,9 @@ export interface Proposal {
   /** what was declared */
   readonly declaration: Declaration
   readonly form: FileForm
+  /** the columns of the file, in its order */
+  readonly sources: readonly ProposedColumn[]
+  /** the columns of the dataset: those of the file that are kept, and the derived ones */
   readonly columns: readonly ProposedColumn[]
   /** lines without anything, which are no rows */
   readonly blankLines: number
@@ -103,6 +108,9 @@ export async function proposeSchema(file: string, declaration: Declaration = {})
   }
   const decimal =
     declaration.decimal === undefined ? foundDecimal(form.separator.value, scans) : declared(declaration.decimal)
+  const sources = scans.map((scan) => scan.result(decimal.value))
+  const { derive = {} } = declaration
+  const kept = sources.filter(({ name }) => declaration.columns?.[name]?.keep !== false && derive[name] === undefined)
   return {
     file,
     rows,
@@ -114,32 +122,96 @@ export async function proposeSchema(file: string, declaration: Declaration = {})
         declaration.thousands === undefined ? guessed(null, 'only if declared') : declared(declaration.thousands),
       missing: declaration.missing === undefined ? guessed(MISSING_TOKENS, 'the usual') : declared(declaration.missing),
     },
-    columns: scans.map((scan) => scan.result(decimal.value)),
+    sources,
+    columns: [...kept, ...(await derivedColumns(file, csvFormOf(form), derive, sources))],
     blankLines: blankLines(),
     emptyRows: { rows: emptyRows, firstLine },
     fingerprint: fingerprint(),
   }
 }
 
-/** A row of values, one for each column of the proposal; undefined where there is none. */
+/** A row of values, one for each column; undefined where there is none. */
 export type ValueRow = readonly Value[]
 
-/** Reads the file again, as the proposal says. A cell that fits no longer is given as it stands. */
-export async function openRows(
-  proposal: Proposal,
-): Promise<{ readonly batches: AsyncIterable<readonly ValueRow[]>; fingerprint(): string }> {
-  const { batches, fingerprint } = await openCsv(proposal.file, csvFormOf(proposal.form))
-  const readers = proposal.columns.map(({ reading, missingAs }) => {
+/** The values of the file's own columns, as proposed. A cell that fits no longer is given as it stands. */
+function rowReader(sources: readonly ProposedColumn[]): (record: CsvRecord) => ValueRow {
+  const readers = sources.map(({ reading, missingAs }) => {
     const read = readerOf(reading)
     const missing = new Set(Object.keys(missingAs))
     return (cell: string): Value => (missing.has(cell) ? undefined : (read(cell) ?? cell))
   })
-  async function* values(): AsyncGenerator<readonly ValueRow[]> {
-    for await (const batch of batches) {
-      yield batch.map(({ cells }) => readers.map((read, index) => read(cells[index] as string)))
+  return ({ cells }) => readers.map((read, index) => read(cells[index] as string))
+}
+
+/** Reads the file once more, if there is something to derive. Throws `declaration-invalid`, `csv-value`, `too-many-levels`. */
+async function derivedColumns(
+  file: string,
+  form: CsvForm,
+  derive: NonNullable<Declaration['derive']>,
+  sources: readonly ProposedColumn[],
+): Promise<readonly ProposedColumn[]> {
+  const derivations = Object.entries(derive).map(([name, one]) => {
+    const derivation = compileDerive(name, one, sources)
+    const columns = { [name]: { type: derivation.type } }
+    return {
+      derivation,
+      scan: new ColumnScan(name, file, { missing: [], decimal: '.', columns }),
+      note: deriveText(one),
+    }
+  })
+  if (derivations.length === 0) return []
+  const valuesOf = rowReader(sources)
+  for await (const batch of (await openCsv(file, form)).batches) {
+    for (const record of batch) {
+      const row = valuesOf(record)
+      for (const { derivation, scan } of derivations) {
+        const value = derivation.derive(row)
+        if (value instanceof Underivable) {
+          const { name } = derivation
+          const hint = 'add it to the mapping, say otherwise, or correct the line'
+          throw new FlameshError('csv-value', `line ${record.line}, column ${name}: ${value.reason}`, {
+            meta: { file, line: record.line, column: name },
+            hint,
+          })
+        }
+        scan.add(value === undefined ? '' : String(value), record.line)
+      }
     }
   }
+  return derivations.map(({ scan, note }) => ({ ...scan.result('.'), reading: { as: 'derived' }, note }))
+}
+
+/** Reads the file again, as the proposal says. Throws as `openCsv`, and `csv-changed` where it is another file by now. */
+export async function openRows(
+  proposal: Proposal,
+): Promise<{ readonly batches: AsyncIterable<readonly ValueRow[]>; fingerprint(): string }> {
+  const { file, form, sources, columns, declaration } = proposal
+  const { batches, fingerprint } = await openCsv(file, csvFormOf(form))
+  const valuesOf = rowReader(sources)
+  const makers = columns.map(({ name }): ((row: ValueRow) => Value | Underivable) => {
+    const derive = declaration.derive?.[name]
+    if (derive !== undefined) return compileDerive(name, derive, sources).derive
+    const index = sources.findIndex((source) => source.name === name)
+    return (row) => row[index]
+  })
+  const made = (record: CsvRecord): ValueRow => {
+    const row = valuesOf(record)
+    return makers.map((make) => {
+      const value = make(row)
+      if (value instanceof Underivable) throw changedFile()
+      return value
+    })
+  }
+  async function* values(): AsyncGenerator<readonly ValueRow[]> {
+    for await (const batch of batches) yield batch.map(made)
+  }
   return { batches: values(), fingerprint }
+}
+
+export function changedFile(): FlameshError {
+  return new FlameshError('csv-changed', 'the file changed between its inspection and now', {
+    hint: 'add the dataset again once nothing writes to the file any more',
+  })
 }
 
 /** What the mesh may know of the columns: names, types, and the levels the operator confirmed. */

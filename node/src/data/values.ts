@@ -47,6 +47,8 @@ export const readingSchema = z.discriminatedUnion('as', [
   z.strictObject({ as: z.literal('date'), format: z.enum(DATE_FORMATS), epoch: z.iso.date() }),
   z.strictObject({ as: z.literal('level') }),
   z.strictObject({ as: z.literal('text') }),
+  /** made of other columns (derive.ts) */
+  z.strictObject({ as: z.literal('derived') }),
 ])
 export type Reading = z.infer<typeof readingSchema>
 
@@ -101,6 +103,7 @@ export function readerOf(reading: Reading): ReadValue {
       return dateReader(reading.format, reading.epoch)
     case 'level':
     case 'text':
+    case 'derived':
       return (cell) => cell
   }
 }

@@ -136,4 +136,23 @@ describe('dataset commands', () => {
     assert.equal((await document('show', 'lung')).error.code, 'dataset-missing')
     assert.equal((await document('add', 'lung', file, '--yes')).exit, EXIT.ok)
   })
+
+  it('shows how columns were derived, before it asks and afterwards', async () => {
+    const lines = [
+      'columns: { geschlecht: { keep: false } }',
+      'derive:',
+      '  sex: { from: geschlecht, map: { m: male } }',
+    ]
+    writeFileSync(`${file}.yaml`, lines.join('\n'))
+    const wrong = await document('add', 'lung', file, '--yes')
+    assert.deepEqual([wrong.exit, wrong.error.code, wrong.error.meta.line], [3, 'csv-value', 2])
+    writeFileSync(`${file}.yaml`, lines.join('\n').replace('m: male', 'm: male, w: female'))
+    const { stderr } = await dataset(['add', 'lung', file], 'y\n')
+    assert.match(stderr, /^read, not kept +geschlecht$/m)
+    assert.match(stderr, /^sex +level +female, male +geschlecht: m → male, w → female$/m)
+    assert.match((await dataset(['show', 'lung'])).stdout, /^sex .* geschlecht: m → male, w → female$/m)
+    const { declaration, published } = await document('show', 'lung')
+    assert.deepEqual(declaration.derive, { sex: { from: 'geschlecht', map: { m: 'male', w: 'female' } } })
+    assert.doesNotMatch(JSON.stringify(published), /geschlecht/)
+  })
 })

@@ -1,5 +1,6 @@
 /** `flamesh dataset show`: one dataset as this site's own operator may see it, and what the mesh sees of it. */
 import { requireInitialised } from '../../config/state-folder.js'
+import { deriveText } from '../../data/derive.js'
 import { roundRows } from '../../data/schema.js'
 import type { CommandContext } from '../context.js'
 import { missingText, shown, typeText } from '../dataset-text.js'
@@ -14,12 +15,17 @@ export async function datasetShow(context: CommandContext, name: string): Promis
   const versions = await store.versions(name)
   out.result({ ...dataset, versions }, () => {
     const { encoding, separator, decimal } = dataset.form
+    const derivedBy = (column: string): string => {
+      const derive = dataset.declaration.derive?.[column]
+      return derive === undefined ? '' : deriveText(derive)
+    }
     const rows = dataset.columns.map((column, i) => [
       column.name,
       typeText(column),
       missingText(column.missingAs),
       (column.levels ?? []).map((level) => `${level.value} (${level.rows})`).join(', '),
       (dataset.published[i]?.levels ?? []).join(', '),
+      derivedBy(column.name),
     ])
     const titles = [
       { title: 'column' },
@@ -27,6 +33,7 @@ export async function datasetShow(context: CommandContext, name: string): Promis
       { title: 'missing as' },
       { title: 'levels (rows), here only' },
       { title: 'levels the mesh sees' },
+      { title: 'derived from' },
     ]
     const fields = renderFields([
       ['dataset', dataset.name],
