@@ -17,7 +17,7 @@ import type { Config } from './config/settings.js'
 import type { StateFolder } from './config/state-folder.js'
 import { controlRoutes } from './control/api.js'
 import { openControlSocket } from './control/control-socket.js'
-import { createFace } from './daemon/face.js'
+import { busyDatasets, createFace } from './daemon/face.js'
 import { followHub } from './daemon/hub-follower.js'
 import { openImages } from './daemon/images.js'
 import { createLog, type Log } from './daemon/log.js'
@@ -115,6 +115,7 @@ async function compose(frame: Frame): Promise<Pick<RunningDaemon, 'name' | 'list
     policy,
     datasets: await datasets.describeDatasets(),
   })
+  await datasets.prune(busyDatasets(peer.jobs()))
 
   const noticeRoster = rosterWatch(peer, () => host.hangUpRevoked())
   const host = await openHost(frame, identity, peer, noticeRoster)

@@ -13,6 +13,7 @@ import { receipts } from './scenarios/receipts.js'
 import { refusals } from './scenarios/refusals.js'
 import { revocations } from './scenarios/revocations.js'
 import { sitesThatDie } from './scenarios/sites.js'
+import { versions } from './scenarios/versions.js'
 
 /** What a node does once in each attempt of each round; partial sums for one survivor set may be sent again after a kill. */
 const ONCE = ['job-approved', 'job-refused', 'submitted', 'round-closed', 'opened']
@@ -38,6 +39,7 @@ describe('the main job, end to end', function () {
   })
   after(() => shared?.close())
 
+  versions(federation)
   sitesThatDie(federation)
   membersThatDie(federation)
   absences(federation)

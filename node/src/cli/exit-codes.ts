@@ -28,7 +28,8 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
   [EXIT.usage]: [
     ...['usage', 'id-too-short', 'id-ambiguous', 'not-confirmed', 'file-unusable', 'yaml-invalid', 'job-invalid'],
     ...['operator-key-needed', 'opening-not-offered', 'privacy-not-offered', 'levels-unknown', 'bad-address'],
-    ...['dataset-name', 'dataset-empty', 'invite-malformed', 'hub-url', 'job-decided', 'job-ended'],
+    ...['dataset-name', 'dataset-empty', 'dataset-exists', 'declaration-invalid', 'too-many-levels'],
+    ...['invite-malformed', 'hub-url', 'job-decided', 'job-ended'],
     ...['scenario-invalid', 'trace-invalid', 'image-reference'],
   ],
   [EXIT.configuration]: [
@@ -53,6 +54,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
       'name-taken',
     ],
     ...['csv-unreadable', 'csv-changed', 'csv-header', 'csv-empty', 'csv-record', 'csv-quote', 'csv-encoding'],
+    ...['csv-value'],
     ...['dataset-damaged', 'folder-unusable', 'latency-matrix'],
     ...['engine-unreachable', 'engine-unsuited', 'grant-unknown', 'limit-invalid'],
   ],

@@ -4,6 +4,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander'
 import { LOG_LEVELS } from '../config/settings.js'
+import { ENCODINGS } from '../data/encoding.js'
 import type { CommandContext, CommonOptions } from './context.js'
 
 /** Resolves with an exit code; nothing means 0. */
@@ -38,7 +39,8 @@ export function createProgram(version: string, execute: Execute): Command {
   const noun = (name: string, description: string): Command => program.command(name).description(description)
 
   nodeCommands(program, leaf)
-  dataCommands(noun, leaf)
+  datasetCommands(noun, leaf)
+  policyCommands(noun, leaf)
   jobCommands(noun, leaf)
   imageCommands(noun, leaf)
   return program
@@ -93,21 +95,63 @@ function nodeCommands(program: Command, leaf: Leaf): void {
   )
 }
 
-function dataCommands(noun: Noun, leaf: Leaf): void {
+function datasetCommands(noun: Noun, leaf: Leaf): void {
   const dataset = noun('dataset', 'the data of this site')
+  const reading = (command: Command): Command =>
+    command
+      .option('--yes', 'confirm what was read and guessed')
+      .option('--declaration <file>', 'what is declared of the data, in YAML (else FILE.yaml, if there is one)')
+      .option('--encoding <name>', ENCODINGS.join(', '))
+      .option('--separator <sign>', 'between fields: "," ";" "|" or tab')
+      .option('--decimal <sign>', 'of fractions: "." or ","')
+      .option('--thousands <sign>', 'between groups of digits: "." "," "\'" or a space')
+      .option(
+        '--missing <token>',
+        'what stands for a missing value, in the place of the usual (may be repeated)',
+        collect,
+      )
+      .option('--epoch <date>', 'the day that dates are counted from (else 1970-01-01)')
+      .option(
+        '--type <column=type>',
+        'integer, number, level, text, date or date:FORMAT, such as seen=date:dd/mm/yyyy (may be repeated)',
+        collect,
+      )
+      .option(
+        '--rare-levels <column>',
+        'publish levels of this column that few rows have, too (may be repeated)',
+        collect,
+      )
+      .option('--withhold <column>', 'publish no level of this column (may be repeated)', collect)
+  reading(
+    leaf(
+      dataset,
+      'add <name> <file>',
+      'register a CSV file under the name that jobs use',
+      async () => (await import('./commands/dataset-add.js')).datasetAdd,
+    ),
+  )
+  reading(
+    leaf(
+      dataset,
+      'update <name> <file>',
+      'make a new version of a dataset, for new jobs',
+      async () => (await import('./commands/dataset-update.js')).datasetUpdate,
+    ),
+  )
   leaf(
     dataset,
-    'add <name> <file>',
-    'register a CSV file under the name that jobs use',
-    async () => (await import('./commands/dataset-add.js')).datasetAdd,
+    'retire <name>',
+    'take a dataset back: no new job can use it',
+    async () => (await import('./commands/dataset-retire.js')).datasetRetire,
+  ).option('--yes', 'do not ask')
+  leaf(
+    dataset,
+    'diff <name>',
+    'what differs between two versions, in counts',
+    async () => (await import('./commands/dataset-diff.js')).datasetDiff,
   )
-    .option('--yes', 'confirm the inferred schema')
-    .option(
-      '--rare-levels <column>',
-      'publish levels of this column that few rows have, too (may be repeated)',
-      collect,
-    )
-    .option('--withhold <column>', 'publish no level of this column (may be repeated)', collect)
+    .option('--from <version>', 'the earlier one (else the one before the current)')
+    .option('--to <version>', 'the later one (else the current)')
   leaf(
     dataset,
     'list',
@@ -117,9 +161,12 @@ function dataCommands(noun: Noun, leaf: Leaf): void {
   leaf(
     dataset,
     'show <name>',
-    "one dataset's schema as the mesh sees it",
+    "one dataset's schema: what is stored, how it was read, and what the mesh sees",
     async () => (await import('./commands/dataset-show.js')).datasetShow,
   )
+}
+
+function policyCommands(noun: Noun, leaf: Leaf): void {
   const policy = noun('policy', 'what this site approves by itself')
   leaf(policy, 'show', 'the policy in force', async () => (await import('./commands/policy-show.js')).policyShow)
   leaf(policy, 'set <file>', 'put a policy in force', async () => (await import('./commands/policy-set.js')).policySet)

@@ -23,10 +23,28 @@ export async function readText(file: string, maxBytes: number): Promise<string> 
   }
 }
 
+/** Where in a file something stands, from one. */
+export interface Place {
+  readonly line: number
+  readonly column: number
+}
+
+export interface PlacedYaml {
+  readonly value: unknown
+  /** of the innermost part of the path that is in the document */
+  placeOf(path: readonly PropertyKey[]): Place | undefined
+}
+
 /** A YAML 1.2 document (JSON is one too). Throws `yaml-invalid` with the place of the mistake. */
 export async function parseYaml(text: string, name: string): Promise<unknown> {
-  const { parseDocument } = await import('yaml')
-  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true })
+  return (await parsePlacedYaml(text, name)).value
+}
+
+/** The same, for whoever wants to say where a value stands. */
+export async function parsePlacedYaml(text: string, name: string): Promise<PlacedYaml> {
+  const { isNode, LineCounter, parseDocument } = await import('yaml')
+  const lineCounter = new LineCounter()
+  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true, lineCounter })
   const [mistake] = document.errors
   if (mistake !== undefined) {
     const at = mistake.linePos?.[0]
@@ -40,8 +58,17 @@ export async function parseYaml(text: string, name: string): Promise<unknown> {
       },
     )
   }
+  const placeOf = (path: readonly PropertyKey[]): Place | undefined => {
+    for (let length = path.length; length > 0; length--) {
+      const node = document.getIn(path.slice(0, length), true)
+      if (!isNode(node) || node.range == null) continue
+      const { line, col } = lineCounter.linePos(node.range[0])
+      return { line, column: col }
+    }
+    return undefined
+  }
   try {
-    return document.toJS({ maxAliasCount: 0 })
+    return { value: document.toJS({ maxAliasCount: 0 }), placeOf }
   } catch (cause) {
     throw new FlameshError('yaml-invalid', `${name}: aliases are not allowed`, { cause, hint: 'write the value out' })
   }

@@ -4,7 +4,7 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { activeMember, type Member } from '@flamesh/protocol/identity/roster.js'
 import { compileJob } from '@flamesh/protocol/jobs/compile.js'
 import { policyHash } from '@flamesh/protocol/jobs/policy.js'
-import type { JobStatus, Peer } from '@flamesh/protocol/peer.js'
+import type { JobStatus, JobView, Peer } from '@flamesh/protocol/peer.js'
 import { VERSION } from '../cli/version.js'
 import { currentPolicy } from '../config/policy-file.js'
 import type { Config } from '../config/settings.js'
@@ -60,6 +60,7 @@ export function createFace(parts: FaceParts): Daemon {
       await peer.setPolicy(next)
       policy = policyHash(next)
       await peer.setDatasets(described)
+      await datasets.prune(busyDatasets(peer.jobs()))
       return status()
     },
     onChange(listener) {
@@ -69,6 +70,12 @@ export function createFace(parts: FaceParts): Daemon {
     stop: parts.stop,
   }
 }
+
+const OPEN: ReadonlySet<JobStatus> = new Set(['announced', 'waiting', 'approved', 'preparing', 'submitted'])
+
+/** The datasets whose versions an open job may have been approved on. */
+export const busyDatasets = (jobs: readonly Pick<JobView, 'dataset' | 'status'>[]): ReadonlySet<string> =>
+  new Set(jobs.filter(({ status }) => OPEN.has(status)).map(({ dataset }) => dataset))
 
 function researcherKey(peer: Peer, name: string | undefined): Hex {
   const roster = peer.roster()

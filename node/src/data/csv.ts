@@ -1,35 +1,40 @@
 /**
- * Reads a CSV file record by record in bounded memory: UTF-8, with a header row, separated by commas, semicolons or
- * tabs. Implements docs/spec/jobs.md, "Datasets". It checks the form only: whether the values mean what their column
- * says is the operator's business.
+ * Reads a CSV file record by record in bounded memory, with the physical line each record begins on: RFC 4180 with any
+ * of four separators and any line break, fields trimmed, blank lines passed over and counted. Implements
+ * docs/spec/jobs.md, "Datasets". It knows fields, not values: what is missing or a number is decided in values.ts.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { Readable } from 'node:stream'
 import { FlameshError } from '@flamesh/protocol/errors.js'
-import { CsvError, parse } from 'csv-parse'
-import { hasCode } from '../store/files.js'
+import { type Encoding, lineCounter, textOf } from './encoding.js'
 
-/** What counts as no value, exactly as written here; more would swallow a level such as `Na`. */
-const MISSING: ReadonlySet<string> = new Set(['', 'NA', 'N/A', 'NaN', 'null', '.'])
+export const SEPARATORS = [',', ';', '\t', '|'] as const
+export type Separator = (typeof SEPARATORS)[number]
+
 /** The announcement's own bounds (protocol/src/jobs/dataset.ts). */
 const MAX_COLUMNS = 4096
 const MAX_COLUMN_NAME = 128
-/** A longer record is an unclosed quote rather than a patient. */
-const MAX_RECORD_BYTES = 1 << 20
-/** Enough for the header of a file with as many columns as are allowed. */
-const HEADER_BYTES = 1 << 20
-const NEWLINE = 0x0a
+/** In characters. A longer record is an unclosed quote rather than a patient. */
+const MAX_RECORD_LENGTH = 1 << 20
 
-/** One field, or undefined if it is missing. */
-export type Cell = string | undefined
+export interface CsvForm {
+  readonly encoding: Encoding
+  readonly separator: Separator
+}
+
+export interface CsvRecord {
+  /** the line of the file it begins on, from one */
+  readonly line: number
+  /** trimmed; as many as the header has */
+  readonly cells: readonly string[]
+}
 
 export interface CsvFile {
   /** names of the columns, distinct, in the order of the file */
   readonly header: readonly string[]
-  /** Consume once. Every record has as many cells as the header. */
-  readonly records: AsyncIterable<readonly Cell[]>
+  /** Consume once: the records in order, many at a time. */
+  readonly batches: AsyncIterable<readonly CsvRecord[]>
+  /** lines without anything that were passed over, so far */
+  blankLines(): number
   /**
    * SHA-256 of the bytes read, when the records are consumed: tells whether two readings met the same file. Never
    * leaves memory.
@@ -37,103 +42,184 @@ export interface CsvFile {
   fingerprint(): string
 }
 
-function csvError(code: string, file: string, line: number | undefined, message: string, hint: string): FlameshError {
+export function csvError(
+  code: string,
+  file: string,
+  line: number | undefined,
+  message: string,
+  hint: string,
+): FlameshError {
   return new FlameshError(code, line === undefined ? message : `line ${line}: ${message}`, {
     meta: { file, ...(line === undefined ? {} : { line }) },
     hint,
   })
 }
 
-async function firstLine(file: string): Promise<string> {
-  try {
-    const handle = await open(file, 'r')
-    try {
-      const buffer = Buffer.alloc(HEADER_BYTES)
-      const { bytesRead } = await handle.read(buffer, 0, HEADER_BYTES, 0)
-      return buffer.toString('utf8', 0, bytesRead).trimStart().split(/\r|\n/, 1)[0] ?? ''
-    } finally {
-      await handle.close()
-    }
-  } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause)) throw cause
-    const message = hasCode(cause, 'ENOENT') ? 'there is no such file' : 'the file cannot be read'
-    throw new FlameshError('csv-unreadable', message, { meta: { file }, hint: 'check the path and the rights', cause })
+/** The separator that the first line with anything in it uses most outside quotes; a comma if it uses none. */
+export async function guessSeparator(file: string, encoding: Encoding): Promise<Separator> {
+  let text = ''
+  for await (const piece of textOf(file, encoding)) {
+    text = (text + piece).trimStart()
+    if (/[\r\n]/.test(text) || text.length > MAX_RECORD_LENGTH) break
   }
-}
-
-/** The separator the header uses most outside quotes; a comma if it uses none. */
-function separatorOf(header: string): string {
-  const bare = header.replace(/"[^"]*"/g, '')
+  const bare = (text.split(/[\r\n]/, 1)[0] ?? '').replace(/"[^"]*"/g, '')
   const count = (separator: string): number => bare.split(separator).length
-  return [',', ';', '\t'].reduce((best, candidate) => (count(candidate) > count(best) ? candidate : best))
+  return SEPARATORS.reduce((best, candidate) => (count(candidate) > count(best) ? candidate : best))
 }
 
-/** Passes the bytes on, hashing them, and stops with the line number at the first that is not UTF-8. */
-async function* checkedBytes(file: string, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  let lines = 1
-  const decode = (bytes: Uint8Array, last: boolean): void => {
-    try {
-      decoder.decode(bytes, { stream: !last })
-    } catch {
-      throw csvError('csv-encoding', file, lines, 'not UTF-8', 'save the file as "CSV UTF-8", or convert it with iconv')
-    }
+/** The records of a text that arrives in pieces. */
+export class RecordReader {
+  #text = ''
+  #at = 0
+  #line = 1
+  blankLines = 0
+  /** undefined until the first record was met */
+  header: readonly string[] | undefined
+  readonly #plainEnd: RegExp
+  readonly #separator: string
+
+  constructor(
+    private readonly file: string,
+    separator: Separator,
+  ) {
+    this.#separator = separator
+    this.#plainEnd = new RegExp(`["\\r\\n${separator === '\t' ? '\\t' : separator}]`, 'g')
   }
-  for await (const chunk of createReadStream(file)) {
-    const bytes = chunk as Buffer
-    hash.update(bytes)
-    let start = 0
-    // line by line, because only the line number helps whoever has to mend the file
-    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-      decode(bytes.subarray(start, end + 1), false)
-      start = end + 1
-      lines++
+
+  /** Every record that is whole now, but the header. Throws `csv-header`, `csv-quote` or `csv-record`. */
+  push(piece: string, last: boolean): CsvRecord[] {
+    this.#text = this.#text.slice(this.#at) + piece
+    this.#at = 0
+    const records: CsvRecord[] = []
+    while (this.#at < this.#text.length) {
+      const line = this.#line
+      const cells = this.#record(last)
+      if (cells === undefined) break
+      if (cells === 'blank') this.blankLines++
+      else if (this.header === undefined) this.header = checkedHeader(this.file, { line, cells })
+      else records.push(checkedLength(this.file, this.header, { line, cells }))
     }
-    decode(bytes.subarray(start), false)
-    yield bytes
+    return records
   }
-  decode(new Uint8Array(0), true)
+
+  /** The next record; undefined if the text at hand may not hold all of it. */
+  #record(last: boolean): readonly string[] | 'blank' | undefined {
+    const end = this.#text.indexOf('\n', this.#at)
+    if (end >= 0) {
+      const carriage = end > this.#at && this.#text.charCodeAt(end - 1) === 13
+      const line = this.#text.slice(this.#at, carriage ? end - 1 : end)
+      if (!line.includes('"') && !line.includes('\r')) {
+        this.#at = end + 1
+        this.#line++
+        return this.#isBlank(line) ? 'blank' : line.split(this.#separator).map(trimmed)
+      }
+    }
+    return this.#carefully(last)
+  }
+
+  /** A record with quotes in it, with a break that is a carriage return alone, or without a break at hand. */
+  #carefully(last: boolean): readonly string[] | 'blank' | undefined {
+    const text = this.#text
+    const first = this.#at
+    const cells: string[] = []
+    let breaks = 0
+    let at = first
+    let quoted = false
+    for (;;) {
+      while (text[at] === ' ' || (text[at] === '\t' && this.#separator !== '\t')) at++
+      if (text[at] === '"') {
+        quoted = true
+        const close = this.#closingQuote(at, breaks, last)
+        if (close === undefined) return this.#waiting(breaks, last)
+        const inner = text.slice(at + 1, close)
+        breaks += breaksIn(inner)
+        cells.push(inner.replaceAll('""', '"').trim())
+        at = close + 1
+        while (text[at] === ' ' || (text[at] === '\t' && this.#separator !== '\t')) at++
+        if (at < text.length && !this.#isEnd(text[at] as string)) throw this.#quoteInside(breaks)
+      } else {
+        this.#plainEnd.lastIndex = at
+        const found = this.#plainEnd.exec(text)
+        const end = found?.index ?? text.length
+        if (text[end] === '"') throw this.#quoteInside(breaks)
+        cells.push(text.slice(at, end).trim())
+        at = end
+      }
+      if (at >= text.length) {
+        if (!last) return this.#waiting(breaks, last)
+        break
+      }
+      if (text[at] === this.#separator) at++
+      else if (text[at] === '\r' && at + 1 >= text.length && !last) return this.#waiting(breaks, last)
+      else break
+    }
+    const blank = !quoted && this.#isBlank(text.slice(first, at))
+    if (at < text.length) {
+      breaks++
+      at += text[at] === '\r' && text[at + 1] === '\n' ? 2 : 1
+    }
+    this.#at = at
+    this.#line += breaks
+    return blank ? 'blank' : cells
+  }
+
+  /** Where the field that begins with a quote at `open` closes; undefined if not in the text at hand. */
+  #closingQuote(open: number, breaks: number, last: boolean): number | undefined {
+    for (let at = this.#text.indexOf('"', open + 1); at >= 0; at = this.#text.indexOf('"', at + 2)) {
+      if (at + 1 < this.#text.length) {
+        if (this.#text[at + 1] !== '"') return at
+      } else return last ? at : undefined
+    }
+    if (!last) return undefined
+    throw this.#unclosed(breaks)
+  }
+
+  #waiting(breaks: number, last: boolean): undefined {
+    if (!last && this.#text.length - this.#at <= MAX_RECORD_LENGTH) return undefined
+    throw this.#unclosed(breaks)
+  }
+
+  #unclosed(breaks: number): FlameshError {
+    return csvError(
+      'csv-quote',
+      this.file,
+      this.#line + breaks,
+      'a double quote that begins in this line is never closed, or the record is longer than 1 MB',
+      'look for an odd number of double quotes; one inside a field is written twice',
+    )
+  }
+
+  #quoteInside(breaks: number): FlameshError {
+    return csvError(
+      'csv-quote',
+      this.file,
+      this.#line + breaks,
+      'a double quote in the middle of a field',
+      'put the whole field in double quotes and write the inner quote twice',
+    )
+  }
+
+  #isEnd(one: string): boolean {
+    return one === this.#separator || one === '\r' || one === '\n'
+  }
+
+  /** A tab is nothing, unless it separates. */
+  #isBlank(line: string): boolean {
+    return line === '' || (this.#separator === '\t' ? /^ *$/.test(line) : line.trim() === '')
+  }
 }
 
-function explain(error: unknown, file: string, header: readonly string[], records: number): unknown {
-  if (!(error instanceof CsvError)) return error
-  const line = typeof error['lines'] === 'number' ? error['lines'] : undefined
-  switch (error.code) {
-    case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH': {
-      // a small file fails in the parser before anyone has seen its header: then the parser's own words have the numbers
-      const [, wanted, got] = /expect (\d+), got (\d+)/.exec(error.message) ?? []
-      const found = Array.isArray(error['record']) ? error['record'].length : (got ?? 'another number of')
-      const message = `${found} fields where the header has ${header.length > 0 ? header.length : (wanted ?? 'others')}`
-      return csvError('csv-record', file, line, message, 'a field that contains the separator must be in double quotes')
-    }
-    case 'CSV_QUOTE_NOT_CLOSED':
-    case 'CSV_MAX_RECORD_SIZE':
-      return csvError(
-        'csv-quote',
-        file,
-        undefined,
-        `a double quote after record ${records} is never closed`,
-        'look for an odd number of double quotes; one inside a field is written twice',
-      )
-    case 'INVALID_OPENING_QUOTE' as typeof error.code:
-    case 'CSV_INVALID_CLOSING_QUOTE':
-    case 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE':
-      return csvError(
-        'csv-quote',
-        file,
-        line,
-        'a double quote in the middle of a field',
-        'put the whole field in double quotes and write the inner quote twice',
-      )
-    default:
-      return csvError('csv-record', file, line, 'not a record', 'check the line in a text editor')
-  }
+const trimmed = (field: string): string => field.trim()
+
+function breaksIn(text: string): number {
+  return text.includes('\n') || text.includes('\r') ? lineCounter()(text) - 1 : 0
 }
 
-function checkedHeader(file: string, names: readonly string[]): readonly string[] {
-  const wrong = (message: string, hint: string): FlameshError => csvError('csv-header', file, 1, message, hint)
+function checkedHeader(file: string, { line, cells: names }: CsvRecord): readonly string[] {
+  const wrong = (message: string, hint: string): FlameshError => csvError('csv-header', file, line, message, hint)
   if (names.length > MAX_COLUMNS)
     throw wrong(`more than ${MAX_COLUMNS} columns`, 'keep the columns that studies will ask for')
+  const seen = new Set<string>()
   for (const [index, name] of names.entries()) {
     if (name === '') {
       throw wrong(`column ${index + 1} has no name`, 'name it or remove it (in R: write.csv(…, row.names = FALSE))')
@@ -144,9 +230,22 @@ function checkedHeader(file: string, names: readonly string[]): readonly string[
         'is the first line a header?',
       )
     }
-    if (names.indexOf(name) !== index) throw wrong(`two columns are named "${name}"`, 'rename one of them')
+    if (seen.has(name)) throw wrong(`two columns are named "${name}"`, 'rename one of them')
+    seen.add(name)
   }
   return names
+}
+
+function checkedLength(file: string, header: readonly string[], record: CsvRecord): CsvRecord {
+  if (record.cells.length === header.length) return record
+  const message = `${record.cells.length} fields where the header has ${header.length}`
+  throw csvError(
+    'csv-record',
+    file,
+    record.line,
+    message,
+    'a field that contains the separator must be in double quotes',
+  )
 }
 
 /**
@@ -154,54 +253,38 @@ function checkedHeader(file: string, names: readonly string[]): readonly string[
  * `csv-header`, `csv-encoding`, `csv-record` or `csv-quote`; `meta.line` is the line of the file, counted from one.
  * Messages name columns and lines, never a value below the header.
  */
-export async function openCsv(file: string): Promise<CsvFile> {
-  const delimiter = separatorOf(await firstLine(file))
+export async function openCsv(file: string, { encoding, separator }: CsvForm): Promise<CsvFile> {
   const hash = createHash('sha256')
-  const parser = parse({ bom: true, delimiter, trim: true, skip_empty_lines: true, max_record_size: MAX_RECORD_BYTES })
-  const bytes = Readable.from(checkedBytes(file, hash), { objectMode: false })
-  bytes.on('error', (error) => parser.destroy(error))
-  const iterator = bytes.pipe(parser)[Symbol.asyncIterator]() as AsyncIterator<string[]>
-  let header: readonly string[] = []
-  let records = 0
-  const next = async (): Promise<IteratorResult<string[]>> => {
-    try {
-      return await iterator.next()
-    } catch (error) {
-      bytes.destroy()
-      throw explain(error, file, header, records)
-    }
+  const records = new RecordReader(file, separator)
+  async function* whole(): AsyncGenerator<readonly CsvRecord[]> {
+    for await (const piece of textOf(file, encoding, hash)) yield records.push(piece, false)
+    yield records.push('', true)
   }
 
-  const first = await next()
-  if (first.done === true) {
-    throw csvError(
-      'csv-empty',
-      file,
-      undefined,
-      'the file is empty',
-      'the first line names the columns, each further line is a row',
-    )
-  }
-  try {
-    header = checkedHeader(file, first.value)
-  } catch (error) {
-    bytes.destroy()
-    throw error
-  }
-
-  async function* cells(): AsyncGenerator<readonly Cell[]> {
-    try {
-      for (let one = await next(); one.done !== true; one = await next()) {
-        records++
-        yield one.value.map((field) => {
-          const value = field.trim()
-          return MISSING.has(value) ? undefined : value
-        })
-      }
-    } finally {
-      bytes.destroy()
+  const source = whole()
+  let first: readonly CsvRecord[] = []
+  while (records.header === undefined) {
+    const next = await source.next()
+    if (next.done === true) {
+      throw csvError(
+        'csv-empty',
+        file,
+        undefined,
+        'the file is empty',
+        'the first line names the columns, each further line is a row',
+      )
     }
+    first = next.value
+  }
+  async function* batches(): AsyncGenerator<readonly CsvRecord[]> {
+    yield first
+    yield* source
   }
   let fingerprint: string | undefined
-  return { header, records: cells(), fingerprint: () => (fingerprint ??= hash.digest('hex')) }
+  return {
+    header: records.header,
+    batches: batches(),
+    blankLines: () => records.blankLines,
+    fingerprint: () => (fingerprint ??= hash.digest('hex')),
+  }
 }

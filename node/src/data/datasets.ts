@@ -1,21 +1,17 @@
 /**
- * The datasets of a node: immutable versions in `NAME/VERSION/{schema.json,rows.bin}` and a file `NAME/current`.
+ * The datasets of a node: immutable versions in `NAME/VERSION/{schema.json,rows.bin}` and a file `NAME/current` that names
+ * the current one and those before it.
  * Implements docs/spec/jobs.md, "Datasets". A version is a salted hash: without the node's salt it tells nothing about
  * the rows, not even to who can guess them. Nothing here is encrypted: the folder is as safe as the disk it is on.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
-import {
-  columnDescriptionSchema,
-  type DatasetDescription,
-  datasetAnnouncementSchema,
-} from '@flamesh/protocol/jobs/dataset.js'
-import { z } from 'zod'
+import { type DatasetDescription, datasetAnnouncementSchema } from '@flamesh/protocol/jobs/dataset.js'
 import {
   createSynced,
   hasCode,
@@ -27,38 +23,17 @@ import {
   UNFINISHED,
   unfinishedName,
 } from '../store/files.js'
-import { openCsv } from './csv.js'
-import { changedFile, readRows, writeRows } from './rows-file.js'
-import { type Confirmation, type Proposal, publishedColumns, roundRows } from './schema.js'
+import { type DatasetDiff, diffVersions, type StoredVersion } from './diff.js'
+import { formatHistory, type History, type HistoryEntry, parseHistory, VERSION } from './history.js'
+import { readRows, writeRows } from './rows-file.js'
+import { type Confirmation, changedFile, openRows, type Proposal, roundRows } from './schema.js'
+import { parseSchema, type StoredDataset, type StoredSchema, storedSchemaOf, versionHash } from './stored-schema.js'
 
 const SCHEMA = 'schema.json'
 const ROWS = 'rows.bin'
 const CURRENT = 'current'
-const VERSION = /^[0-9a-f]{64}$/
 /** What was written this long ago belongs to no `add` that still runs in another process (milliseconds). */
 const SETTLED_AFTER_MS = 24 * 3_600_000
-
-const storedSchema = z.strictObject({
-  format: z.literal('flamesh-rows/1'),
-  name: datasetAnnouncementSchema.shape.name,
-  rows: z.int().min(0),
-  columns: z.array(
-    z.strictObject({
-      name: z.string(),
-      type: columnDescriptionSchema.shape.type,
-      missing: z.int().min(0),
-      levels: z.array(z.strictObject({ value: z.string(), rows: z.int(), rare: z.boolean() })).optional(),
-    }),
-  ),
-  /** what the operator confirmed: the only part another node ever sees */
-  published: z.array(columnDescriptionSchema),
-})
-export type StoredSchema = z.infer<typeof storedSchema>
-
-/** A dataset as its own site sees it: exact counts, every level. */
-export interface StoredDataset extends StoredSchema {
-  readonly version: Hex
-}
 
 function checkedName(name: string): string {
   if (!datasetAnnouncementSchema.shape.name.safeParse(name).success) {
@@ -74,23 +49,11 @@ function checkedName(name: string): string {
   return name
 }
 
-function missing(name: string): FlameshError {
-  return new FlameshError('dataset-missing', `this node has no dataset ${name}`, {
+function missing(name: string, message = `this node has no dataset ${name}`): FlameshError {
+  return new FlameshError('dataset-missing', message, {
     meta: { dataset: name },
     hint: 'flamesh dataset list shows what it has; flamesh dataset add adds one',
   })
-}
-
-function parseSchema(text: string, name: string): StoredSchema {
-  try {
-    return storedSchema.parse(JSON.parse(text))
-  } catch (cause) {
-    throw new FlameshError('dataset-damaged', `the schema of dataset ${name} is not as it was written`, {
-      meta: { dataset: name },
-      hint: 'add the dataset again from its source',
-      cause,
-    })
-  }
 }
 
 function orMissing(name: string): (error: unknown) => never {
@@ -99,10 +62,9 @@ function orMissing(name: string): (error: unknown) => never {
   }
 }
 
-function versionHash(salt: Uint8Array, schema: string): ReturnType<typeof createHmac> {
-  return createHmac('sha256', salt)
-    .update(`flamesh/dataset/1\0${Buffer.byteLength(schema)}\0`)
-    .update(schema)
+function ifMissing(error: unknown): undefined {
+  if (!(error instanceof FlameshError && error.code === 'dataset-missing')) throw error
+  return undefined
 }
 
 /**
@@ -150,14 +112,7 @@ export class DatasetStore {
         hint: 'is it the right file?',
       })
     }
-    const columns = proposal.columns.map(({ name: column, type, missing: count, levels }) => ({
-      name: column,
-      type,
-      missing: count,
-      ...(levels === undefined ? {} : { levels: levels.map((level) => ({ ...level })) }),
-    }))
-    const published = publishedColumns(proposal.columns, confirmation)
-    const schema: StoredSchema = { format: 'flamesh-rows/1', name, rows: proposal.rows, columns, published }
+    const schema = storedSchemaOf(name, proposal, confirmation)
     await mkdir(home, { recursive: true, mode: PRIVATE_FOLDER })
     await syncFolder(this.folder)
     const aside = unfinishedName(join(home, 'version'))
@@ -171,8 +126,10 @@ export class DatasetStore {
         await utimes(place, new Date(), new Date())
       })
       await syncFolder(home)
-      await replaceSynced(join(home, CURRENT), `${version}\n`)
-      return { name, columns: published, roundedRows: roundRows(schema.rows), version }
+      const before = (await this.#history(name).catch(ifMissing))?.versions ?? []
+      const versions = before[0]?.version === version ? before : [{ version, at: new Date().toISOString() }, ...before]
+      await replaceSynced(join(home, CURRENT), formatHistory({ versions, retiredAt: undefined }))
+      return { name, columns: schema.published, roundedRows: roundRows(schema.rows), version }
     } finally {
       await rm(aside, { recursive: true, force: true })
     }
@@ -182,10 +139,10 @@ export class DatasetStore {
     const text = `${JSON.stringify(schema, null, 2)}\n`
     const hash = versionHash(this.salt, text)
     await createSynced(join(folder, SCHEMA), text)
-    const { records, fingerprint } = await openCsv(proposal.file)
+    const { batches, fingerprint } = await openRows(proposal)
     const handle = await open(join(folder, ROWS), 'wx', PRIVATE_FILE)
     try {
-      await writeRows(handle, { rows: schema.rows, columns: proposal.columns }, records, (bytes) => hash.update(bytes))
+      await writeRows(handle, { rows: schema.rows, columns: proposal.columns }, batches, (bytes) => hash.update(bytes))
       await handle.sync()
     } finally {
       await handle.close()
@@ -203,36 +160,70 @@ export class DatasetStore {
       .sort()
   }
 
-  async #currentVersion(name: string): Promise<Hex> {
-    const version = (
-      await readFile(join(this.folder, checkedName(name), CURRENT), 'utf8').catch(orMissing(name))
-    ).trim()
-    if (!VERSION.test(version)) {
-      throw new FlameshError('dataset-damaged', `dataset ${name} names no version`, {
-        meta: { dataset: name },
-        hint: 'add the dataset again from its source',
-      })
-    }
-    return version
+  async #history(name: string): Promise<History> {
+    const text = await readFile(join(this.folder, checkedName(name), CURRENT), 'utf8').catch(orMissing(name))
+    return parseHistory(text, name)
+  }
+
+  async #stored(name: string, version: Hex): Promise<StoredDataset> {
+    const text = await readFile(join(this.folder, name, version, SCHEMA), 'utf8').catch(orMissing(name))
+    return { ...parseSchema(text, name), version }
   }
 
   /** The current version of one dataset, for its own site. Throws `dataset-missing` or `dataset-damaged`. */
   async show(name: string): Promise<StoredDataset> {
-    const version = await this.#currentVersion(name)
-    const text = await readFile(join(this.folder, name, version, SCHEMA), 'utf8').catch(orMissing(name))
-    return { ...parseSchema(text, name), version }
+    const { versions, retiredAt } = await this.#history(name)
+    if (retiredAt !== undefined) throw missing(name, `dataset ${name} was retired on ${retiredAt.slice(0, 10)}`)
+    return this.#stored(name, (versions[0] as HistoryEntry).version)
+  }
+
+  /** Its versions, the newest first, and whether their rows are still here. Throws as `show`. */
+  async versions(name: string): Promise<readonly (HistoryEntry & { readonly stored: boolean })[]> {
+    const { versions } = await this.#history(name)
+    const stored = new Set(await readdir(join(this.folder, name)))
+    return versions.map((one) => ({ ...one, stored: stored.has(one.version) }))
+  }
+
+  /**
+   * Takes a dataset back: it is announced no longer, and no job can begin on it. What jobs were approved on stays until
+   * `prune`. Adding it again ends the retirement. Throws as `show`.
+   */
+  async retire(name: string): Promise<StoredDataset> {
+    const dataset = await this.show(name)
+    const { versions } = await this.#history(name)
+    const history = { versions, retiredAt: new Date().toISOString() }
+    await replaceSynced(join(this.folder, name, CURRENT), formatHistory(history))
+    return dataset
+  }
+
+  /**
+   * What differs between two versions: by default the one before the current one, and the current one; else those whose
+   * names begin so. Throws `dataset-missing` or `dataset-damaged`.
+   */
+  async diff(name: string, from?: string, to?: string): Promise<DatasetDiff> {
+    const versions = (await this.versions(name)).filter((one) => one.stored)
+    const find = (prefix: string | undefined, at: number): Hex => {
+      const found = prefix === undefined ? versions[at] : versions.find(({ version }) => version.startsWith(prefix))
+      if (found !== undefined) return found.version
+      throw missing(
+        name,
+        `dataset ${name} has no ${prefix === undefined ? 'version before this one' : prefix} any more`,
+      )
+    }
+    const open = async (version: Hex): Promise<StoredVersion> => ({
+      schema: await this.#stored(name, version),
+      rowsFile: join(this.folder, name, version, ROWS),
+    })
+    return diffVersions(await open(find(from, 1)), await open(find(to, 0)))
   }
 
   /** The current version of every dataset, by name. */
   async list(): Promise<readonly StoredDataset[]> {
     const found: StoredDataset[] = []
     for (const name of await this.#names()) {
-      try {
-        found.push(await this.show(name))
-      } catch (error) {
-        // a first `add` that a crash cut short
-        if (!(error instanceof FlameshError && error.code === 'dataset-missing')) throw error
-      }
+      // none: retired, or a first `add` that a crash cut short
+      const dataset = await this.show(name).catch(ifMissing)
+      if (dataset !== undefined) found.push(dataset)
     }
     return found
   }
@@ -262,16 +253,19 @@ export class DatasetStore {
   }
 
   /**
-   * Deletes what abandoned commands left and versions that are neither current nor in `needed` (those that open jobs
-   * were approved on), once they are a day old: a younger one may be about to become current.
+   * Deletes what abandoned commands left, and versions that nobody needs any more: all but the current one and the one
+   * before it, or all of a retired dataset. Nothing of a dataset in `busy`, those of open jobs, and nothing younger than a
+   * day: it may be about to become current.
    */
-  async prune(needed: ReadonlySet<Hex>, nowMs: number = Date.now()): Promise<readonly Hex[]> {
+  async prune(busy: ReadonlySet<string>, nowMs: number = Date.now()): Promise<readonly Hex[]> {
     const deleted: Hex[] = []
     for (const name of await this.#names()) {
+      if (busy.has(name)) continue
       const home = join(this.folder, name)
-      const current = await this.#currentVersion(name).catch(() => undefined)
+      const history = await this.#history(name).catch(() => undefined)
+      const kept = history?.retiredAt === undefined ? history?.versions.slice(0, 2) : []
       for (const entry of await readdir(home)) {
-        const old = current !== undefined && VERSION.test(entry) && entry !== current && !needed.has(entry)
+        const old = kept !== undefined && VERSION.test(entry) && !kept.some(({ version }) => version === entry)
         if (!old && !entry.startsWith(UNFINISHED)) continue
         if ((await stat(join(home, entry))).mtimeMs >= nowMs - SETTLED_AFTER_MS) continue
         await rm(join(home, entry), { recursive: true, force: true })

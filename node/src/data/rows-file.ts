@@ -14,8 +14,9 @@ import type { FileHandle } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import type { Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
-import type { Cell } from './csv.js'
-import { type ColumnType, numberOf } from './schema.js'
+import type { ColumnType } from './column-scan.js'
+import { changedFile, type ValueRow } from './schema.js'
+import type { Value } from './values.js'
 
 const GROUP_ROWS = 1024
 /** How a value of each type is stored; undefined: not at all. */
@@ -68,30 +69,30 @@ export function rowsFileBytes(layout: RowsLayout): number {
   return layout.rows * storedColumns(layout).rowBytes
 }
 
-/** A cell as stored, or undefined if it is not what the schema says. */
-function codeOf(cell: Cell, codes: StoredColumn['codes']): number | undefined {
-  if (codes === undefined) return cell === undefined ? Number.NaN : numberOf(cell)
-  return cell === undefined ? 0 : codes.get(cell)
+/** A value as stored, or undefined if it is not what the schema says. */
+function codeOf(value: Value, codes: StoredColumn['codes']): number | undefined {
+  if (codes === undefined) return value === undefined ? Number.NaN : typeof value === 'number' ? value : undefined
+  return value === undefined ? 0 : codes.get(String(value))
 }
 
 /**
- * Writes the records to an open file, group by group, and hands every group to `onBytes`. Throws `csv-changed` if a
- * record is not what the schema says.
+ * Writes rows to an open file, group by group, and hands every group to `onBytes`. Throws `csv-changed` if a row is not
+ * what the schema says.
  */
 export async function writeRows(
   handle: FileHandle,
   layout: RowsLayout,
-  records: AsyncIterable<readonly Cell[]>,
+  batches: AsyncIterable<readonly ValueRow[]>,
   onBytes: (bytes: Uint8Array) => void,
 ): Promise<void> {
   const { stored, rowBytes } = storedColumns(layout)
   let written = 0
-  let pending: (readonly Cell[])[] = []
+  let pending: ValueRow[] = []
   const flush = async (): Promise<void> => {
     const bytes = Buffer.alloc(pending.length * rowBytes)
     for (const { index, width, offset, codes } of stored) {
-      for (const [row, cells] of pending.entries()) {
-        const code = codeOf(cells[index], codes)
+      for (const [row, values] of pending.entries()) {
+        const code = codeOf(values[index], codes)
         if (code === undefined) throw changedFile()
         const at = pending.length * offset + row * width
         if (codes === undefined) bytes.writeDoubleLE(code, at)
@@ -103,34 +104,69 @@ export async function writeRows(
     written += pending.length
     pending = []
   }
-  for await (const cells of records) {
-    if (pending.push(cells) === GROUP_ROWS) await flush()
+  for await (const batch of batches) {
+    for (const values of batch) {
+      if (pending.push(values) === GROUP_ROWS) await flush()
+    }
   }
   await flush()
   if (written !== layout.rows) throw changedFile()
 }
 
-export function changedFile(): FlameshError {
-  return new FlameshError('csv-changed', 'the file changed between its inspection and now', {
-    hint: 'add the dataset again once nothing writes to the file any more',
-  })
+/** The values of a part of a column as it was stored. */
+function valuesOf(raw: Uint8Array, { codes, levels }: StoredColumn): Column {
+  if (codes === undefined) return new Float64Array(raw.buffer, raw.byteOffset, raw.byteLength / 8)
+  const values: (string | null)[] = [null, ...levels]
+  return Array.from(raw, (code) => values[code] ?? null)
 }
 
-function readColumn(
-  file: number,
-  { width, offset, levels, codes }: StoredColumn,
-  rows: number,
-  rowBytes: number,
-): Column {
-  const numbers = codes === undefined ? new Float64Array(rows) : undefined
-  const raw = numbers === undefined ? new Uint8Array(rows) : new Uint8Array(numbers.buffer)
+function readColumn(file: number, column: StoredColumn, rows: number, rowBytes: number): Column {
+  const { width, offset } = column
+  const raw = new Uint8Array(rows * width)
   for (let start = 0; start < rows; start += GROUP_ROWS) {
     const count = Math.min(GROUP_ROWS, rows - start)
     readSync(file, raw, start * width, count * width, start * rowBytes + count * offset)
   }
-  if (numbers !== undefined) return numbers
-  const values: (string | null)[] = [null, ...levels]
-  return Array.from(raw, (code) => values[code] ?? null)
+  return valuesOf(raw, column)
+}
+
+function openChecked(path: string, bytes: number): number {
+  const file = openSync(path, 'r')
+  if (fstatSync(file).size === bytes) return file
+  closeSync(file)
+  throw new FlameshError('dataset-damaged', 'a dataset’s rows are not as they were written', {
+    hint: 'add the dataset again from its source',
+  })
+}
+
+/** A few rows, whole. */
+export interface RowGroup {
+  readonly count: number
+  /** of one that is stored */
+  column(name: string): Column
+}
+
+/** The rows of a file, group by group, in bounded memory. Throws `dataset-damaged`. */
+export function* readGroups(path: string, layout: RowsLayout): Generator<RowGroup> {
+  const { stored, rowBytes } = storedColumns(layout)
+  const file = openChecked(path, layout.rows * rowBytes)
+  try {
+    for (let start = 0; start < layout.rows; start += GROUP_ROWS) {
+      const count = Math.min(GROUP_ROWS, layout.rows - start)
+      yield {
+        count,
+        column(name) {
+          const column = stored.find((one) => one.name === name)
+          assert(column !== undefined, 'a column that is not stored')
+          const raw = new Uint8Array(count * column.width)
+          readSync(file, raw, 0, raw.byteLength, start * rowBytes + count * column.offset)
+          return valuesOf(raw, column)
+        },
+      }
+    }
+  } finally {
+    closeSync(file)
+  }
 }
 
 /**
@@ -150,13 +186,8 @@ export function readRows(path: string, layout: RowsLayout, names: ReadonlySet<st
       },
     )
   }
-  const file = openSync(path, 'r')
+  const file = openChecked(path, layout.rows * rowBytes)
   try {
-    if (fstatSync(file).size !== layout.rows * rowBytes) {
-      throw new FlameshError('dataset-damaged', 'a dataset’s rows are not as they were written', {
-        hint: 'add the dataset again from its source',
-      })
-    }
     return {
       count: layout.rows,
       columns: new Map(wanted.map((column) => [column.name, readColumn(file, column, layout.rows, rowBytes)])),

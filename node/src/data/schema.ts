@@ -1,47 +1,48 @@
 /**
- * The schema of a dataset as inferred from its rows, and what of it the mesh may know. Implements docs/spec/jobs.md,
- * "Schemas can leak": levels only where they are few, none below five rows unless the operator confirms it, bounds and
- * free text never. It cannot tell that a level is a name: that is why the operator is asked.
+ * The schema of a dataset as declared and inferred from its rows, and what of it the mesh may know. Implements
+ * docs/spec/jobs.md, "Schemas can leak": levels only where they are few, none below five rows unless the operator
+ * confirms it, bounds and free text never. It cannot tell that a level is a name: that is why the operator is asked.
  */
+import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
-import { MAX_FACTOR_LEVELS } from '@flamesh/protocol/limits.js'
-import { type Cell, openCsv } from './csv.js'
+import { ColumnScan, type ProposedColumn } from './column-scan.js'
+import { type CsvForm, type CsvRecord, guessSeparator, openCsv, type Separator } from './csv.js'
+import { checkDeclaration, type Declaration } from './declaration.js'
+import { compileDerive, deriveText, Underivable } from './derive.js'
+import { type Encoding, guessEncoding } from './encoding.js'
+import { type Decimal, MISSING_TOKENS, readerOf, type Thousands, type Value } from './values.js'
 
-export type ColumnType = ColumnDescription['type']
-
-/** More levels than this share of the rows, and a level is close to being a patient. */
-const MAX_LEVELS_PER_ROW = 0.33
-/** A level with fewer rows is rare: its existence may name someone. */
-export const RARE_LEVEL_ROWS = 5
-/** The announcement's own bound (protocol/src/jobs/dataset.ts). */
-const MAX_LEVEL_LENGTH = 64
-
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
-const INTEGER = /^[+-]?\d+$/
-const DECIMAL_COMMA = /^[+-]?\d+,\d+$/
-
-export interface Level {
-  readonly value: string
-  readonly rows: number
-  readonly rare: boolean
+/** Something the file was read by: declared, or guessed for a reason. */
+export interface Found<T> {
+  readonly value: T
+  readonly guessed: boolean
+  readonly because: string
 }
 
-/** One column as the site's own operator sees it. */
-export interface ProposedColumn {
-  readonly name: string
-  readonly type: ColumnType
-  readonly missing: number
-  /** in order: numeric for integers, else by code unit; undefined if there are too many to be levels */
-  readonly levels: readonly Level[] | undefined
-  /** something the operator should look at */
-  readonly note: string | undefined
+/** How the file was read. */
+export interface FileForm {
+  readonly encoding: Found<Encoding>
+  readonly separator: Found<Separator>
+  readonly decimal: Found<Decimal>
+  readonly thousands: Found<Thousands | null>
+  readonly missing: Found<readonly string[]>
 }
 
 /** What was found in a file, for the operator to confirm. Holds counts and rare levels: it stays at the site. */
 export interface Proposal {
   readonly file: string
   readonly rows: number
+  /** what was declared */
+  readonly declaration: Declaration
+  readonly form: FileForm
+  /** the columns of the file, in its order */
+  readonly sources: readonly ProposedColumn[]
+  /** the columns of the dataset: those of the file that are kept, and the derived ones */
   readonly columns: readonly ProposedColumn[]
+  /** lines without anything, which are no rows */
+  readonly blankLines: number
+  /** rows without a single value, which are rows all the same; the line of the first, if there are any */
+  readonly emptyRows: { readonly rows: number; readonly firstLine: number | null }
   /** of the file these columns were inferred from */
   readonly fingerprint: string
 }
@@ -54,90 +55,163 @@ export interface Confirmation {
   readonly withheld?: readonly string[]
 }
 
+const declared = <T>(value: T): Found<T> => ({ value, guessed: false, because: 'declared' })
+const guessed = <T>(value: T, because: string): Found<T> => ({ value, guessed: true, because })
+
+function foundDecimal(separator: Separator, scans: readonly ColumnScan[]): Found<Decimal> {
+  const evidence = scans.map((scan) => scan.evidence())
+  const columnsWith = (sign: keyof (typeof evidence)[number]): readonly string[] =>
+    scans.filter((_, index) => evidence[index]?.[sign]).map(({ name }) => name)
+  const [commas, points] = [columnsWith('comma'), columnsWith('point')]
+  if (commas.length === 0) return guessed('.', points.length === 0 ? 'no column has a fraction' : `as in ${points[0]}`)
+  if (points.length > 0) return guessed('.', `as in ${points[0]}, but ${commas[0]} has commas`)
+  if (separator === ',') return guessed('.', 'the comma separates fields')
+  return guessed(',', `as in ${commas[0]}`)
+}
+
+async function foundForm(file: string, { encoding, separator }: Declaration) {
+  const guess = encoding === undefined ? await guessEncoding(file) : undefined
+  const foundEncoding = guess === undefined ? declared(encoding as Encoding) : guessed(guess.encoding, guess.because)
+  const foundSeparator =
+    separator === undefined
+      ? guessed(await guessSeparator(file, foundEncoding.value), 'the header has it most')
+      : declared(separator)
+  return { encoding: foundEncoding, separator: foundSeparator }
+}
+
+export const csvFormOf = ({ encoding, separator }: Pick<FileForm, 'encoding' | 'separator'>): CsvForm => ({
+  encoding: encoding.value,
+  separator: separator.value,
+})
+
 /**
- * The number a cell stands for, or undefined if it stands for none. An integer beyond 2^53 is a label: it would lose
- * digits.
+ * Reads a file once and proposes a schema. Throws what `openCsv` throws, `declaration-invalid`, `csv-value` with line and
+ * column, and `too-many-levels`.
  */
-export function numberOf(cell: string): number | undefined {
-  if (!NUMBER.test(cell)) return undefined
-  const value = Number(cell)
-  if (!Number.isFinite(value) || (INTEGER.test(cell) && !Number.isSafeInteger(value))) return undefined
-  // one zero: a negative one would be a level of its own
-  return value === 0 ? 0 : value
-}
-
-/** What one pass over a column has to remember: never more than MAX_FACTOR_LEVELS + 1 distinct values. */
-class ColumnScan {
-  #missing = 0
-  #present = 0
-  #numeric = true
-  #integer = true
-  #decimalComma = true
-  #distinct: Map<string, number> | undefined = new Map()
-
-  add(cell: Cell): void {
-    if (cell === undefined) {
-      this.#missing++
-      return
-    }
-    this.#present++
-    const value = this.#numeric ? numberOf(cell) : undefined
-    if (value === undefined) this.#numeric = false
-    else this.#integer &&= Number.isInteger(value)
-    this.#decimalComma &&= DECIMAL_COMMA.test(cell)
-    this.#count(cell)
-  }
-
-  #count(cell: string): void {
-    if (this.#distinct === undefined) return
-    this.#distinct.set(cell, (this.#distinct.get(cell) ?? 0) + 1)
-    // "1" and "1.0" are one level of an integer column, but may be two of another: leave room for both
-    if (this.#distinct.size > 2 * MAX_FACTOR_LEVELS || cell.length > MAX_LEVEL_LENGTH) this.#distinct = undefined
-  }
-
-  #levels(ordered: boolean, rows: number): Level[] | undefined {
-    if (this.#distinct === undefined) return undefined
-    const counts = new Map<string, number>()
-    for (const [cell, count] of this.#distinct) {
-      const value = ordered ? String(Number(cell)) : cell
-      counts.set(value, (counts.get(value) ?? 0) + count)
-    }
-    if (counts.size > MAX_FACTOR_LEVELS || counts.size > MAX_LEVELS_PER_ROW * rows) return undefined
-    return [...counts]
-      .map(([value, count]) => ({ value, rows: count, rare: count < RARE_LEVEL_ROWS }))
-      .sort((a, b) => (ordered ? Number(a.value) - Number(b.value) : a.value < b.value ? -1 : 1))
-  }
-
-  result(name: string): ProposedColumn {
-    const column = { name, missing: this.#missing, note: undefined }
-    const rows = this.#missing + this.#present
-    // a column without a single value may be anything; as a number it takes part in every analysis, with no rows
-    if (this.#present === 0) return { ...column, type: 'number', levels: undefined, note: 'no row has a value' }
-    if (this.#numeric && this.#integer) return { ...column, type: 'integer', levels: this.#levels(true, rows) }
-    if (this.#numeric) return { ...column, type: 'number', levels: undefined }
-    const note = this.#decimalComma ? 'looks like numbers with a decimal comma: write them with a point' : undefined
-    const levels = this.#levels(false, rows)
-    if (levels !== undefined) return { ...column, type: 'level', levels, note }
-    return {
-      ...column,
-      type: 'text',
-      levels: undefined,
-      note: note ?? 'too many different values to be levels: not kept',
-    }
-  }
-}
-
-/** Reads a file once and proposes a schema. Throws what `openCsv` throws. */
-export async function proposeSchema(file: string): Promise<Proposal> {
-  const { header, records, fingerprint } = await openCsv(file)
-  const scans = header.map(() => new ColumnScan())
+export async function proposeSchema(file: string, declaration: Declaration = {}): Promise<Proposal> {
+  const form = await foundForm(file, declaration)
+  const { header, batches, blankLines, fingerprint } = await openCsv(file, csvFormOf(form))
+  checkDeclaration(declaration, header)
+  const scans = header.map((name) => new ColumnScan(name, file, declaration))
   let rows = 0
-  for await (const cells of records) {
-    rows++
-    for (const [index, cell] of cells.entries()) scans[index]?.add(cell)
+  let emptyRows = 0
+  let firstLine: number | null = null
+  for await (const batch of batches) {
+    for (const { line, cells } of batch) {
+      rows++
+      let present = false
+      for (const [index, scan] of scans.entries()) present = scan.add(cells[index] as string, line) || present
+      if (present) continue
+      emptyRows++
+      firstLine ??= line
+    }
   }
-  const columns = header.map((name, index) => (scans[index] as ColumnScan).result(name))
-  return { file, rows, columns, fingerprint: fingerprint() }
+  const decimal =
+    declaration.decimal === undefined ? foundDecimal(form.separator.value, scans) : declared(declaration.decimal)
+  const sources = scans.map((scan) => scan.result(decimal.value))
+  const { derive = {} } = declaration
+  const kept = sources.filter(({ name }) => declaration.columns?.[name]?.keep !== false && derive[name] === undefined)
+  return {
+    file,
+    rows,
+    declaration,
+    form: {
+      ...form,
+      decimal,
+      thousands:
+        declaration.thousands === undefined ? guessed(null, 'only if declared') : declared(declaration.thousands),
+      missing: declaration.missing === undefined ? guessed(MISSING_TOKENS, 'the usual') : declared(declaration.missing),
+    },
+    sources,
+    columns: [...kept, ...(await derivedColumns(file, csvFormOf(form), derive, sources))],
+    blankLines: blankLines(),
+    emptyRows: { rows: emptyRows, firstLine },
+    fingerprint: fingerprint(),
+  }
+}
+
+/** A row of values, one for each column; undefined where there is none. */
+export type ValueRow = readonly Value[]
+
+/** The values of the file's own columns, as proposed. A cell that fits no longer is given as it stands. */
+function rowReader(sources: readonly ProposedColumn[]): (record: CsvRecord) => ValueRow {
+  const readers = sources.map(({ reading, missingAs }) => {
+    const read = readerOf(reading)
+    const missing = new Set(Object.keys(missingAs))
+    return (cell: string): Value => (missing.has(cell) ? undefined : (read(cell) ?? cell))
+  })
+  return ({ cells }) => readers.map((read, index) => read(cells[index] as string))
+}
+
+/** Reads the file once more, if there is something to derive. Throws `declaration-invalid`, `csv-value`, `too-many-levels`. */
+async function derivedColumns(
+  file: string,
+  form: CsvForm,
+  derive: NonNullable<Declaration['derive']>,
+  sources: readonly ProposedColumn[],
+): Promise<readonly ProposedColumn[]> {
+  const derivations = Object.entries(derive).map(([name, one]) => {
+    const derivation = compileDerive(name, one, sources)
+    const columns = { [name]: { type: derivation.type } }
+    return {
+      derivation,
+      scan: new ColumnScan(name, file, { missing: [], decimal: '.', columns }),
+      note: deriveText(one),
+    }
+  })
+  if (derivations.length === 0) return []
+  const valuesOf = rowReader(sources)
+  for await (const batch of (await openCsv(file, form)).batches) {
+    for (const record of batch) {
+      const row = valuesOf(record)
+      for (const { derivation, scan } of derivations) {
+        const value = derivation.derive(row)
+        if (value instanceof Underivable) {
+          const { name } = derivation
+          const hint = 'add it to the mapping, say otherwise, or correct the line'
+          throw new FlameshError('csv-value', `line ${record.line}, column ${name}: ${value.reason}`, {
+            meta: { file, line: record.line, column: name },
+            hint,
+          })
+        }
+        scan.add(value === undefined ? '' : String(value), record.line)
+      }
+    }
+  }
+  return derivations.map(({ scan, note }) => ({ ...scan.result('.'), reading: { as: 'derived' }, note }))
+}
+
+/** Reads the file again, as the proposal says. Throws as `openCsv`, and `csv-changed` where it is another file by now. */
+export async function openRows(
+  proposal: Proposal,
+): Promise<{ readonly batches: AsyncIterable<readonly ValueRow[]>; fingerprint(): string }> {
+  const { file, form, sources, columns, declaration } = proposal
+  const { batches, fingerprint } = await openCsv(file, csvFormOf(form))
+  const valuesOf = rowReader(sources)
+  const makers = columns.map(({ name }): ((row: ValueRow) => Value | Underivable) => {
+    const derive = declaration.derive?.[name]
+    if (derive !== undefined) return compileDerive(name, derive, sources).derive
+    const index = sources.findIndex((source) => source.name === name)
+    return (row) => row[index]
+  })
+  const made = (record: CsvRecord): ValueRow => {
+    const row = valuesOf(record)
+    return makers.map((make) => {
+      const value = make(row)
+      if (value instanceof Underivable) throw changedFile()
+      return value
+    })
+  }
+  async function* values(): AsyncGenerator<readonly ValueRow[]> {
+    for await (const batch of batches) yield batch.map(made)
+  }
+  return { batches: values(), fingerprint }
+}
+
+export function changedFile(): FlameshError {
+  return new FlameshError('csv-changed', 'the file changed between its inspection and now', {
+    hint: 'add the dataset again once nothing writes to the file any more',
+  })
 }
 
 /** What the mesh may know of the columns: names, types, and the levels the operator confirmed. */
@@ -145,10 +219,15 @@ export function publishedColumns(
   columns: readonly ProposedColumn[],
   { rareLevels = false, withheld = [] }: Confirmation,
 ): ColumnDescription[] {
-  return columns.map(({ name, type, levels = [] }) => {
+  return columns.map(({ name, type, reading, levels = [] }) => {
     const rare = typeof rareLevels === 'boolean' ? rareLevels : rareLevels.includes(name)
     const published = withheld.includes(name) ? [] : levels.filter((level) => rare || !level.rare)
-    return { name, type, ...(published.length === 0 ? {} : { levels: published.map((level) => level.value) }) }
+    return {
+      name,
+      type,
+      ...(published.length === 0 ? {} : { levels: published.map((level) => level.value) }),
+      ...(reading.as === 'date' ? { epoch: reading.epoch } : {}),
+    }
   })
 }
 

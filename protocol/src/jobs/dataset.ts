@@ -9,6 +9,8 @@ export const columnDescriptionSchema = z.strictObject({
   type: z.enum(['number', 'integer', 'level', 'text']),
   /** published only if the operator confirmed them; integers with few values may have levels too, written as text */
   levels: z.array(z.string().max(64)).max(MAX_FACTOR_LEVELS).optional(),
+  /** of days: an integer column that counts them from this one, `yyyy-mm-dd` */
+  epoch: z.iso.date().optional(),
 })
 export type ColumnDescription = z.infer<typeof columnDescriptionSchema>
 

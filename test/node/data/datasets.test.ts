@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { DatasetStore, loadRows } from '@flamesh/node/data/datasets.js'
 import { proposeSchema } from '@flamesh/node/data/schema.js'
 import type { Column } from '@flamesh/protocol/analyses/analysis.js'
+import fc from 'fast-check'
 
 const SALT = new Uint8Array(32).fill(1)
 const PLENTY = 1 << 30
@@ -128,24 +129,127 @@ describe('datasets', () => {
     await assert.rejects(store.show('lung'), { code: 'dataset-damaged' })
   })
 
-  it('prunes old versions that no job needs, and abandoned copies, after a day', async () => {
+  const change = async (to: string) => {
+    await writeFile(file, CSV.replace('4,1,m,1', to))
+    return add()
+  }
+  const TOMORROW = Date.now() + 25 * 3_600_000
+
+  it('prunes all but the last two versions, and abandoned copies, after a day and if no job is open', async () => {
     const old = await add()
-    await writeFile(file, CSV.replace('4,1,m,1', '4,1,m,2'))
-    const needed = await add()
-    await writeFile(file, CSV.replace('4,1,m,1', '4,1,m,0'))
-    const current = await add()
+    const before = await change('4,1,m,2')
+    const current = await change('4,1,m,0')
     const home = join(store.folder, 'lung')
     await mkdir(join(home, '.unfinished-version-00'))
-    const tomorrow = Date.now() + 25 * 3_600_000
-    assert.deepEqual(await store.prune(new Set([needed.version])), [], 'not yet')
-    assert.deepEqual(await store.prune(new Set([needed.version]), tomorrow), [old.version])
-    assert.deepEqual((await readdir(home)).sort(), [needed.version, current.version, 'current'].sort())
-    await utimes(join(home, needed.version), new Date(0), new Date(0))
-    await writeFile(file, CSV.replace('4,1,m,1', '4,1,m,2'))
-    await add()
-    await writeFile(file, CSV)
-    await add()
-    assert.ok(!(await store.prune(new Set())).includes(needed.version), 'adding it again counts as new')
+    assert.deepEqual(await store.prune(new Set()), [], 'not yet')
+    assert.deepEqual(await store.prune(new Set(['lung']), TOMORROW), [], 'a job is open')
+    assert.deepEqual(await store.prune(new Set(['other']), TOMORROW), [old.version])
+    assert.deepEqual((await readdir(home)).sort(), [before.version, current.version, 'current'].sort())
+    assert.deepEqual(
+      (await store.versions('lung')).map(({ version, stored }) => [version, stored]),
+      [
+        [current.version, true],
+        [before.version, true],
+        [old.version, false],
+      ],
+    )
+    await utimes(join(home, before.version), new Date(0), new Date(0))
+    await change('4,1,m,2')
+    await change('4,1,f,2')
+    await change('4,1,f,1')
+    assert.ok(!(await store.prune(new Set())).includes(before.version), 'adding it again counts as new')
+  })
+
+  it('retires: nothing is announced, rows stay for open jobs and are deleted after them', async () => {
+    const { version } = await add()
+    await add('other')
+    await store.retire('lung')
+    assert.deepEqual(
+      (await store.describeDatasets()).map(({ name }) => name),
+      ['other'],
+    )
+    await assert.rejects(store.show('lung'), { code: 'dataset-missing', message: /retired on \d{4}-/ })
+    await assert.rejects(store.retire('lung'), { code: 'dataset-missing' })
+    assert.deepEqual(await store.prune(new Set(['lung']), TOMORROW), [])
+    assert.equal(load(version, 'age').count, 2500, 'a job in flight keeps its rows')
+    assert.deepEqual(await store.prune(new Set(), TOMORROW), [version])
+    assert.throws(() => load(version, 'age'), { code: 'dataset-missing' })
+    assert.equal((await add()).version, version)
+    assert.equal((await store.show('lung')).version, version, 'adding it ends the retirement')
+  })
+
+  it('tells versions apart in counts, and never by a value of a row', async () => {
+    const first = await add()
+    await assert.rejects(store.diff('lung'), { code: 'dataset-missing', message: /no version before/ })
+    const changed = `${CSV.replace('4,1,m,1', '4,NA,x,1').replace(/\n2499.*\n$/, '\n')}9999,1,x,3,new\n9998,2,f,1,new\n`
+    await writeFile(file, changed)
+    const second = await add()
+    const diff = await store.diff('lung')
+    assert.deepEqual(diff, {
+      from: { version: first.version, rows: 2500 },
+      to: { version: second.version, rows: 2501 },
+      columns: diff.columns,
+      rows: { same: 2498, removed: 2, added: 3 },
+    })
+    assert.deepEqual(diff.columns, [
+      {
+        name: 'sex',
+        before: { type: 'level', missing: 0 },
+        now: { type: 'level', missing: 0 },
+        levels: [
+          { value: 'm', before: 1250, now: 1249 },
+          { value: 'x', before: 0, now: 2 },
+        ],
+      },
+      {
+        name: 'ecog',
+        before: { type: 'integer', missing: 0 },
+        now: { type: 'integer', missing: 0 },
+        levels: [
+          { value: '0', before: 833, now: 832 },
+          { value: '1', before: 833, now: 834 },
+          { value: '3', before: 1, now: 2 },
+        ],
+      },
+    ])
+    assert.deepEqual((await store.diff('lung', second.version.slice(0, 8), first.version)).rows, {
+      same: 2498,
+      removed: 3,
+      added: 2,
+    })
+    await assert.rejects(store.diff('lung', 'ffff'), { code: 'dataset-missing', message: /ffff/ })
+  })
+
+  it('counts the rows that two versions share, in any order, in the columns that both have', async () => {
+    const cell = fc.constantFrom('1', '2.5', '')
+    const level = fc.constantFrom('a', 'b', '')
+    const rows = fc.array(fc.tuple(cell, level), { minLength: 1, maxLength: 30 })
+    const declaration = { columns: { x: { type: 'number' }, l: { type: 'level' } } } as const
+    const version = async (some: readonly (readonly string[])[], more = '') => {
+      await writeFile(
+        file,
+        `x,l${more && ',more'}\n${some.map((row) => row.join(',') + (more && `,${more}`)).join('\n')}\n`,
+      )
+      return store.add('p', await proposeSchema(file, { columns: { ...declaration.columns } }))
+    }
+    await fc.assert(
+      fc.asyncProperty(rows, rows, async (some, others) => {
+        // blank lines would be no rows
+        const [a, b] = [some, others].map((all) => all.map(([x, l]) => [x, l === '' ? 'a' : l]))
+        const from = await version(a!)
+        const to = await version(b!, '7')
+        const left = b!.map(String)
+        const same = a!.map(String).filter((row) => {
+          const at = left.indexOf(row)
+          if (at >= 0) left.splice(at, 1)
+          return at >= 0
+        }).length
+        const { rows: found, columns } = await store.diff('p', from.version, to.version)
+        assert.deepEqual(found, { same, removed: a!.length - same, added: b!.length - same })
+        assert.equal(columns.find(({ name }) => name === 'more')?.before, null)
+      }),
+      { numRuns: 15 },
+    )
   })
 
   it('passes over a dataset whose first copy was cut short', async () => {

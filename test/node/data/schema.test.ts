@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ProposedColumn, proposeSchema, publishedColumns, roundRows } from '@flamesh/node/data/schema.js'
+import type { ProposedColumn } from '@flamesh/node/data/column-scan.js'
+import type { Declaration } from '@flamesh/node/data/declaration.js'
+import { openRows, proposeSchema, publishedColumns, roundRows } from '@flamesh/node/data/schema.js'
+import type { Value } from '@flamesh/node/data/values.js'
 import { datasetAnnouncementSchema } from '@flamesh/protocol/jobs/dataset.js'
 import fc from 'fast-check'
 
@@ -19,6 +22,22 @@ describe('inferred schema', () => {
     const file = join(folder, 'data.csv')
     await writeFile(file, `${names.join(',')}\n${rows.join('\n')}\n`)
     return Object.fromEntries((await proposeSchema(file)).columns.map((column) => [column.name, column]))
+  }
+  const proposeText = async (text: string | Uint8Array, declaration: Declaration = {}) => {
+    const file = join(folder, 'text.csv')
+    await writeFile(file, text)
+    return proposeSchema(file, declaration)
+  }
+  /** What the rows hold, by column. */
+  const valuesOf = async (text: string | Uint8Array, declaration: Declaration = {}) => {
+    const proposal = await proposeText(text, declaration)
+    const found: Record<string, Value[]> = Object.fromEntries(proposal.columns.map(({ name }) => [name, []]))
+    for await (const batch of (await openRows(proposal)).batches) {
+      for (const row of batch) {
+        for (const [index, { name }] of proposal.columns.entries()) found[name]!.push(row[index])
+      }
+    }
+    return found
   }
   const repeat = (values: readonly string[], rows: number): string[] =>
     Array.from({ length: rows }, (_, row) => values[row % values.length]!)
@@ -99,13 +118,143 @@ describe('inferred schema', () => {
     )
   })
 
-  it('points at decimal commas and at columns that are not kept', async () => {
+  it('points at columns that are not kept, and at what they almost are', async () => {
+    const rows = 20
     const found = await propose({
-      comma: Array.from({ length: 20 }, (_, row) => `${row},5`),
-      text: Array.from({ length: 20 }, (_, row) => `t${row}`),
+      text: Array.from({ length: rows }, (_, row) => `t${row}`),
+      below: Array.from({ length: rows }, (_, row) => (row === 7 ? '<0.5' : `${row}.5`)),
+      days: Array.from({ length: rows }, (_, row) => (row === 3 ? 'unknown' : `${row + 1}.1.2020`)),
+      comma: Array.from({ length: rows }, (_, row) => `${row},5`),
     })
-    assert.match(found['comma']!.note!, /decimal comma/)
     assert.match(found['text']!.note!, /not kept/)
+    assert.equal(found['below']!.note, 'numbers but for 1 values, the first in line 9')
+    assert.equal(found['days']!.note, 'days but for 1 values, the first in line 5')
+    assert.match(found['comma']!.note!, /decimal comma/, 'the comma separates the fields of this file')
+  })
+
+  it('reads a file as a German spreadsheet writes it, and says what it guessed', async () => {
+    const text = Buffer.from('Größe;Gewicht;Datum;Ort\r\n180;80,5;31.12.1999;Köln\r\n;-;01.01.2000;NA\r\n', 'latin1')
+    const { form, columns } = await proposeText(text)
+    assert.deepEqual(
+      Object.entries(form).map(([key, { value, guessed, because }]) => [key, String(value), guessed, because]),
+      [
+        ['encoding', 'windows-1252', true, 'line 1 is not UTF-8'],
+        ['separator', ';', true, 'the header has it most'],
+        ['decimal', ',', true, 'as in Gewicht'],
+        ['thousands', 'null', true, 'only if declared'],
+        ['missing', String(form.missing.value), true, 'the usual'],
+      ],
+    )
+    assert.deepEqual(
+      columns.map(({ name, type, missingAs, reading, guessed }) => [name, type, missingAs, reading.as, guessed]),
+      [
+        ['Größe', 'integer', { '': 1 }, 'number', true],
+        ['Gewicht', 'number', { '-': 1 }, 'number', true],
+        ['Datum', 'integer', {}, 'date', true],
+        ['Ort', 'text', { NA: 1 }, 'text', true],
+      ],
+    )
+    assert.deepEqual(await valuesOf(text), {
+      Größe: [180, undefined],
+      Gewicht: [80.5, undefined],
+      Datum: [10_956, 10_957],
+      Ort: ['Köln', undefined],
+    })
+    assert.deepEqual(publishedColumns(columns, {})[2], { name: 'Datum', type: 'integer', epoch: '1970-01-01' })
+  })
+
+  it('guesses a decimal comma only where no column speaks against it', async () => {
+    const decimal = async (text: string) => (await proposeText(text)).form.decimal
+    assert.equal((await decimal('a;b\n1,5;2\n')).value, ',')
+    assert.equal((await decimal('a;b\n1.5;2\n')).value, '.')
+    assert.deepEqual(await decimal('a;b\n1.5;2,5\n'), {
+      value: '.',
+      guessed: true,
+      because: 'as in a, but b has commas',
+    })
+    assert.equal((await decimal('a,b\n"1,5",2\n')).value, '.')
+    assert.equal((await decimal('a;b\nNA;2\n')).value, '.')
+    const { columns } = await proposeText('a;b\n1,234;2,5\n')
+    assert.match(columns[0]!.note!, /thousands/, 'what may be thousands is pointed at')
+    assert.equal(columns[1]!.note, undefined)
+  })
+
+  it('does as declared, by the file and by the column', async () => {
+    const declaration: Declaration = {
+      separator: ';',
+      decimal: ',',
+      thousands: '.',
+      missing: ['999'],
+      epoch: '1900-01-01',
+      columns: {
+        b: { decimal: '.', thousands: ',' },
+        c: { type: 'date', format: 'mm/dd/yyyy', missing: [] },
+        d: { type: 'level' },
+        e: { type: 'text' },
+        f: { type: 'number', missing: ['-1'] },
+      },
+    }
+    const text = 'a;b;c;d;e;f\n1.234,5;1,234.5;01/02/1900;1;x;2\n999;;;999;y;-1\n2;NA;1/3/1900;2;z;\n'
+    assert.equal((await proposeText(text, declaration)).columns[1]!.type, 'text', 'NA is no token any more')
+    const found = await valuesOf(text.replace('NA', '3'), declaration)
+    assert.deepEqual(found, {
+      a: [1234.5, undefined, 2],
+      b: [1234.5, undefined, 3],
+      c: [1, undefined, 2],
+      d: ['1', undefined, '2'],
+      e: ['x', 'y', 'z'],
+      f: [2, undefined, undefined],
+    })
+    const { columns, form } = await proposeText(text.replace('NA', '3'), declaration)
+    assert.deepEqual(
+      columns.map(({ type, guessed }) => [type, guessed]),
+      [
+        ['number', true],
+        ['number', true],
+        ['integer', false],
+        ['level', false],
+        ['text', false],
+        ['number', false],
+      ],
+    )
+    assert.equal(form.thousands.guessed || form.missing.guessed || form.decimal.guessed, false)
+  })
+
+  it('names line and column of a value that is not what was declared, and never the value', async () => {
+    const text = 'a;b\n1;x\n"2";"y\ny"\n2,5;x\nneedle;x\n1;31.02.2020\n'
+    const cases: readonly (readonly [Declaration, number, string, RegExp])[] = [
+      [{ columns: { a: { type: 'number' } } }, 5, 'a', /not a number, the first of 2/],
+      [{ columns: { a: { type: 'number' } }, decimal: ',' }, 6, 'a', /not a number$/],
+      [{ columns: { a: { type: 'integer', missing: ['needle'] } }, decimal: ',' }, 5, 'a', /not a whole number$/],
+      [{ columns: { b: { type: 'date', format: 'dd.mm.yyyy' } } }, 2, 'b', /not a day as dd\.mm\.yyyy, the first of 5/],
+      [{ columns: { b: { type: 'date', missing: ['x', 'y\ny'] } } }, 7, 'b', /not a day/],
+    ]
+    for (const [declaration, line, column, message] of cases) {
+      await assert.rejects(proposeText(text, declaration), (error: { code: string; meta: object; message: string }) => {
+        assert.equal(error.code, 'csv-value')
+        assert.deepEqual({ ...error.meta, file: '' }, { file: '', line, column })
+        assert.match(error.message, message)
+        assert.doesNotMatch(error.message, /needle|31/)
+        return true
+      })
+    }
+    const many = `a\n${Array.from({ length: 41 }, (_, row) => `l${row}`).join('\n')}\n`
+    await assert.rejects(proposeText(many, { columns: { a: { type: 'level' } } }), { code: 'too-many-levels' })
+  })
+
+  it('counts blank lines and rows without a value, and points at a minus that is no gap', async () => {
+    const { rows, blankLines, emptyRows, columns } = await proposeText('a;b\n\n+;1\n;\n-;2\nNA;.\n')
+    assert.deepEqual([rows, blankLines, emptyRows], [4, 1, { rows: 2, firstLine: 4 }])
+    assert.match(columns[0]!.note!, /"-" was taken for missing, and there is "\+"/)
+  })
+
+  it('knows the usual tokens for a missing value, as they are written, and no others', async () => {
+    const usual = ['', 'NA', 'N/A', 'n/a', '#N/A', 'NaN', 'nan', 'NULL', 'null', '.', '-', 'missing', 'Missing']
+    const others = ['Na', 'na', 'none', 'unknown', '?', '--', 'toString', '__proto__']
+    const quoted = [...usual, ...others].map((cell) => `"${cell}"`)
+    const { columns } = await proposeText(`a\n${quoted.join('\n')}\n`)
+    assert.deepEqual(columns[0]!.missingAs, Object.fromEntries(usual.map((token) => [token, 1])))
+    assert.deepEqual((await valuesOf(`a\n${quoted.join('\n')}\n`))['a'], [...usual.map(() => undefined), ...others])
   })
 
   it('rounds the number of rows to one digit below a hundred, two above, never below ten', () => {

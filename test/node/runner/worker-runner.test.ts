@@ -65,6 +65,17 @@ describe('worker runner', function () {
     assert.ok((await ask('sum')).ok && ((await ask('sum')) as { values: unknown }).values instanceof Float64Array)
   })
 
+  it('goes on with the version of the approval when the dataset is updated and retired', async () => {
+    const store = await DatasetStore.open(join(folder, 'datasets'), new Uint8Array(32))
+    await writeFile(join(folder, 'next.csv'), 'x,g,t\n100,a,1\n')
+    const next = (await store.add('d', await proposeSchema(join(folder, 'next.csv')))).version
+    assert.deepEqual(values(await ask('sum', { datasetVersion: next })), [1, 100])
+    await works()
+    await store.retire('d')
+    await store.prune(new Set(['d']), Date.now() + 25 * 3_600_000)
+    await works()
+  })
+
   it('answers in the order it was asked', async () => {
     const states = [1, 2, 3, 4, 5, 6]
     const order: number[] = []

@@ -1,36 +1,51 @@
 /** `flamesh dataset show`: one dataset as this site's own operator may see it, and what the mesh sees of it. */
 import { requireInitialised } from '../../config/state-folder.js'
-import { DatasetStore } from '../../data/datasets.js'
+import { deriveText } from '../../data/derive.js'
 import { roundRows } from '../../data/schema.js'
-import { loadIdentity } from '../../store/identity.js'
 import type { CommandContext } from '../context.js'
+import { missingText, shown, typeText } from '../dataset-text.js'
+import { openDatasets } from '../register-dataset.js'
 import { renderFields, renderTable } from '../table.js'
 
 export async function datasetShow(context: CommandContext, name: string): Promise<undefined> {
   const { folder, out } = context
   requireInitialised(folder)
-  const { datasetSalt } = await loadIdentity(folder.keysDir)
-  const store = await DatasetStore.open(folder.datasetsDir, datasetSalt)
+  const store = await openDatasets(context)
   const dataset = await store.show(name)
-  out.result(dataset, () => {
+  const versions = await store.versions(name)
+  out.result({ ...dataset, versions }, () => {
+    const { encoding, separator, decimal } = dataset.form
+    const derivedBy = (column: string): string => {
+      const derive = dataset.declaration.derive?.[column]
+      return derive === undefined ? '' : deriveText(derive)
+    }
     const rows = dataset.columns.map((column, i) => [
       column.name,
-      column.type,
-      String(column.missing),
+      typeText(column),
+      missingText(column.missingAs),
       (column.levels ?? []).map((level) => `${level.value} (${level.rows})`).join(', '),
       (dataset.published[i]?.levels ?? []).join(', '),
+      derivedBy(column.name),
     ])
     const titles = [
       { title: 'column' },
       { title: 'type' },
-      { title: 'missing', align: 'right' as const },
+      { title: 'missing as' },
       { title: 'levels (rows), here only' },
       { title: 'levels the mesh sees' },
+      { title: 'derived from' },
     ]
     const fields = renderFields([
       ['dataset', dataset.name],
       ['rows', `${dataset.rows} (the mesh sees about ${roundRows(dataset.rows)})`],
       ['version', dataset.version],
+      [
+        'versions',
+        versions
+          .map(({ version, at, stored }) => `${version.slice(0, 12)} of ${at.slice(0, 10)}${stored ? '' : ', deleted'}`)
+          .join('; '),
+      ],
+      ['read as', `${encoding}, separator ${shown(separator)}, decimal sign ${shown(decimal)}`],
     ])
     return `${fields}\n${renderTable(titles, rows)}`
   })

@@ -16,9 +16,9 @@ import { parseYaml, readText } from '../../config/read-file.js'
 import { DEFAULT_SOCKET } from '../../containers/connection.js'
 import { csvText } from '../../containers/contract.js'
 import { ContainerEngine } from '../../containers/engine.js'
-import { openCsv } from '../../data/csv.js'
 import { DatasetStore } from '../../data/datasets.js'
-import { proposeSchema } from '../../data/schema.js'
+import { declaredBy } from '../../data/declaration.js'
+import { openRows, proposeSchema } from '../../data/schema.js'
 import { type ImageRun, ImageRunner } from '../../runner/image-runner.js'
 import { type Rehearsal, rehearse } from '../../runner/rehearsal.js'
 import { WorkerRunner } from '../../runner/worker-runner.js'
@@ -117,19 +117,25 @@ async function writtenParameters(given: string | undefined) {
 
 /** Row after row to one split after the other, so that an order in the file does not matter; registered as a site would. */
 async function split(file: string, sites: number, folder: string) {
-  const csv = await openCsv(file)
+  const proposal = await proposeSchema(file, (await declaredBy(file, undefined)).declaration)
+  const names = proposal.columns.map((column) => column.name)
   const parts: (string | null)[][][] = Array.from({ length: sites }, () => [])
   let at = 0
-  for await (const cells of csv.records) parts[at++ % sites]?.push(cells.map((cell) => cell ?? null))
+  for await (const batch of (await openRows(proposal)).batches) {
+    for (const row of batch) parts[at++ % sites]?.push(row.map((value) => (value === undefined ? null : String(value))))
+  }
+  // every split has the types of the whole
+  const columns = Object.fromEntries(proposal.columns.map(({ name, type }) => [name, { type }]))
   const store = await DatasetStore.open(join(folder, 'datasets'), new Uint8Array(randomBytes(32)))
   const splits: { dataset: string; version: string }[] = []
   for (const [index, rows] of parts.entries()) {
     const path = join(folder, `part-${index + 1}.csv`)
-    await writeFile(path, [...csvText(csv.header, rows)].join(''), { mode: 0o600 })
-    const { name, version } = await store.add(`part-${index + 1}`, await proposeSchema(path))
+    await writeFile(path, [...csvText(names, rows)].join(''), { mode: 0o600 })
+    const part = await proposeSchema(path, { encoding: 'utf-8', separator: ',', decimal: '.', missing: [], columns })
+    const { name, version } = await store.add(`part-${index + 1}`, part)
     splits.push({ dataset: name, version })
   }
-  return { splits, names: csv.header }
+  return { splits, names }
 }
 
 const printedOf = ({ entry, round, outcome }: ImageRun): string =>

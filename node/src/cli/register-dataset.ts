@@ -1,0 +1,75 @@
+/**
+ * What `dataset add` and `dataset update` share: a CSV file is read as declared, the rest is inferred, the operator confirms
+ * what was guessed and what the mesh may know, the rows are copied into the folder, and a running daemon announces them.
+ */
+import { FlameshError } from '@flamesh/protocol/errors.js'
+import { DatasetStore } from '../data/datasets.js'
+import { type DeclarationOptions, declaredBy, withOptions } from '../data/declaration.js'
+import { diffColumns } from '../data/diff.js'
+import { type Confirmation, type Proposal, proposeSchema } from '../data/schema.js'
+import type { StoredDataset } from '../data/stored-schema.js'
+import { loadIdentity } from '../store/identity.js'
+import { canAsk, confirmed } from './confirm.js'
+import type { CommandContext } from './context.js'
+import { columnDiffText, proposalText } from './dataset-text.js'
+import { reloadIfRunning } from './reload.js'
+
+export interface RegisterOptions extends DeclarationOptions {
+  readonly yes?: boolean
+  readonly rareLevels?: readonly string[]
+  readonly withhold?: readonly string[]
+  readonly declaration?: string
+}
+
+export async function openDatasets({ folder }: CommandContext): Promise<DatasetStore> {
+  const { datasetSalt } = await loadIdentity(folder.keysDir)
+  return DatasetStore.open(folder.datasetsDir, datasetSalt)
+}
+
+/** `before`: the version that this one follows; what was declared and confirmed of it holds unless said otherwise. */
+export async function registerDataset(
+  context: CommandContext,
+  store: DatasetStore,
+  name: string,
+  file: string,
+  options: RegisterOptions,
+  before?: StoredDataset,
+) {
+  const written = await declaredBy(file, options.declaration)
+  const from = written.from ?? (before === undefined ? undefined : `version ${before.version.slice(0, 12)}`)
+  const base = written.from === undefined && before !== undefined ? before.declaration : written.declaration
+  const proposal = await proposeSchema(file, withOptions(base, options))
+  requireColumns(proposal, [...(options.rareLevels ?? []), ...(options.withhold ?? [])])
+  const confirmation: Confirmation = {
+    rareLevels: options.rareLevels ?? before?.confirmation.rareLevels ?? [],
+    withheld: options.withhold ?? before?.confirmation.withheld ?? [],
+  }
+  const { rows, form, columns, blankLines, emptyRows } = proposal
+  const read = { from: from ?? null, form, columns, blankLines, emptyRows }
+  if (options.yes !== true) {
+    const changes = before === undefined ? '' : `\n\n${columnDiffText(diffColumns(before.columns, columns))}`
+    await confirm(context, `${proposalText(name, proposal, confirmation, from)}${changes}`, read)
+  }
+  const dataset = await store.add(name, proposal, confirmation)
+  const announced = await reloadIfRunning(context)
+  return { ...dataset, rows, announced, read }
+}
+
+function requireColumns(proposal: Proposal, names: readonly string[]): void {
+  const known = proposal.columns.map((column) => column.name)
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  throw new FlameshError('usage', `the file has no column ${unknown}`, { hint: `its columns are ${known.join(', ')}` })
+}
+
+async function confirm(context: CommandContext, preview: string, read: unknown): Promise<void> {
+  context.out.stderr.write(`${preview}\n`)
+  if (!canAsk(context)) {
+    throw new FlameshError('not-confirmed', 'what was read was not confirmed', {
+      meta: { read },
+      hint: 'look at the table above, then give --yes; --withhold COLUMN and --rare-levels COLUMN change what is published',
+    })
+  }
+  if (await confirmed(context, 'Publish this to the members of the mesh?')) return
+  throw new FlameshError('not-confirmed', 'what was read was not confirmed; nothing was added')
+}
