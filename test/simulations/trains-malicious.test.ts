@@ -239,6 +239,46 @@ describe('a malicious station', function () {
     watch.check()
   })
 
+  it('that ends a train which it never had, for want of stations that are all there, ends nothing', async () => {
+    for (const [unreachable, skipped, code, rows] of [
+      ['wait', [], 'cohort-below-minimum', 5],
+      ['wait', [], 'station-revoked', 5],
+      ['skip', [], 'cohort-below-minimum', 5],
+      // its own rows are out once it has signed something that might be
+      ['skip', [0, 1, 2, 3], 'cohort-below-minimum', 4],
+      ['skip', [0, 1, 2, 3], 'station-revoked', 4],
+    ] as const) {
+      const one = await trainWorld({ dishonest: ['site-e'] })
+      const { federation, watch, names } = one
+      let told = false
+      watch.meddle = (from, _to, message) => {
+        if (from.name !== 'site-a' || message.type !== 'travelling' || told) return message
+        told = true
+        const liar = federation.node('site-e')
+        const own = message.decisions.find(({ signatures }) => signatures[0]?.signer === liar.key) as Signed
+        const body: Hop = {
+          job: message.job,
+          position: 4,
+          station: liar.key,
+          decision: payloadHash(own),
+          previous: null,
+          failed: 'gone',
+          state: 'ab'.repeat(32),
+          skipped: skipped.map((position) => ({ position, code: 'unreachable' as const })),
+          next: null,
+          arrival: { outcome: 'failed', code, commitment: null },
+        }
+        const end = encodeWire({ ...message, hops: [signObject(HOP.kind, HOP.version, body, liar.signer)] })
+        for (const name of names.slice(0, 4)) void federation.node(name).up().receive(liar.key, end, 'direct')
+        return message
+      }
+      const job = await submit(federation, linearTrain(federation, { unreachable, minimum: 3 }))
+      await federation.finish(job, 5_000_000)
+      assert.ok(told)
+      await assertFit(federation, job, names.slice(0, rows))
+    }
+  })
+
   it('cannot make another take the train twice', async () => {
     const one = await trainWorld({ dishonest: ['site-b'] })
     const { federation, watch } = one

@@ -53,6 +53,9 @@ function confirm(turn: Turn, chain: Chain): Verdict {
   if (voice === 'restored') return ignore('restored-from-backup')
   const against = standing(chain, { id, job }, context, context.nowMs)
   if (against !== undefined) return against
+  // it is here: that the train ended for want of it others have to say
+  const leftOut = last.body.skipped.some((one) => one.position === turn.position && one.code === 'unreachable')
+  if (leftOut && last.body.arrival?.outcome === 'failed') return ignore('not-unreachable')
   signConfirmation(turn, last.hash, last.body.station)
   tellConfirmed(turn)
   letGo(turn)

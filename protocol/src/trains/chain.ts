@@ -75,10 +75,9 @@ function leftOut({ position, previous, next }: Hop, { stations }: Route): number
 function checkSkips(hop: Hop, route: Route, refusals: ReadonlyMap<Hex, Signed>): void {
   // a train that fails for want of stations stops where it is
   const failed = hop.arrival?.outcome === 'failed'
-  const wanted = leftOut(hop, route)
   const given = hop.skipped.map((one) => one.position)
-  if (failed ? given.some((at) => !wanted.includes(at)) : given.join() !== wanted.join())
-    broken('a hop does not account for the stations between')
+  const wanted = leftOut(hop, route).filter((at) => !failed || at < hop.position || given.includes(at))
+  if (given.join() !== wanted.join()) broken('a hop does not account for the stations between')
   for (const { position, code } of hop.skipped) {
     if (code === 'unreachable' && route.unreachable === 'wait') broken('a station was not waited for')
     if (code === 'refused' && !refusals.has(route.stations[position] as Hex))
@@ -86,15 +85,23 @@ function checkSkips(hop: Hop, route: Route, refusals: ReadonlyMap<Hex, Signed>):
   }
 }
 
-function checkArrival({ body }: Link, contributors: number, minimum: number): void {
-  const { arrival, next } = body
+function checkArrival({ body }: Link, contributors: number, { cohort: { minimum } }: Job, { stations }: Route): void {
+  const { arrival, next, position, skipped } = body
   if ((arrival === null) !== (next !== null)) broken('a last hop says how the train ended, and no other one does')
   if (arrival === null) return
   if ((arrival.outcome === 'result') !== (arrival.commitment !== null))
     broken('a result, and nothing else, is committed to')
   if ((arrival.outcome === 'result') !== (arrival.code === 'released')) broken('a code of another outcome')
   if (arrival.outcome !== 'failed' && contributors < minimum) broken('fewer organisations than the job demands')
+  if (arrival.outcome !== 'failed' || arrival.code === STATION_REVOKED) return
+  const ahead = stations.length - 1 - position - skipped.filter((one) => one.position > position).length
+  if (arrival.code !== BELOW_MINIMUM || contributors + ahead >= minimum)
+    broken('a train that failed though enough stations are left')
 }
+
+/** Why a train ends where it is: the stations that are left cannot bring the minimum, or one that took part was revoked. */
+export const BELOW_MINIMUM = 'cohort-below-minimum'
+export const STATION_REVOKED = 'station-revoked'
 
 /**
  * Checks hops against the job and each other. Throws FlameshError: `signature`, `schema`, or `chain` if anything is missing,
@@ -112,9 +119,9 @@ export function checkChain({ hops, decisions }: ChainParts, jobId: JobId, job: J
     checkSkips(body, route, refusals)
   }
   const last = links.at(-1) ?? broken('a chain without hops')
-  for (const link of links.slice(0, -1)) checkArrival(link, 0, 0)
+  for (const { body } of links.slice(0, -1)) if (body.arrival !== null) broken('a train that goes on after its end')
   const contributors = links.flatMap(({ body }) => (body.failed === null ? [body.station] : []))
-  checkArrival(last, contributors.length, job.cohort.minimum)
+  checkArrival(last, contributors.length, job, route)
   const revoked = links.flatMap(({ body }) =>
     body.skipped.flatMap(({ position, code }) => (code === 'revoked' ? [route.stations[position] as Hex] : [])),
   )
@@ -133,9 +140,10 @@ export function standing(chain: Chain, job: SignedJob, log: KnownLog, nowMs: num
   const against = judgedBy(() => chain.decisions.map((signed) => checkDecision(signed, job, log)))
   if (against !== undefined) return against
   if (chain.revoked.some((key) => activeMember(roster, key, nowMs) !== undefined)) return later('checkpoint-ahead')
-  const failed = chain.last.body.arrival?.outcome === 'failed'
+  const { arrival } = chain.last.body
   const gone = chain.links.some(({ body }) => activeMember(roster, body.station, nowMs) === undefined)
-  return gone && !failed ? ignore('station-revoked') : undefined
+  if (!gone && arrival?.code === STATION_REVOKED) return later('checkpoint-ahead')
+  return gone && arrival?.outcome !== 'failed' ? ignore('station-revoked') : undefined
 }
 
 /** Whether most stations confirmed the end of this chain. Throws `signature`, `schema` or `chain`. */

@@ -17,6 +17,7 @@ import { releaseContext } from '../secagg/member/opening.js'
 import { decodeVector } from '../secagg/ring.js'
 import type { WireOf } from '../wire.js'
 import { confirmOwn } from './arriving.js'
+import { BELOW_MINIMUM, STATION_REVOKED } from './chain.js'
 import { freshSalt, type Held, RING, sealToNext } from './holding.js'
 import { type Arrival, HOP, type Hop, type Skip } from './messages.js'
 import {
@@ -45,6 +46,8 @@ function skipCode(turn: Turn, key: Hex): Skip['code'] | undefined {
 interface Way {
   readonly next: Hex | undefined
   readonly skipped: readonly Skip[]
+  /** where the train ends for want of stations: those after the next one too */
+  readonly without: readonly Skip[]
   /** stations from the next one on that may still take the train */
   readonly ahead: number
 }
@@ -55,10 +58,11 @@ function wayOn(turn: Turn): Way {
   const codes = route.stations.map((key, at) => (at === position ? undefined : skipCode(turn, key)))
   const next = route.stations.find((_, at) => at > position && codes[at] === undefined)
   const to = next === undefined ? route.stations.length : route.stations.indexOf(next)
-  const skipped = codes.flatMap((code, at) =>
-    code !== undefined && at < to && (at > position || starts) ? [{ position: at, code }] : [],
+  const without = codes.flatMap((code, at) =>
+    code !== undefined && (at > position || starts) ? [{ position: at, code }] : [],
   )
-  return { next, skipped, ahead: codes.filter((code, at) => at > position && code === undefined).length }
+  const skipped = without.filter((one) => one.position < to)
+  return { next, skipped, without, ahead: codes.filter((code, at) => at > position && code === undefined).length }
 }
 
 function contributorsOf({ state, context }: Turn): readonly Hex[] {
@@ -75,9 +79,8 @@ export function advance(turn: Turn): void {
   const before = (state.taken?.hops ?? []).map((signed) => openSigned(signed, HOP).body.station)
   const way = wayOn(turn)
   const contributors = contributorsOf(turn)
-  if (!before.every((key) => isActive(turn, key))) return finish(turn, way, failed('station-revoked'), undefined)
-  if (contributors.length + way.ahead < job.cohort.minimum)
-    return finish(turn, way, failed('cohort-below-minimum'), undefined)
+  if (!before.every((key) => isActive(turn, key))) return finish(turn, way, failed(STATION_REVOKED), undefined)
+  if (contributors.length + way.ahead < job.cohort.minimum) return finish(turn, way, failed(BELOW_MINIMUM), undefined)
   if (way.next === undefined) return arrive(turn, way, now, contributors)
   const to = activeMember(turn.context.roster, way.next, turn.context.nowMs)
   if (to !== undefined) handOn(turn, way, now, to)
@@ -98,7 +101,7 @@ function signHop(turn: Turn, way: Way, arrival: Arrival | null): void {
     previous: previous === undefined ? null : payloadHash(previous),
     failed: state.added.failed,
     state: state.added.state,
-    skipped: [...way.skipped],
+    skipped: [...(arrival?.outcome === 'failed' ? way.without : way.skipped)],
     next: arrival === null ? (way.next ?? null) : null,
     arrival,
   }

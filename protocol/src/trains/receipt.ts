@@ -11,7 +11,7 @@ import type { KnownLog, SignedJob } from '../jobs/decisions.js'
 import { bytesOf, type ReceiptDocument } from '../jobs/receipt-document.js'
 import type { Rounds } from '../jobs/receipt-rounds.js'
 import { statusOf } from './arriving.js'
-import { checkChain, isConfirmed } from './chain.js'
+import { checkChain, isConfirmed, STATION_REVOKED } from './chain.js'
 
 /** What a chain says of one station, in the order of the route. */
 export interface StationFinding {
@@ -53,6 +53,8 @@ export function readTrain(
   const stayed = (key: Hex) =>
     [job.notBefore, job.notAfter].every((atMs) => activeMember(roster, key, atMs) !== undefined)
   if (chain.revoked.some(stayed)) fail('a station was left out as revoked, and the receipt does not show that it was')
+  if (arrival.code === STATION_REVOKED && chain.links.every(({ body }) => stayed(body.station)))
+    fail('a train ended as one of its stations was revoked, and the receipt does not show that one was')
   const codes = new Map<Hex, string>()
   for (const { body } of chain.links) {
     codes.set(body.station, body.failed ?? 'added')

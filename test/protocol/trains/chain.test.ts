@@ -153,7 +153,15 @@ describe('a chain of hops', () => {
     assert.equal(last(null), 'chain')
     assert.equal(verdict(chainOf([0, 4])), 'chain')
     const failed = { outcome: 'failed', code: 'cohort-below-minimum', commitment: null } as const
-    assert.equal(verdict(chainOf([0, 1], { 1: () => ({ arrival: failed, skipped: [] }) })), '0 1')
+    const failing = (change: Partial<Hop>, positions = [0, 1]) =>
+      verdict(chainOf(positions, { [positions.at(-1) as number]: () => ({ arrival: failed, ...change }) }))
+    assert.equal(failing({}), '0 1')
+    assert.equal(failing({ skipped: [] }), 'chain')
+    assert.equal(failing({ skipped: [{ position: 3, code: 'unreachable' }] }), 'chain')
+    assert.equal(failing({ arrival: { ...failed, code: 'tired' } }), 'chain')
+    assert.equal(failing({ arrival: { ...failed, code: 'station-revoked' }, skipped: [] }), '0 1')
+    assert.equal(failing({}, [4]), '4')
+    assert.equal(failing({ skipped: [] }, [4]), 'chain')
     const early = () => ({ arrival: failed })
     assert.equal(verdict(chainOf(ALL, { 2: early })), 'chain')
   })
