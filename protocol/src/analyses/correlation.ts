@@ -10,7 +10,7 @@ import type { Analysis, Rows } from './analysis.js'
 import { columnSchema } from './columns.js'
 import { checkParameters, completeCases } from './design.js'
 import { tTail, Z_975 } from './distributions.js'
-import { addProduct, zeroSums } from './double-double.js'
+import { addDot, zeroSums } from './double-double.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, vectorOf, zeroVector } from './layout.js'
 
 export const parametersSchema = z.strictObject({
@@ -53,9 +53,7 @@ function contribute(rows: Rows, parameters: CorrelationParameters): Float64Array
     ...pairsOf(design.length).map(([i, j]) => [design[i] as Float64Array, design[j] as Float64Array] as const),
   ]
   const sums = zeroSums(layout.sums.length)
-  for (const [at, [a, b]] of factors.entries()) {
-    for (let row = 0; row < count; row++) addProduct(sums, at, a[row] as number, b[row] as number)
-  }
+  for (const [at, [a, b]] of factors.entries()) addDot(sums, at, a, b)
   return vectorOf(layout, [count, missing], sums)
 }
 

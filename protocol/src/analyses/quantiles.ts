@@ -98,10 +98,22 @@ function intervalAt(parameters: QuantilesParameters, state: State | undefined, a
   return { low: -1, high: stepsOf(grid) + 1 }
 }
 
-function countBelow(values: Float64Array, bound: number): number {
-  let count = 0
-  for (const value of values) if (value < bound) count++
-  return count
+/** How many values there are, and how many below each of the bounds, in one pass. */
+function countsOf(
+  values: Float64Array,
+  bounds: readonly number[],
+): { readonly n: number; readonly below: (bound: number) => number } {
+  const sorted = [...new Set(bounds)].sort((a, b) => a - b)
+  const tally = new Array<number>(sorted.length + 1).fill(0)
+  let n = 0
+  for (const value of values) {
+    if (Number.isNaN(value)) continue
+    n++
+    let at = 0
+    while (at < sorted.length && value >= (sorted[at] as number)) at++
+    tally[at] = (tally[at] as number) + 1
+  }
+  return { n, below: (bound) => tally.slice(0, sorted.indexOf(bound) + 1).reduce((sum, count) => sum + count, 0) }
 }
 
 function contribute(rows: Rows, parameters: QuantilesParameters, state: State | undefined): Float64Array {
@@ -109,16 +121,22 @@ function contribute(rows: Rows, parameters: QuantilesParameters, state: State | 
   const layout = layoutOf(parameters)
   if (!subsetAllowed(rows.count, [])) return zeroVector(layout)
   const counts = columns.flatMap((grid, at) => {
-    const values = numbersOf(rows, grid.column).filter((value) => !Number.isNaN(value))
-    const parts = probabilities.flatMap((_, p) => {
+    const bounds = probabilities.map((_, p) => {
       const interval = intervalAt(parameters, state, at * probabilities.length + p)
-      if (interval === null) return PARTS.map(() => 0)
-      const [low, middle, high] = [interval.low, middleOf(interval), interval.high].map((i) => pointOf(grid, i))
-      const counts = [low, middle, high].map((bound) => countBelow(values, bound as number)) as [number, number, number]
-      const [first, second] = [counts[1] - counts[0], counts[2] - counts[1]]
-      return [counts[0], first, second, first > 0 ? 1 : 0, second > 0 ? 1 : 0]
+      if (interval === null) return undefined
+      return [interval.low, middleOf(interval), interval.high].map((index) => pointOf(grid, index))
     })
-    return [values.length >= MIN_SUBSET_ROWS ? 1 : 0, values.length, ...parts]
+    const { n, below } = countsOf(
+      numbersOf(rows, grid.column),
+      bounds.flatMap((three) => three ?? []),
+    )
+    const parts = bounds.flatMap((three) => {
+      if (three === undefined) return PARTS.map(() => 0)
+      const [low, middle, high] = three.map(below) as [number, number, number]
+      const [first, second] = [middle - low, high - middle]
+      return [low, first, second, first > 0 ? 1 : 0, second > 0 ? 1 : 0]
+    })
+    return [n >= MIN_SUBSET_ROWS ? 1 : 0, n, ...parts]
   })
   return vectorOf(layout, [rows.count, ...counts])
 }
