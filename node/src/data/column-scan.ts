@@ -5,7 +5,7 @@
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
 import { MAX_FACTOR_LEVELS } from '@flamesh/protocol/limits.js'
-import type { Declaration, DeclaredColumn } from './declaration.js'
+import { type Declaration, type DeclaredColumn, declaredColumn } from './declaration.js'
 import {
   DECIMALS,
   DEFAULT_EPOCH,
@@ -132,7 +132,7 @@ export class ColumnScan {
     private readonly file: string,
     declaration: Declaration,
   ) {
-    this.#declared = declaration.columns?.[name] ?? {}
+    this.#declared = declaredColumn(declaration, name)
     this.#trials = trialsOf(this.#declared, declaration)
     const tokens = this.#declared.missing ?? declaration.missing ?? MISSING_TOKENS
     this.#missing = new Map(['', ...tokens].map((token) => [token, 0]))
