@@ -102,7 +102,9 @@ function trialsOf(declared: DeclaredColumn, declaration: Declaration): readonly 
   const epoch = declared.epoch ?? declaration.epoch ?? DEFAULT_EPOCH
   const numbers = (): Trial[] => {
     const decimal = declared.decimal ?? declaration.decimal
-    const thousands = declared.thousands ?? declaration.thousands
+    // a column with another decimal sign than the file does not have its sign of thousands
+    const inherited = declaration.thousands === declared.decimal ? undefined : declaration.thousands
+    const thousands = declared.thousands ?? inherited
     const possible = DECIMALS.filter((one) => (decimal ?? one) === one && one !== thousands)
     return possible.map((one) => new Trial({ as: 'number', decimal: one, ...(thousands && { thousands }) }))
   }
