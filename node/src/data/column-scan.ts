@@ -5,7 +5,7 @@
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
 import { MAX_FACTOR_LEVELS } from '@flamesh/protocol/limits.js'
-import type { Declaration, DeclaredColumn } from './declaration.js'
+import { type Declaration, type DeclaredColumn, declaredColumn } from './declaration.js'
 import {
   DECIMALS,
   DEFAULT_EPOCH,
@@ -102,7 +102,9 @@ function trialsOf(declared: DeclaredColumn, declaration: Declaration): readonly 
   const epoch = declared.epoch ?? declaration.epoch ?? DEFAULT_EPOCH
   const numbers = (): Trial[] => {
     const decimal = declared.decimal ?? declaration.decimal
-    const thousands = declared.thousands ?? declaration.thousands
+    // a column with another decimal sign than the file does not have its sign of thousands
+    const inherited = declaration.thousands === declared.decimal ? undefined : declaration.thousands
+    const thousands = declared.thousands ?? inherited
     const possible = DECIMALS.filter((one) => (decimal ?? one) === one && one !== thousands)
     return possible.map((one) => new Trial({ as: 'number', decimal: one, ...(thousands && { thousands }) }))
   }
@@ -132,7 +134,7 @@ export class ColumnScan {
     private readonly file: string,
     declaration: Declaration,
   ) {
-    this.#declared = declaration.columns?.[name] ?? {}
+    this.#declared = declaredColumn(declaration, name)
     this.#trials = trialsOf(this.#declared, declaration)
     const tokens = this.#declared.missing ?? declaration.missing ?? MISSING_TOKENS
     this.#missing = new Map(['', ...tokens].map((token) => [token, 0]))

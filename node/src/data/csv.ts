@@ -55,14 +55,20 @@ export function csvError(
   })
 }
 
-/** The separator that the first line with anything in it uses most outside quotes; a comma if it uses none. */
+/** What spreadsheets write above the header to tell each other the separator. */
+const SEPARATOR_LINE = /^sep=(.)$/
+
+/** The separator that a line `sep=;` tells, or that the first line with anything in it uses most outside quotes; a comma if it uses none. */
 export async function guessSeparator(file: string, encoding: Encoding): Promise<Separator> {
   let text = ''
   for await (const piece of textOf(file, encoding)) {
     text = (text + piece).trimStart()
     if (/[\r\n]/.test(text) || text.length > MAX_RECORD_LENGTH) break
   }
-  const bare = (text.split(/[\r\n]/, 1)[0] ?? '').replace(/"[^"]*"/g, '')
+  const line = text.split(/[\r\n]/, 1)[0] ?? ''
+  const told = SEPARATORS.find((one) => SEPARATOR_LINE.exec(line)?.[1] === one)
+  if (told !== undefined) return told
+  const bare = line.replace(/"[^"]*"/g, '')
   const count = (separator: string): number => bare.split(separator).length
   return SEPARATORS.reduce((best, candidate) => (count(candidate) > count(best) ? candidate : best))
 }
@@ -111,7 +117,7 @@ export class RecordReader {
       if (!line.includes('"') && !line.includes('\r')) {
         this.#at = end + 1
         this.#line++
-        return this.#isBlank(line) ? 'blank' : line.split(this.#separator).map(trimmed)
+        return this.#isBlank(line) || this.#isTold(line) ? 'blank' : line.split(this.#separator).map(trimmed)
       }
     }
     return this.#carefully(last)
@@ -153,7 +159,8 @@ export class RecordReader {
       else if (text[at] === '\r' && at + 1 >= text.length && !last) return this.#waiting(breaks, last)
       else break
     }
-    const blank = !quoted && this.#isBlank(text.slice(first, at))
+    const whole = text.slice(first, at)
+    const blank = !quoted && (this.#isBlank(whole) || this.#isTold(whole))
     if (at < text.length) {
       breaks++
       at += text[at] === '\r' && text[at + 1] === '\n' ? 2 : 1
@@ -203,6 +210,10 @@ export class RecordReader {
     return one === this.#separator || one === '\r' || one === '\n'
   }
 
+  #isTold(line: string): boolean {
+    return this.header === undefined && SEPARATOR_LINE.test(line)
+  }
+
   /** A tab is nothing, unless it separates. */
   #isBlank(line: string): boolean {
     return line === '' || (this.#separator === '\t' ? /^ *$/.test(line) : line.trim() === '')
@@ -222,7 +233,10 @@ function checkedHeader(file: string, { line, cells: names }: CsvRecord): readonl
   const seen = new Set<string>()
   for (const [index, name] of names.entries()) {
     if (name === '') {
-      throw wrong(`column ${index + 1} has no name`, 'name it or remove it (in R: write.csv(…, row.names = FALSE))')
+      throw wrong(
+        `column ${index + 1} has no name`,
+        'name it or remove it: a separator at the end of a line makes one, and R does without row.names = FALSE',
+      )
     }
     if (name.length > MAX_COLUMN_NAME) {
       throw wrong(

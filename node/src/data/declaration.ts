@@ -8,7 +8,7 @@ import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
 import { parsePlacedYaml, readText } from '../config/read-file.js'
 import { SEPARATORS } from './csv.js'
-import { DERIVE_FIELDS, deriveSchema } from './derive.js'
+import { DERIVE_FIELDS, type Derive, deriveSchema } from './derive.js'
 import { ENCODINGS } from './encoding.js'
 import { DATE_FORMATS, DECIMALS, THOUSANDS } from './values.js'
 
@@ -47,7 +47,13 @@ export const declarationSchema = z.strictObject({
   derive: z.record(z.string().min(1).max(128), deriveSchema).optional(),
 })
 export type Declaration = z.infer<typeof declarationSchema>
-export type ColumnTypeName = NonNullable<DeclaredColumn['type']>
+
+/** What is declared of one column; a name such as `constructor` is a name like any other. */
+export const declaredColumn = ({ columns = {} }: Declaration, name: string): DeclaredColumn =>
+  Object.hasOwn(columns, name) ? (columns[name] as DeclaredColumn) : {}
+
+export const declaredDerive = ({ derive = {} }: Pick<Declaration, 'derive'>, name: string): Derive | undefined =>
+  Object.hasOwn(derive, name) ? derive[name] : undefined
 
 function invalid(
   message: string,
@@ -124,7 +130,7 @@ export function withOptions(declaration: Declaration, options: DeclarationOption
       throw usage(`--type ${one} is not COLUMN=TYPE`, 'such as --type age=number or --type seen=date:dd.mm.yyyy')
     const column = one.slice(0, at)
     columns[column] = {
-      ...declaration.columns?.[column],
+      ...declaredColumn(declaration, column),
       type: typeName,
       ...(format === undefined || format === '' ? {} : { format }),
     }

@@ -63,20 +63,33 @@ export function lineCounter(): (text: string) => number {
   }
 }
 
-/** The line of the first byte that is not in the encoding: a second, slow reading of a file that failed the first. */
+/**
+ * The line of the first byte that is not in the encoding: a second reading of a file that failed the first. Two decoders,
+ * so that one is still before the mistake when the other has met it.
+ */
 async function lineOfMistake(file: string, encoding: Encoding): Promise<number | undefined> {
-  const decode = strict(decoderOf(encoding))
+  const ahead = strict(decoderOf(encoding))
+  const behind = strict(decoderOf(encoding))
   const count = lineCounter()
   let line = 1
-  try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 4096 })) {
-      for (const byte of chunk as Buffer) line = count(decode(Uint8Array.of(byte), false))
+  const fails = (run: () => unknown): boolean => {
+    try {
+      run()
+      return false
+    } catch {
+      return true
     }
-    decode(new Uint8Array(0), true)
-    return undefined
-  } catch {
-    return line
   }
+  for await (const chunk of createReadStream(file)) {
+    if (fails(() => ahead(chunk as Buffer, false))) {
+      fails(() => {
+        for (const byte of chunk as Buffer) line = count(behind(Uint8Array.of(byte), false))
+      })
+      return line
+    }
+    line = count(behind(chunk as Buffer, false))
+  }
+  return fails(() => ahead(new Uint8Array(0), true)) ? line : undefined
 }
 
 async function notInEncoding(file: string, encoding: Encoding): Promise<FlameshError> {

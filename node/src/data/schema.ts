@@ -7,7 +7,7 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
 import { ColumnScan, type ProposedColumn } from './column-scan.js'
 import { type CsvForm, type CsvRecord, guessSeparator, openCsv, type Separator } from './csv.js'
-import { checkDeclaration, type Declaration } from './declaration.js'
+import { checkDeclaration, type Declaration, declaredColumn, declaredDerive } from './declaration.js'
 import { compileDerive, deriveText, Underivable } from './derive.js'
 import { type Encoding, guessEncoding } from './encoding.js'
 import { type Decimal, MISSING_TOKENS, readerOf, type Thousands, type Value } from './values.js'
@@ -110,7 +110,8 @@ export async function proposeSchema(file: string, declaration: Declaration = {})
     declaration.decimal === undefined ? foundDecimal(form.separator.value, scans) : declared(declaration.decimal)
   const sources = scans.map((scan) => scan.result(decimal.value))
   const { derive = {} } = declaration
-  const kept = sources.filter(({ name }) => declaration.columns?.[name]?.keep !== false && derive[name] === undefined)
+  const isKept = ({ name }: ProposedColumn): boolean =>
+    declaredColumn(declaration, name).keep !== false && declaredDerive(declaration, name) === undefined
   return {
     file,
     rows,
@@ -123,7 +124,7 @@ export async function proposeSchema(file: string, declaration: Declaration = {})
       missing: declaration.missing === undefined ? guessed(MISSING_TOKENS, 'the usual') : declared(declaration.missing),
     },
     sources,
-    columns: [...kept, ...(await derivedColumns(file, csvFormOf(form), derive, sources))],
+    columns: [...sources.filter(isKept), ...(await derivedColumns(file, csvFormOf(form), derive, sources))],
     blankLines: blankLines(),
     emptyRows: { rows: emptyRows, firstLine },
     fingerprint: fingerprint(),
@@ -189,7 +190,7 @@ export async function openRows(
   const { batches, fingerprint } = await openCsv(file, csvFormOf(form))
   const valuesOf = rowReader(sources)
   const makers = columns.map(({ name }): ((row: ValueRow) => Value | Underivable) => {
-    const derive = declaration.derive?.[name]
+    const derive = declaredDerive(declaration, name)
     if (derive !== undefined) return compileDerive(name, derive, sources).derive
     const index = sources.findIndex((source) => source.name === name)
     return (row) => row[index]

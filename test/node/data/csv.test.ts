@@ -34,6 +34,8 @@ describe('csv', () => {
     ['semicolons', 'a;b\n1;x\n2;y\n'],
     ['tabs', 'a\tb\n1\tx\n2\ty\n'],
     ['bars', 'a|b\n1|x\n2|y\n'],
+    ['the line that tells the separator', 'sep=|\r\na|b\r\n1|x\r\n2|y\r\n'],
+    ['that line with carriage returns alone', 'sep=;\ra;b\r1;x\r2;y'],
     ['a byte order mark, quotes and CRLF', '\ufeff"a","b"\r\n"1","x"\r\n2, y \r\n'],
     ['no last newline and blank lines', '\na,b\n1,x\n\n2,y'],
     ['carriage returns alone', 'a,b\r1,x\r2,y\r'],

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkDeclaration, declaredBy, readDeclaration, withOptions } from '@flamesh/node/data/declaration.js'
+import { openRows, proposeSchema, type ValueRow } from '@flamesh/node/data/schema.js'
 
 describe('declarations', () => {
   let folder: string
@@ -62,6 +64,29 @@ describe('declarations', () => {
       })
     })
   }
+
+  it('are read as the reference shows them', async () => {
+    const page = readFileSync(new URL('../../../docs/reference/datasets.md', import.meta.url), 'utf8')
+    const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text)
+    assert.equal(blocks.length, 2)
+    const whole = await read(blocks[0]!)
+    const { derive } = await read(blocks[1]!)
+    const data = join(folder, 'shown.csv')
+    const header = 'seen;weight;smoker;notes;birth;GESCHLECHT;rauchen;weight_lb;temp_f;age;died;diagnosed'
+    const row = '13/01/2020;80.5;1;x y;01.02.1950;w;ja;1.100,5;98,6;41;03.02.2020;01.02.2020'
+    await writeFile(data, Buffer.from(`${header}\n${row}\n`, 'latin1'))
+    const proposal = await proposeSchema(data, { ...whole, derive: { ...whole.derive, ...derive } })
+    const values: ValueRow[] = []
+    for await (const batch of (await openRows(proposal)).batches) values.push(...batch)
+    const found = Object.fromEntries(proposal.columns.map(({ name }, index) => [name, values[0]?.[index]]))
+    assert.equal(found['birth'], undefined)
+    assert.deepEqual(
+      ['seen', 'weight', 'smoker', 'sex', 'age_group', 'age_class', 'time'].map((name) => found[name]),
+      [18274, 80.5, 1, 'female', '[40,60)', 'adult', 2],
+    )
+    assert.ok(Math.abs((found['temp_c'] as number) - 37) < 1e-6)
+    assert.ok(Math.abs((found['weight_kg'] as number) - 499.178394) < 1e-6)
+  })
 
   it('are taken from beside the data unless another is named', async () => {
     const data = join(folder, 'data.csv')

@@ -242,6 +242,16 @@ describe('inferred schema', () => {
     await assert.rejects(proposeText(many, { columns: { a: { type: 'level' } } }), { code: 'too-many-levels' })
   })
 
+  it('takes any name for the name of a column', async () => {
+    const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty']
+    const { columns } = await proposeText(`${names.join(';')}\n1;2;3;4\n`, { columns: {}, derive: {} })
+    assert.deepEqual(
+      columns.map(({ name, type, guessed }) => [name, type, guessed]),
+      names.map((name) => [name, 'integer', true]),
+    )
+    assert.deepEqual((await valuesOf('constructor;valueOf\n1;2\n'))['valueOf'], [2])
+  })
+
   it('counts blank lines and rows without a value, and points at a minus that is no gap', async () => {
     const { rows, blankLines, emptyRows, columns } = await proposeText('a;b\n\n+;1\n;\n-;2\nNA;.\n')
     assert.deepEqual([rows, blankLines, emptyRows], [4, 1, { rows: 2, firstLine: 4 }])

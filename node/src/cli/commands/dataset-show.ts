@@ -1,5 +1,6 @@
 /** `flamesh dataset show`: one dataset as this site's own operator may see it, and what the mesh sees of it. */
 import { requireInitialised } from '../../config/state-folder.js'
+import { declaredDerive } from '../../data/declaration.js'
 import { deriveText } from '../../data/derive.js'
 import { roundRows } from '../../data/schema.js'
 import type { CommandContext } from '../context.js'
@@ -16,7 +17,7 @@ export async function datasetShow(context: CommandContext, name: string): Promis
   out.result({ ...dataset, versions }, () => {
     const { encoding, separator, decimal } = dataset.form
     const derivedBy = (column: string): string => {
-      const derive = dataset.declaration.derive?.[column]
+      const derive = declaredDerive(dataset.declaration, column)
       return derive === undefined ? '' : deriveText(derive)
     }
     const rows = dataset.columns.map((column, i) => [
