@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { dot, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
 import type { Analysis, Rows } from './analysis.js'
+import { estimatesOf, ratiosOf } from './coefficients.js'
 import { columnOf, columnSchema, completeEvent, completeFields, eventSchema, eventsOf, numbersOf } from './columns.js'
 import {
   type Cases,
@@ -15,7 +16,7 @@ import {
   covariateNames,
   covariatesSchema,
 } from './design.js'
-import { chiSquareTail, normalTail, Z_975 } from './distributions.js'
+import { chiSquareTail } from './distributions.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import {
   checkModelCounts,
@@ -137,21 +138,12 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
     { contributors, leftOut, n, missing, events, coef, se, logLikelihoodNull, logLikelihood, iterations },
     parameters,
   ) {
-    const z = coef.map((value, i) => value / (se[i] as number))
-    const low = coef.map((value, i) => value - Z_975 * (se[i] as number))
-    const high = coef.map((value, i) => value + Z_975 * (se[i] as number))
+    const estimates = estimatesOf(coef, se)
     const lrt = 2 * (logLikelihood - logLikelihoodNull)
     return {
       names: namesOf(parameters),
-      coef,
-      se,
-      z,
-      p: z.map(normalTail),
-      ci_low: low,
-      ci_high: high,
-      hazard_ratio: coef.map(Math.exp),
-      hazard_ratio_low: low.map(Math.exp),
-      hazard_ratio_high: high.map(Math.exp),
+      ...estimates,
+      ...ratiosOf('hazard_ratio', estimates),
       loglik_null: logLikelihoodNull,
       loglik: logLikelihood,
       lrt,

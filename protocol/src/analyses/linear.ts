@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { checkCells, checkSites, suppressed } from '../privacy/disclosure.js'
 import { centred, dividedBy, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
 import type { Analysis, Outcome, Rows } from './analysis.js'
+import { estimatesOf } from './coefficients.js'
 import { columnOf, columnSchema, completeFields, numbersOf } from './columns.js'
 import {
   type Cases,
@@ -23,7 +24,7 @@ import {
   presence,
   singular,
 } from './design.js'
-import { fTail, tQuantile, tTail } from './distributions.js'
+import { fTail } from './distributions.js'
 import { addProduct, zeroSums } from './double-double.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
 
@@ -221,17 +222,10 @@ export const linear: Analysis<LinearParameters, never, Released> = {
   },
   present({ contributors, leftOut, n, missing, coef, se, sigma, r2, df }, { outcome, covariates, strata }) {
     const names = covariateNames(covariates)
-    const t = coef.map((value, i) => value / (se[i] as number))
-    const reach = tQuantile(0.975, df)
     const f = r2 / names.length / ((1 - r2) / df)
     return {
       names: strata === 'site' ? names : [INTERCEPT, ...names],
-      coef,
-      se,
-      t,
-      p: t.map((value) => tTail(value, df)),
-      ci_low: coef.map((value, i) => value - reach * (se[i] as number)),
-      ci_high: coef.map((value, i) => value + reach * (se[i] as number)),
+      ...estimatesOf(coef, se, df),
       sigma,
       r2,
       df,

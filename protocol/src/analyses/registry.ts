@@ -9,6 +9,7 @@ import { FlameshError } from '../errors.js'
 import type { Analysis } from './analysis.js'
 import { cox } from './cox.js'
 import { describe } from './describe.js'
+import { glm } from './glm.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
@@ -17,7 +18,7 @@ import { table } from './table.js'
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
 
-const BUILT_IN: readonly AnyAnalysis[] = [cox, describe, linear, logistic, table]
+const BUILT_IN: readonly AnyAnalysis[] = [cox, describe, glm, linear, logistic, table]
 
 /** Every built-in analysis, by name. */
 export function listAnalyses(): readonly AnyAnalysis[] {

@@ -148,6 +148,7 @@ describe('the registry', () => {
       [
         ['cox', 1, true],
         ['describe', 1, false],
+        ['glm', 1, true],
         ['linear', 1, false],
         ['logistic', 1, true],
         ['table', 1, false],
@@ -171,6 +172,7 @@ describe('the registry', () => {
 const HASHES = {
   cox: 'ce7e7da0ed8a930dda4a66cd4776665520867e2049147faa1fbfc47b1d121bba',
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
+  glm: '36384d7cf277575432a57e974514a43391485336a82f95aa83887b34ecfa0f21',
   linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',
   logistic: '39e3ddcd2fdae62d5f31c10303dc5a55b3ffc1b3d1266e1b621678344c10c5f2',
   table: '90933616f693fff56324a43343284b422129c2243f1bac04f29a4ff6e543d97c',
