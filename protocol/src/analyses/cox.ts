@@ -11,8 +11,10 @@ import { columnOf, columnSchema, completeEvent, completeFields, eventSchema, eve
 import {
   type Cases,
   casesAllowed,
+  codedCovariates,
   completeCases,
   completeCovariates,
+  covariateColumns,
   covariateNames,
   covariatesSchema,
 } from './design.js'
@@ -33,7 +35,8 @@ const parametersSchema = z
   .strictObject({ time: columnSchema, event: eventSchema, covariates: covariatesSchema, strata: z.literal('site') })
   .refine(
     ({ time, event, covariates }) =>
-      new Set([time, columnOf(event), ...covariates.map(columnOf)]).size === covariates.length + 2,
+      new Set([time, columnOf(event), ...covariateColumns(covariates)]).size ===
+      covariateColumns(covariates).length + 2,
     'time, event and covariates are different columns',
   )
 export type CoxParameters = z.infer<typeof parametersSchema>
@@ -106,7 +109,7 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
   parameters: parametersSchema,
   state: newtonSchema,
   released: releasedSchema,
-  columns: ({ time, event, covariates }) => [time, columnOf(event), ...covariates.map(columnOf)],
+  columns: ({ time, event, covariates }) => [time, columnOf(event), ...covariateColumns(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, {
       covariates: completeCovariates(levelsOf),
@@ -157,7 +160,7 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
       iterations,
       time: parameters.time,
       event: parameters.event,
-      factors: parameters.covariates.filter((one) => typeof one !== 'string'),
+      factors: codedCovariates(parameters.covariates),
       contributors,
       sites_left_out: leftOut,
     }

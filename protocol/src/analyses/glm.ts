@@ -13,8 +13,10 @@ import { columnOf, columnSchema, completeEvent, completeFields, eventSchema, eve
 import {
   type Cases,
   casesAllowed,
+  codedCovariates,
   completeCases,
   completeCovariates,
+  covariateColumns,
   covariateNames,
   covariatesSchema,
   INTERCEPT,
@@ -44,7 +46,7 @@ const parametersSchema = z
     covariates: covariatesSchema,
   })
   .refine(({ outcome, exposure, covariates }) => {
-    const columns = [columnOf(outcome), ...(exposure === undefined ? [] : [exposure]), ...covariates.map(columnOf)]
+    const columns = [columnOf(outcome), ...(exposure === undefined ? [] : [exposure]), ...covariateColumns(covariates)]
     return new Set(columns).size === columns.length
   }, 'outcome, exposure and covariates are different columns')
 export type GlmParameters = z.infer<typeof parametersSchema>
@@ -175,7 +177,7 @@ export const glm: Analysis<GlmParameters, NewtonState, Released> = {
   columns: ({ outcome, exposure, covariates }) => [
     columnOf(outcome),
     ...(exposure === undefined ? [] : [exposure]),
-    ...covariates.map(columnOf),
+    ...covariateColumns(covariates),
   ],
   complete: (written, levelsOf) =>
     completeFields(written, {
@@ -241,7 +243,7 @@ export const glm: Analysis<GlmParameters, NewtonState, Released> = {
       converged: true,
       iterations: released.iterations,
       outcome,
-      factors: covariates.filter((one) => typeof one !== 'string'),
+      factors: codedCovariates(covariates),
       contributors: released.contributors,
       sites_left_out: released.leftOut,
     }

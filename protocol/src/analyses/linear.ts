@@ -8,13 +8,15 @@ import { checkCells, checkSites, suppressed } from '../privacy/disclosure.js'
 import { centred, dividedBy, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
 import type { Analysis, Outcome, Rows } from './analysis.js'
 import { estimatesOf } from './coefficients.js'
-import { columnOf, columnSchema, completeFields, numbersOf } from './columns.js'
+import { columnSchema, completeFields, numbersOf } from './columns.js'
 import {
   type Cases,
   casesAllowed,
   checkParameters,
+  codedCovariates,
   completeCases,
   completeCovariates,
+  covariateColumns,
   covariateNames,
   covariatesSchema,
   INTERCEPT,
@@ -31,7 +33,7 @@ import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf
 const parametersSchema = z
   .strictObject({ outcome: columnSchema, covariates: covariatesSchema, strata: z.enum(['none', 'site']) })
   .refine(
-    ({ outcome, covariates }) => !covariates.some((one) => columnOf(one) === outcome),
+    ({ outcome, covariates }) => !covariateColumns(covariates).includes(outcome),
     'the outcome is among the covariates',
   )
 export type LinearParameters = z.infer<typeof parametersSchema>
@@ -196,7 +198,7 @@ export const linear: Analysis<LinearParameters, never, Released> = {
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ outcome, covariates }) => [outcome, ...covariates.map(columnOf)],
+  columns: ({ outcome, covariates }) => [outcome, ...covariateColumns(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, { covariates: completeCovariates(levelsOf), strata: (strata) => strata ?? 'none' }),
   plan: (parameters) => planOf(layoutOf(parameters)),
@@ -234,7 +236,7 @@ export const linear: Analysis<LinearParameters, never, Released> = {
       n,
       missing,
       outcome,
-      factors: covariates.filter((one) => typeof one !== 'string'),
+      factors: codedCovariates(covariates),
       strata,
       contributors,
       sites_left_out: leftOut,

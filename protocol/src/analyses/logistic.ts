@@ -10,8 +10,10 @@ import { columnOf, completeEvent, completeFields, eventSchema, eventsOf } from '
 import {
   type Cases,
   casesAllowed,
+  codedCovariates,
   completeCases,
   completeCovariates,
+  covariateColumns,
   covariateNames,
   covariatesSchema,
   INTERCEPT,
@@ -32,7 +34,7 @@ import { scorerOf, scoringStep, scoringSums } from './scoring.js'
 const parametersSchema = z
   .strictObject({ outcome: eventSchema, covariates: covariatesSchema })
   .refine(
-    ({ outcome, covariates }) => !covariates.some((one) => columnOf(one) === columnOf(outcome)),
+    ({ outcome, covariates }) => !covariateColumns(covariates).includes(columnOf(outcome)),
     'the outcome is among the covariates',
   )
 export type LogisticParameters = z.infer<typeof parametersSchema>
@@ -92,7 +94,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
   parameters: parametersSchema,
   state: newtonSchema,
   released: releasedSchema,
-  columns: ({ outcome, covariates }) => [columnOf(outcome), ...covariates.map(columnOf)],
+  columns: ({ outcome, covariates }) => [columnOf(outcome), ...covariateColumns(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, { covariates: completeCovariates(levelsOf), outcome: completeEvent }),
   plan: (parameters, state) => planOf(layoutOf(parameters, state)),
@@ -128,7 +130,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
       converged: true,
       iterations,
       outcome: parameters.outcome,
-      factors: parameters.covariates.filter((one) => typeof one !== 'string'),
+      factors: codedCovariates(parameters.covariates),
       contributors,
       sites_left_out: leftOut,
     }
