@@ -93,6 +93,8 @@ export interface Analysis<P, S, R> {
   readonly released: z.ZodType<R>
   /** every column that is read */
   columns(parameters: P): readonly string[]
+  /** into how many public intervals a numeric column is cut, of analyses that do: the finer, the smaller the cells that are opened */
+  intervals?(parameters: P): number
   /**
    * From what a user wrote to canonical parameters: fills in defaults and announced levels, leaves anything else for
    * `parameters` to judge. Throws `levels-unknown`.

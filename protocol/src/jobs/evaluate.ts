@@ -6,6 +6,7 @@
 import { activeMember, attestationOf, type CommitteeRecord, imageAttestation, type Roster } from '../identity/roster.js'
 import type { ImageDescription } from '../images/description.js'
 import { trainRules } from '../trains/policy.js'
+import { analysisOf } from './analysis-of.js'
 import type { DatasetAnnouncement } from './dataset.js'
 import type { Job } from './job.js'
 import type { Policy } from './policy.js'
@@ -120,7 +121,7 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
       grants(policy, image),
     )
   }
-  outcomes.push(...trainRules(policy, job, context))
+  outcomes.push(...trainRules(policy, job, context), ...intervalRules(policy, job))
   const changed = context.changedRows ?? 0
   if (changed > 0) {
     const allowed = policy.recomputeChangedRows !== 'never' && changed >= policy.recomputeChangedRows
@@ -135,6 +136,21 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
     )
   }
   return outcomes
+}
+
+/** A fine grid over a column is for sites that say so. */
+function intervalRules({ maxIntervals }: Policy, job: Job): RuleOutcome[] {
+  const intervals = analysisOf(job)?.intervals?.(job.parameters)
+  if (intervals === undefined) return []
+  return [
+    hold(
+      'too-many-intervals',
+      intervals <= maxIntervals,
+      'refuse',
+      `a column is cut into ${intervals} intervals`,
+      `the job cuts a column into ${intervals} intervals, the policy allows ${maxIntervals}`,
+    ),
+  ]
 }
 
 /** What an image needs beside the contract a site grants by name, whoever decides. */

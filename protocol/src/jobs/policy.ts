@@ -104,6 +104,8 @@ export const policySchema = z.strictObject({
   grants: z.array(z.string().min(1).max(40)).max(16).default([]),
   /** whether this site's rows may go on a train: the next station sees what they add to */
   trains: z.boolean().default(false),
+  /** public intervals into which an analysis may cut a column: a finer grid opens cells of single patients to the committee */
+  maxIntervals: z.int().min(1).max(1_000_000).default(120),
   /** a job that stays open for longer waits for the operator */
   maxOpenHours: z.int().min(1).max(720).default(168),
   /** the machine approves so many jobs in 24 hours; more wait for the operator */

@@ -16,6 +16,7 @@ export const RUNS: readonly (readonly [string, Loose])[] = [
   ['linear', { ...linear, covariates: ['age', { ...sex, reference: '1' }], strata: 'site' }],
   ['logistic', logistic],
   ['cox', cox],
+  ['survival', { time: 'time', event, by: sex, grid: { width: 90, intervals: 12 } }],
 ]
 
 export const sitesOf = (rows: readonly Row[], count = 4) =>

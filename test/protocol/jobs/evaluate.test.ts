@@ -43,6 +43,19 @@ describe('policy evaluation', () => {
     )
   })
 
+  it('lets a grid be fine where the policy says so, and leaves analyses without one alone', () => {
+    const survival = (intervals: number) =>
+      compile({
+        analysis: 'survival',
+        parameters: { time: 'time', event: { column: 'status', is: 2 }, grid: { width: 1, intervals } },
+      })
+    assert.equal(outcome(openPolicy, survival(120)), 'approve')
+    assert.equal(outcome(openPolicy, survival(121)), 'refuse too-many-intervals')
+    assert.equal(outcome(defaultPolicy, survival(121)), 'refuse too-many-intervals')
+    assert.equal(outcome(policy({ approve: [{}], maxIntervals: 1000 }), survival(1000)), 'approve')
+    assert.equal(outcome(policy({ approve: [{}], maxIntervals: 1 }), compile(COX)), 'approve')
+  })
+
   it('consents where a rule says so for this dataset and analysis, and decides nothing by it', () => {
     const lung = { datasets: ['lung'], analyses: ['cox'] }
     const given = (one: Policy) => evaluatePolicy(one, compile(COX), context)

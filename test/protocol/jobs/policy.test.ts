@@ -22,6 +22,7 @@ describe('policy', () => {
       maxCheckpointHours: 168,
       recomputeChangedRows: 'never',
       trains: false,
+      maxIntervals: 120,
     })
   })
 
@@ -32,6 +33,7 @@ describe('policy', () => {
       { maxColluding: -1 },
       { maxCheckpointHours: 169 },
       { maxOpenHours: 721 },
+      { maxIntervals: 0 },
       { recomputeChangedRows: 0 },
       { committees: [] },
       { approve: [{ researchers: [] }] },
