@@ -151,6 +151,7 @@ describe('the registry', () => {
         ['glm', 1, true],
         ['linear', 1, false],
         ['logistic', 1, true],
+        ['roc', 1, false],
         ['survival', 1, false],
         ['table', 1, false],
       ],
@@ -176,6 +177,7 @@ const HASHES = {
   glm: '36384d7cf277575432a57e974514a43391485336a82f95aa83887b34ecfa0f21',
   linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',
   logistic: '39e3ddcd2fdae62d5f31c10303dc5a55b3ffc1b3d1266e1b621678344c10c5f2',
+  roc: 'ceeac18c84ac40e006f5460dc9552b5ca9df46e34ad0a47e36a31ae0ad47f349',
   survival: 'bb87925b80b309908a25f6f5f5d30e7a13e8f93058dcd3ce840825a9665dffbf',
   table: '90933616f693fff56324a43343284b422129c2243f1bac04f29a4ff6e543d97c',
 }
