@@ -4,7 +4,7 @@ import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import { Federation } from '@flamesh/simulations/federation.js'
-import { assertClose } from '../protocol/analyses/federation.js'
+import { assertClose, reference as of } from '../protocol/analyses/federation.js'
 import { lungColumns, lungSites, reference } from './lung.js'
 import { Watch } from './watch.js'
 
@@ -50,6 +50,9 @@ describe('the lung data through the whole protocol', () => {
     ['linear', { outcome: 'meal.cal', covariates: ['age', 'sex'] }, undefined, reference['linear_meal.cal_on_age_sex']],
     ['logistic', { outcome: event, covariates }, undefined, reference.logistic_event_on_age_sex_ecog],
     ['cox', { time: 'time', event, covariates, strata: 'site' }, undefined, reference.cox_breslow_by_site],
+    ['glm', { outcome: event, exposure: 'time', covariates: ['age', 'sex'] }, undefined, of('glm').rate],
+    ['ridge', { outcome: 'meal.cal', covariates: ['age', 'sex'], penalty: 1e6 }, undefined, of('ridge').strong],
+    ['roc', { score: 'ph.karno', outcome: event, cuts: [80, 90] }, undefined, of('roc').karno],
   ] as const) {
     it(`${analysis} equals R`, async () => {
       const { status, result } = await run(analysis, written, 1)

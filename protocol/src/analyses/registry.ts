@@ -13,6 +13,7 @@ import { glm } from './glm.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
+import { ridge } from './ridge.js'
 import { roc } from './roc.js'
 import { survival } from './survival.js'
 import { table } from './table.js'
@@ -20,7 +21,7 @@ import { table } from './table.js'
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
 
-const BUILT_IN: readonly AnyAnalysis[] = [cox, describe, glm, linear, logistic, roc, survival, table]
+const BUILT_IN: readonly AnyAnalysis[] = [cox, describe, glm, linear, logistic, ridge, roc, survival, table]
 
 /** Every built-in analysis, by name. */
 export function listAnalyses(): readonly AnyAnalysis[] {
