@@ -237,7 +237,7 @@ class Engine implements Peer {
     return this.kernel.turn(async () => {
       this.kernel.policy = policy
       for (const id of this.kernel.openJobs().keys())
-        await this.kernel.deliver(id, ['site'], { type: 'resume', restarted: false })
+        await this.kernel.deliver(id, ['site', 'station'], { type: 'resume', restarted: false })
     })
   }
 

@@ -63,6 +63,8 @@ export interface Context {
   readonly random: (length: number) => Uint8Array
   readonly roster: Roster
   readonly log: LogSummary
+  /** what someone says that they saw of the log; throws `checkpoint-ahead` or `log-fork` */
+  readonly checkSeen: (seen: { readonly size: number; readonly root: Hex }) => void
   readonly policy: Policy
   readonly policyHash: Hex
   readonly datasets: readonly DatasetDescription[]

@@ -52,9 +52,16 @@ export interface Random {
 
 /** Runs a site's analysis on its own rows, outside the engine's turn, with limits on memory and time. */
 export interface Runner {
-  contribute(request: ContributeRequest): Promise<ContributeOutcome>
+  contribute(request: ContributeRequest): Run
   /** An image's own way from sums to an outcome, at a member that opens them; no rows are involved. */
-  reduce(request: ReduceRequest): Promise<ContributeOutcome>
+  reduce(request: ReduceRequest): Run
+}
+
+/** Begun, or waiting for its turn. */
+export interface Run {
+  readonly outcome: Promise<ContributeOutcome>
+  /** Nobody waits for it any more: it is never begun, or ended at once. What becomes of `outcome` matters to nobody. */
+  cancel(): void
 }
 
 /** Does a round's bulk arithmetic outside the engine's turn: `compute` of secagg/compute.js, elsewhere. Never rejects. */

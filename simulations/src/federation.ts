@@ -22,7 +22,7 @@ import { compute } from '@flamesh/protocol/secagg/compute.js'
 import { VirtualClock } from './kernel/clock.js'
 import { installVirtualGlobals } from './kernel/globals.js'
 import { type SeededRandom, seededRandom } from './kernel/random.js'
-import { ComputeThread } from './kernel/thread.js'
+import { ComputeThreads } from './kernel/threads.js'
 import { type Costs, FREE } from './network/costs.js'
 import { Flood } from './network/flood.js'
 import { DEFAULT_NEIGHBOURS, Links } from './network/links.js'
@@ -57,8 +57,8 @@ export interface FederationOptions {
   readonly gossip?: 'router' | 'flood'
   /** what a site's processor takes for what it does; nothing unless said otherwise */
   readonly costs?: Costs
-  /** from so many sites on a second thread does arithmetic; the run is the same without */
-  readonly threadFromSites?: number
+  /** from so many sites on other threads do arithmetic; the run is the same without */
+  readonly threadsFromSites?: number
   readonly policy?: Policy
   readonly timings?: Timings
   /** without it a job of an image fails at every site */
@@ -83,8 +83,8 @@ export interface NetworkSettings {
   readonly silenceMs?: number
 }
 
-/** From so many sites on a second thread is worth its start. */
-const THREAD_FROM_SITES = 100
+/** From so many sites on other threads are worth their start. */
+const THREADS_FROM_SITES = 100
 const DEFAULT_LATENCY_MS = 5
 const DEFAULT_JITTER = 0.2
 const DEFAULT_SILENCE_MS = 3000
@@ -103,7 +103,7 @@ export class Federation {
   hubUp = true
   private readonly byKey = new Map<Hex, SimulatedNode>()
   private readonly hub: Signer
-  private thread: ComputeThread | undefined
+  private threads: ComputeThreads | undefined
   private signed:
     | { readonly name: string; readonly checkpoint: Uint8Array; readonly log: VerifiedLog | undefined }
     | undefined
@@ -220,7 +220,7 @@ export class Federation {
 
   /** Ends a federation for good: nothing of it happens any more. */
   async stop(): Promise<void> {
-    await this.thread?.stop()
+    await this.threads?.stop()
     await this.network.broadcast.stop()
     for (const node of this.nodes.values()) node.kill()
   }
@@ -233,8 +233,9 @@ export class Federation {
       compute: (task) => {
         if (task.kind !== 'prepare') return Promise.resolve(compute(task))
         const { seats, dimension } = task.input.shape
-        if (options.sites.length >= (options.threadFromSites ?? THREAD_FROM_SITES)) this.thread ??= new ComputeThread()
-        const answer = this.thread?.begin(task) ?? (() => compute(task))
+        if (options.sites.length >= (options.threadsFromSites ?? THREADS_FROM_SITES))
+          this.threads ??= new ComputeThreads()
+        const answer = this.threads?.begin(task) ?? (() => compute(task))
         return new Promise((resolve) =>
           network.cpu.after(key, costs.masking(seats, dimension), () => resolve(answer())),
         )

@@ -18,7 +18,14 @@ import { type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { selectRows } from '@flamesh/protocol/jobs/where.js'
 import { DEFAULT_TIMINGS } from '@flamesh/protocol/machine.js'
 import type { AuditEntry, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
-import type { Clock, ContributeOutcome, ContributeRequest, Runner } from '@flamesh/protocol/ports.js'
+import type {
+  Clock,
+  ContributeOutcome,
+  ContributeRequest,
+  ReduceRequest,
+  Run,
+  Runner,
+} from '@flamesh/protocol/ports.js'
 import type { Federation } from './federation.js'
 import { SimulatedDisk } from './kernel/disk.js'
 import { seededRandom } from './kernel/random.js'
@@ -43,6 +50,8 @@ export class SimulatedNode {
   peer: Peer | undefined
   /** how often it was started */
   lives = 0
+  /** runs that its engine did not wait for any more */
+  cancelled = 0
   /** how far its clock is ahead of the simulated time (milliseconds) */
   skewMs = 0
 
@@ -159,20 +168,23 @@ export class SimulatedNode {
   /** The analysis itself is the product's; only the place it runs in is simulated, and how long it takes there. */
   private runner(): Runner {
     return {
-      contribute: (request: ContributeRequest) =>
-        new Promise((resolve) => {
-          const { network, costs } = this.federation
-          const outcome = this.contribute(request)
-          const rows = this.versions.find((one) => one.version === request.datasetVersion)?.rows.count ?? 0
-          const values = outcome.ok ? outcome.values.length : 0
-          network.cpu.after(this.key, this.slowdown * costs.analysis(rows, values), () => resolve(outcome))
-        }),
-      reduce: async (request) =>
-        this.attempt(() => {
-          const { images } = this.federation.options
-          if (images === undefined) throw new FlameshError('no-container-engine', 'no image runs here')
-          return images.reduce(this.name, request)
-        }),
+      contribute: (request) => {
+        const rows = this.versions.find((one) => one.version === request.datasetVersion)?.rows.count ?? 0
+        return this.run(rows, this.contribute(request))
+      },
+      reduce: (request) => this.run(0, this.reduce(request)),
+    }
+  }
+
+  /** What it comes to is known here before its time is over: there is nothing to break off. */
+  private run(rows: number, outcome: ContributeOutcome): Run {
+    const { network, costs } = this.federation
+    const costMs = this.slowdown * costs.analysis(rows, outcome.ok ? outcome.values.length : 0)
+    return {
+      outcome: new Promise((resolve) => network.cpu.after(this.key, costMs, () => resolve(outcome))),
+      cancel: () => {
+        this.cancelled++
+      },
     }
   }
 
@@ -181,6 +193,14 @@ export class SimulatedNode {
     if (current === undefined) return { ok: false, code: 'dataset-missing', message: 'nothing to analyse' }
     if (this.failure !== undefined) return { ok: false, code: this.failure, message: 'the analysis failed' }
     return this.attempt(() => this.valuesOf(selectRows(current.rows, request.where as Job['where']), request))
+  }
+
+  private reduce(request: ReduceRequest): ContributeOutcome {
+    return this.attempt(() => {
+      const { images } = this.federation.options
+      if (images === undefined) throw new FlameshError('no-container-engine', 'no image runs here')
+      return images.reduce(this.name, request)
+    })
   }
 
   private valuesOf(rows: Rows, request: ContributeRequest): Float64Array {

@@ -75,6 +75,7 @@ describe('what an operator sees and signs, end to end', function () {
       [
         ['refuse', 'resource-not-granted'],
         ['ask', 'outside-policy'],
+        ['ask', 'four-eyes'],
       ],
     )
     // nobody was asked anything, and nothing ran

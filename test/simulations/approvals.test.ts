@@ -80,6 +80,28 @@ describe('four eyes', () => {
     assert.equal(sites[SITE]?.datasetVersion, federation.node(SITE).versions[0]?.version)
   })
 
+  it('are asked for what a rule covers if the policy says so, and not otherwise', async () => {
+    for (const [always, status] of [
+      ['any', 'waiting'],
+      [['images'], 'approved'],
+    ] as const) {
+      const { federation, watch, names } = await world()
+      const rules = [{ analyses: 'builtin' }]
+      await setPolicy(
+        federation,
+        policySchema.parse({ ...FOUR_EYES, approve: rules, approvals: { ...FOUR_EYES.approvals, always } }),
+      )
+      const job = await submit(federation, describeJob(federation))
+      const told = () => viewAt(federation, SITE, job)?.status
+      await until(federation, 'an answer', () => told() !== undefined && told() !== 'announced')
+      assert.equal(told(), status)
+      if (status === 'waiting') for (const name of ['ada', 'bo']) await approve(federation, job, name)
+      assert.ok(await federation.finish(job))
+      watch.check()
+      await assertExact(federation, job, names)
+    }
+  })
+
   it('take the keys that the policy names, and nobody else’s word', async () => {
     const { federation, job } = await asked()
     const site = federation.node(SITE).up()

@@ -3,17 +3,19 @@ import assert from 'node:assert/strict'
 import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import { mergeSignatures, type Signed } from '@flamesh/protocol/encoding/signed.js'
+import { mergeSignatures, openSigned, type Signed, signObject } from '@flamesh/protocol/encoding/signed.js'
 import { IMAGE_ANALYSIS } from '@flamesh/protocol/images/analysis.js'
 import { descriptionHash, type ImageDescription } from '@flamesh/protocol/images/description.js'
 import { signReview } from '@flamesh/protocol/images/review.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
+import { OPENED } from '@flamesh/protocol/secagg/messages.js'
 import { Federation, type SimulatedImages } from '@flamesh/simulations/federation.js'
+import { type Costs, FREE } from '@flamesh/simulations/network/costs.js'
 import { signer } from '../protocol/identity/fixtures.js'
 import { Watch } from './watch.js'
-import { audited, ending, patients, siteName, submit, until } from './world.js'
+import { audited, ending, pass, patients, siteName, submit, until, viewAt } from './world.js'
 
 const REVIEWERS = ['ana', 'bo', 'cleo']
 const SITES = Array.from({ length: 6 }, (_, at) => siteName(at))
@@ -65,14 +67,30 @@ const LOGISTIC: SimulatedImages = {
   reduce: (_node, { state, sums }) => newtonStep(stateOf(state), sums),
 }
 
+/** These members come to other bytes, each to its own. */
+const wrongAt = (nodes: readonly string[]): SimulatedImages => ({
+  ...LOGISTIC,
+  reduce: (node, request) => {
+    const values = LOGISTIC.reduce(node, request)
+    return nodes.includes(node) ? values.map((one) => one + SITES.indexOf(node) * 1e-9) : values
+  },
+})
+
+const DIFFERS = { status: 'suppressed', code: 'reduce-differs' }
+const NOTHING = { outcome: 'suppressed' as const, code: 'reduce-differs', commitment: null, contributors: null }
+
 interface Options {
+  readonly dishonest?: readonly string[]
   readonly images?: SimulatedImages
   readonly description?: ImageDescription
   readonly attested?: boolean
   readonly grants?: readonly string[]
+  readonly costs?: Costs
 }
 
-async function federate({ images = LOGISTIC, description = describing(), attested = true, grants = [] }: Options = {}) {
+async function federate(options: Options = {}) {
+  const { images = LOGISTIC, description = describing(), attested = true, grants = [], dishonest = [] } = options
+  const { costs = FREE } = options
   const federation = new Federation({
     seed: 1,
     dataset: 'ages',
@@ -84,6 +102,7 @@ async function federate({ images = LOGISTIC, description = describing(), atteste
     committee: SITES.slice(0, 4),
     policy: policySchema.parse({ version: 1, approve: [{ images: 'any' }], grants }),
     images,
+    costs,
   })
   if (attested) {
     const floor = federation.statements.length
@@ -99,7 +118,7 @@ async function federate({ images = LOGISTIC, description = describing(), atteste
     ]
     federation.append({ type: 'attest-image', review: mergeSignatures(first, second.signatures), floor })
   }
-  const watch = new Watch(federation)
+  const watch = new Watch(federation, new Set(dishonest))
   await federation.startAll()
   return { federation, watch, description }
 }
@@ -210,13 +229,6 @@ describe('jobs of images', () => {
   })
 
   it('come to no result where members reduce to different bytes, and do without one that differs', async () => {
-    const wrongAt = (nodes: readonly string[]): SimulatedImages => ({
-      ...LOGISTIC,
-      reduce: (node, request) => {
-        const values = LOGISTIC.reduce(node, request)
-        return nodes.includes(node) ? values.map((one) => one + SITES.indexOf(node) * Number.EPSILON) : values
-      },
-    })
     const one = await federate({ images: wrongAt(['site-b']) })
     const { result } = await released(
       one.federation,
@@ -225,10 +237,51 @@ describe('jobs of images', () => {
     assert.ok(Math.abs((outcomeOf(result?.result)[1] as number) - (pooled(7)[1] as number)) < 1e-9)
     const all = await federate({ images: wrongAt(SITES) })
     const job = await submit(all.federation, imageJob(all.federation, all.description))
-    await all.federation.finish(job, 2 * 3_600_000)
-    const { status, result: none } = await ending(all.federation, job)
-    assert.ok(status === 'failed' || status === 'expired', status)
-    assert.equal(none?.result, undefined)
+    await all.federation.finish(job, 600_000)
+    await pass(all.federation, 20)
+    const { status, code, result: none } = await ending(all.federation, job)
+    assert.deepEqual({ status, code, result: none?.result }, { ...DIFFERS, result: undefined })
+    const { ok, summary } = verifyReceipt(none?.receipt as Uint8Array, { hubKey: all.federation.hubKey })
+    assert.deepEqual([ok, summary?.outcome, summary?.code], [true, 'suppressed', 'reduce-differs'])
+    for (const name of SITES) assert.equal(viewAt(all.federation, name, job)?.status, 'suppressed', name)
+    assert.deepEqual(all.watch.evidence(), [], 'nobody is accused of a second opening')
+    all.watch.check()
+  })
+
+  it('wait while a quorum may still come to the same bytes, over a kill', async () => {
+    const split = await federate({ images: wrongAt(['site-b', 'site-c']) })
+    const job = await submit(split.federation, imageJob(split.federation, split.description, { maxRounds: 1 }))
+    await split.federation.finish(job, 600_000)
+    assert.equal((await ending(split.federation, job)).status, 'submitted', 'a liar among those two may yet make three')
+    const four = await federate({ images: wrongAt(SITES) })
+    const other = await submit(four.federation, imageJob(four.federation, four.description, { maxRounds: 1 }))
+    const late = four.federation.node('site-d')
+    await until(four.federation, 'openings', () => audited(four.federation, 'site-a', 'opened') > 0)
+    late.kill()
+    await four.federation.finish(other, 600_000)
+    assert.equal((await ending(four.federation, other)).status, 'submitted', 'one that is silent may yet make three')
+    await late.start()
+    await four.federation.finish(other, 600_000)
+    const { status, code } = await ending(four.federation, other)
+    assert.deepEqual({ status, code }, DIFFERS)
+    await pass(four.federation, 20)
+    for (const name of SITES.slice(0, 4))
+      assert.ok(!four.federation.node(name).disk.entries.has(`job/${other}/member/sealed`), `${name} keeps a result`)
+    four.watch.check()
+  })
+
+  it('are not ended by a liar who opens something of its own towards each', async () => {
+    const one = await federate({ dishonest: ['site-c'] })
+    let count = 0
+    one.watch.meddle = (from, _to, message) => {
+      if (from.name !== 'site-c' || message.type !== 'opened') return message
+      const { body } = openSigned(message.opened, OPENED)
+      const change = count++ % 2 === 0 ? { commitment: count.toString(16).padStart(64, '0') } : NOTHING
+      return { ...message, opened: signObject(OPENED.kind, OPENED.version, { ...body, ...change }, from.signer) }
+    }
+    const job = await submit(one.federation, imageJob(one.federation, one.description, { maxRounds: 3 }))
+    await released(one.federation, job)
+    assert.ok(count > 0)
   })
 
   it('go on where one member has no engine', async () => {
@@ -354,6 +407,39 @@ describe('jobs of images', () => {
     assert.notEqual(status, 'released')
     assert.equal(result?.result, undefined)
     assert.ok(maps <= before + SITES.length, `${maps - before} runs after the withdrawal`)
+  })
+
+  it('are broken off where they run when the hub withdraws the image', async () => {
+    const slow: Costs = { ...FREE, analysis: () => 60_000 }
+    const { federation, description } = await federate({ costs: slow })
+    const job = await submit(federation, imageJob(federation, description))
+    await until(federation, 'all are at work', () => SITES.every((name) => viewAt(federation, name, job)?.round === 1))
+    await withdraw(federation, description)
+    for (const name of SITES) {
+      const { cancelled } = federation.node(name)
+      assert.deepEqual(
+        [cancelled, viewAt(federation, name, job)?.status, viewAt(federation, name, job)?.code],
+        [1, 'failed', 'policy'],
+        name,
+      )
+    }
+    await federation.finish(job)
+    assert.notEqual((await ending(federation, job)).status, 'released')
+    for (const name of SITES) assert.equal(audited(federation, name, 'submitted'), 0)
+  })
+
+  it('are broken off where they reduce when the hub withdraws the image', async () => {
+    const slow: Costs = { ...FREE, analysis: (rows) => (rows === 0 ? 60_000 : 0) }
+    const { federation, description } = await federate({ costs: slow })
+    await submit(federation, imageJob(federation, description))
+    const members = SITES.slice(0, 4)
+    await until(federation, 'all reduce', () => members.every((name) => audited(federation, name, 'partials-sent') > 0))
+    await pass(federation, 5)
+    await withdraw(federation, description)
+    for (const name of members)
+      assert.deepEqual([federation.node(name).cancelled, audited(federation, name, 'reduce-refused')], [1, 1], name)
+    await pass(federation, 120)
+    for (const name of members) assert.equal(audited(federation, name, 'opened'), 0)
   })
 
   it('keep a receipt that verifies when their image is withdrawn afterwards', async () => {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { bytesToHex } from '@flamesh/protocol/crypto/hash.js'
 import { x25519PublicKey } from '@flamesh/protocol/crypto/native/index.js'
-import { openSigned, type Signed, signObject } from '@flamesh/protocol/encoding/signed.js'
-import { DECISION } from '@flamesh/protocol/jobs/messages.js'
+import { openSigned, payloadHash, type Signed, signObject } from '@flamesh/protocol/encoding/signed.js'
+import { DECISION, type Decision } from '@flamesh/protocol/jobs/messages.js'
+import { verifyReceipt } from '@flamesh/protocol/jobs/receipt.js'
 import { proposerOf } from '@flamesh/protocol/secagg/committee.js'
 import { VOTE } from '@flamesh/protocol/secagg/consensus-messages.js'
 import {
@@ -18,7 +19,7 @@ import {
 } from '@flamesh/protocol/secagg/messages.js'
 import type { WireMessage } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '@flamesh/simulations/federation.js'
-import { assertExact, audited, describeJob, ending, pass, submit, type World, world } from './world.js'
+import { assertExact, audited, describeJob, ending, logisticJob, pass, submit, type World, world } from './world.js'
 
 const FOUR = [0, 1, 2, 3]
 /** Who proposes the first attempt of the first round with four seats. */
@@ -145,6 +146,10 @@ describe('a malicious member of a committee of four', () => {
         cohort: body.cohort.map((entry, at) => (at === 0 ? { ...entry, decision: body.job } : entry)),
       }),
     ],
+    [
+      'claims to have seen another log',
+      (body: Specification) => ({ ...body, checkpoint: { ...body.checkpoint, root: 'ab'.repeat(32) } }),
+    ],
     ['shrinks the ring', (body: Specification) => ({ ...body, ring: 64 as const })],
   ] as const) {
     it(`who ${what} convinces nobody, and the next attempt succeeds`, async () => {
@@ -159,6 +164,34 @@ describe('a malicious member of a committee of four', () => {
       assert.equal(audited(one.federation, 'site-a', 'attempt-abandoned'), 1)
     })
   }
+
+  it('who names another approval of a site in league with it, once the cohort is fixed, convinces nobody', async () => {
+    const liar = `site-${'abcd'[proposerOf(FOUR, 2, 0, 0)]}`
+    const one = await world({ sites: 7, dishonest: [liar, 'site-g'] })
+    const { federation, watch, names } = one
+    watch.meddle = (from, _to, message) => {
+      if (from.name !== liar || message.type !== 'specification') return message
+      const { round, attempt, cohort } = openSigned(message.specification, SPECIFICATION).body
+      const accomplice = federation.node('site-g')
+      const old = message.decisions.find((signed) => signed.signatures[0]?.signer === accomplice.key)
+      if (round !== 2 || attempt > 0 || old === undefined) return message
+      const other = resign(accomplice, old, DECISION, (body) => ({ ...body, message: 'once more' }))
+      const change = {
+        cohort: cohort.map((entry) =>
+          entry.site === accomplice.key ? { ...entry, decision: payloadHash(other) } : entry,
+        ),
+      }
+      const specification = resign(from, message.specification, SPECIFICATION, (body) => ({ ...body, ...change }))
+      return { ...message, specification, decisions: [...message.decisions, other] }
+    }
+    const job = await submit(federation, logisticJob(federation))
+    assert.ok(await federation.finish(job, 5_000_000))
+    await pass(federation, 5)
+    watch.check()
+    const { status, included, result } = await ending(federation, job)
+    assert.deepEqual({ status, included }, { status: 'released', included: [...names] })
+    assert.ok(verifyReceipt(result?.receipt as Uint8Array, { hubKey: federation.hubKey }).ok)
+  })
 
   it('who sends wrong partial sums is outvoted and named', async () => {
     const one = await against('site-c', (from, _to, message) =>
@@ -301,6 +334,25 @@ describe('a malicious site', () => {
     )
     await exact(one, ['site-f'])
   })
+
+  for (const [what, change] of [
+    ['saw another log', (body) => ({ checkpoint: { ...body.checkpoint, root: 'ab'.repeat(32) } })],
+    ['saw a longer log', (body) => ({ checkpoint: { ...body.checkpoint, size: 1_000 } })],
+    ['was no member yet', (body) => ({ checkpoint: { ...body.checkpoint, size: 1 } })],
+    ['decided after the job', () => ({ decidedAt: Number.MAX_SAFE_INTEGER })],
+  ] as const satisfies readonly (readonly [string, (body: Decision) => Partial<Decision>])[]) {
+    it(`that says it ${what} is left out, and the receipt of the others holds`, async () => {
+      const one = await against('site-g', (from, _to, message) =>
+        message.type === 'decision' && openSigned(message.decision, DECISION).body.site === from.key
+          ? {
+              ...message,
+              decision: resign(from, message.decision, DECISION, (body) => ({ ...body, ...change(body) })),
+            }
+          : message,
+      )
+      await exact(one, ['site-g'])
+    })
+  }
 
   it('that speaks for another is refused', async () => {
     const one = await against('site-f', (from, _to, message) =>

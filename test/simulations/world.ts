@@ -33,7 +33,7 @@ export interface WorldOptions {
   readonly policy?: FederationOptions['policy']
   readonly gossip?: 'router' | 'flood'
   readonly costs?: FederationOptions['costs']
-  readonly threadFromSites?: number
+  readonly threadsFromSites?: number
 }
 
 export interface World {
@@ -62,7 +62,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     gossip: options.gossip ?? 'flood',
     ...(options.researchers === undefined ? {} : { researchers: options.researchers }),
     ...(options.costs === undefined ? {} : { costs: options.costs }),
-    ...(options.threadFromSites === undefined ? {} : { threadFromSites: options.threadFromSites }),
+    ...(options.threadsFromSites === undefined ? {} : { threadsFromSites: options.threadsFromSites }),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
   })
   const watch = new Watch(federation, new Set(dishonest))

@@ -6,7 +6,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -103,6 +103,28 @@ async function makeRoot(root) {
   execFileSync('sh', ['-c', links2], { cwd: root })
 }
 
+const R_HOME = '/usr/lib/R'
+const NOT_OF_R =
+  /\/R\/(doc|library\/tcltk|library\/[^/]+\/(help|html|doc|demo|po|tests)|modules\/R_X11\.so|library\/grDevices\/libs\/cairo\.so)$/
+
+/** Why there is no image with R; undefined if there can be one. */
+export const whyNoR = () =>
+  which('Rscript') !== undefined && existsSync(R_HOME) ? undefined : 'not installed: r-base-core'
+
+/** R with the packages that come with it, without graphics on a screen, and the shell that starts it. */
+async function makeRootOfR(root) {
+  const compiled = execFileSync('find', [R_HOME, '-name', '*.so'], { encoding: 'utf8' }).trim().split('\n')
+  const libraries = withLibraries([
+    '/bin/bash',
+    `${R_HOME}/bin/exec/R`,
+    ...compiled.filter((path) => !NOT_OF_R.test(path) && !/\/tcltk\//.test(path)),
+  ])
+  const options = { recursive: true, dereference: true, filter: (path) => !NOT_OF_R.test(path) }
+  for (const path of [...libraries, R_HOME, '/usr/bin/Rscript']) await cp(path, join(root, path), options)
+  // R asks for it by this path
+  await symlink('/bin/busybox', join(root, 'usr/bin/which'))
+}
+
 async function finished(docker, stream) {
   const events = await new Promise((resolve, reject) => {
     docker.modem.followProgress(stream, (error, list) => (error ? reject(error) : resolve(list)))
@@ -124,6 +146,7 @@ export class LocalEngine {
   docker
   socketPath
   #registry
+  #withR
   #processes = []
 
   /** Starts both, with the image `base` in the engine. Needs the packages of package.json. */
@@ -170,10 +193,10 @@ export class LocalEngine {
   }
 
   /** Builds a folder with a Dockerfile that starts FROM the build argument BASE, and pushes it; resolves with its reference by digest. */
-  async push(name, context) {
+  async push(name, context, base = 'base') {
     const tag = `${this.#registry}/flamesh/${name}`
     const src = await readdir(context)
-    const options = { t: `${tag}:1`, buildargs: { BASE: 'base' }, networkmode: 'none' }
+    const options = { t: `${tag}:1`, buildargs: { BASE: base }, networkmode: 'none' }
     await finished(this.docker, await this.docker.buildImage({ context, src }, options))
     const image = this.docker.getImage(`${tag}:1`)
     const authconfig = { username: '', password: '' }
@@ -181,6 +204,24 @@ export class LocalEngine {
     const { Digest } = events.find((event) => event.aux?.Digest !== undefined).aux
     await image.remove()
     return `${tag}@${Digest}`
+  }
+
+  /** The same on a base that holds R as well, made when it is first asked for. */
+  async pushWithR(name, context) {
+    this.#withR ??= this.#makeBaseWithR()
+    await this.#withR
+    return this.push(name, context, 'base-r')
+  }
+
+  async #makeBaseWithR() {
+    const [root, build] = [await mkdtemp(this.#at('root-')), await mkdtemp(this.#at('context-'))]
+    await makeRootOfR(root)
+    await run('tar', ['-C', root, '-cf', join(build, 'r.tar'), '.'])
+    await rm(root, { recursive: true })
+    await writeFile(join(build, 'Dockerfile'), 'FROM base\nADD r.tar /\n')
+    const options = { t: 'base-r:latest', networkmode: 'none' }
+    await finished(this.docker, await this.docker.buildImage({ context: build, src: ['Dockerfile', 'r.tar'] }, options))
+    await rm(build, { recursive: true })
   }
 
   /** The same from the text of a Dockerfile, which may start FROM base. */

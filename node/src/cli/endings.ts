@@ -12,6 +12,8 @@ const ENDINGS: Readonly<Record<string, string>> = {
   separation: 'a column separates the outcome perfectly: an estimate is infinite',
   'not-converged': 'the iterations did not converge',
   'perfect-fit': 'the model fits every row exactly',
+  'reduce-differs':
+    'the image writes other bytes on each member of the committee: what it computes must not depend on chance or on the machine',
   'implausible-sum': 'the sum cannot come from honest sites: a site sent something outside its bounds',
 }
 

@@ -182,7 +182,7 @@ function jobCommands(noun: Noun, leaf: Leaf): void {
     'log <job>',
     'what the image of a job printed at this node, for its operator alone',
     async () => (await import('./commands/job-log.js')).jobLog,
-  )
+  ).option('--follow', 'go on with what it prints while it runs, until interrupted')
   leaf(
     job,
     'result <job>',

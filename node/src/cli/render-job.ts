@@ -1,6 +1,6 @@
 /** One job in plain words, as its operator reads it before a decision. Implements docs/spec/jobs.md, "What an operator sees". */
 
-import type { JobBrief, Person, SlotBrief } from '@flamesh/protocol/jobs/brief.js'
+import type { FloorBrief, JobBrief, Person, SlotBrief } from '@flamesh/protocol/jobs/brief.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { TRAIN_WARNING } from '@flamesh/protocol/trains/policy.js'
 import type { JobDocument, ShownJobDocument } from '../control/documents.js'
@@ -67,15 +67,17 @@ function runFields({ brief, body }: ShownJobDocument): readonly Field[] {
   ]
 }
 
-/** Who reviewed it, as the log attests, and what the log asks for. */
-function reviewText({ analysis: { reviewers }, floor }: JobBrief): string {
-  const asked =
-    floor === null
-      ? 'the log asks for no reviews'
-      : `the log asks for ${floor.needed} of ${floor.reviewers.length} reviewers: ${floor.reviewers.join(', ')}`
-  return reviewers === null
-    ? `nobody, as far as the log says; ${asked}`
-    : `${reviewers.join(', ')}, as the hub attests; ${asked}`
+const askedText = ({ needed, reviewers }: FloorBrief): string =>
+  `for ${needed} of ${reviewers.length} reviewers: ${reviewers.join(', ')}`
+
+/** Who reviewed it, as the log attests, under which floor, and what the log asks for by now. */
+function reviewText({ analysis: { reviewers }, floor, floorNow }: JobBrief): string {
+  if (reviewers === null)
+    return `nobody, as far as the log says; the log asks ${floorNow === null ? 'for no reviews' : askedText(floorNow)}`
+  const then = floor === null ? 'for no reviews' : askedText(floor)
+  const enough = floorNow?.met ? 'which this review meets' : 'for which this review is not enough'
+  const now = floorNow === null ? '' : `; it asks ${askedText(floorNow)} now, ${enough}`
+  return `${reviewers.join(', ')}, as the hub attests; the log asked ${then}${now}`
 }
 
 function readFields({ dataset, columns, where, floors }: JobBrief): readonly Field[] {

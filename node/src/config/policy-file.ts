@@ -30,7 +30,7 @@ export async function currentPolicy(folder: StateFolder): Promise<PolicyFile> {
 }
 
 const RULE = policyRuleSchema.shape
-const APPROVALS = ['needed', 'operators', 'name', 'key']
+const APPROVALS = ['needed', 'operators', 'always', 'name', 'key']
 
 /** Throws `policy-invalid` with the place of the first mistake in `meta.path`. */
 export function parsePolicy(document: unknown): Policy {

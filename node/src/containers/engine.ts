@@ -12,7 +12,7 @@ import type Docker from 'dockerode'
 import { makePrivateFolder } from '../store/files.js'
 import { type EngineAddress, EngineConnection, isMissing, throwIfCancelled } from './connection.js'
 import { type ContainerInput, parseVector, vectorBytes, writeScratch } from './contract.js'
-import { printable, readLog } from './operator-log.js'
+import { followLog, printable, readLog } from './operator-log.js'
 import { PipeReader } from './pipe.js'
 import { applyGrants, type ContainerLimits, checkCreated, sandboxOptions } from './sandbox.js'
 
@@ -46,6 +46,8 @@ export interface RunRequest {
   readonly limits?: Partial<ContainerLimits>
   /** what the site's policy allows this analysis beyond them; unknown ones are refused */
   readonly grants?: unknown
+  /** what it prints as it comes, for the site's own operator: printable, `logBytes` at most */
+  readonly onPrinted?: ((text: string) => void) | undefined
 }
 
 /** For the site's own operator; never leaves the site. Foreign text, printable characters only. */
@@ -161,7 +163,7 @@ export class ContainerEngine {
         throwIfCancelled(signal)
         const inspect = (abortSignal: AbortSignal) => container.inspect({ abortSignal })
         checkCreated(await this.#connection.call('look at a container', inspect, { signal }), options, image.variables)
-        const ended = await this.#untilEnd(container, limits.timeMs, halt, signal)
+        const ended = await this.#untilEnd(container, limits, halt, signal, request.onPrinted)
         operator.log = await this.#connection.call('read a log', () => readLog(container, limits.logBytes))
         return ended
       })
@@ -203,9 +205,10 @@ export class ContainerEngine {
   /** Starts the container and sees to it that it ends: by itself, or killed when `halt` is aborted. */
   async #untilEnd(
     container: Docker.Container,
-    timeMs: number,
+    { timeMs, logBytes }: ContainerLimits,
     halt: AbortController,
     signal: AbortSignal | undefined,
+    onPrinted: RunRequest['onPrinted'],
   ): Promise<End> {
     const onAbort = (): void => halt.abort('cancelled')
     try {
@@ -225,12 +228,16 @@ export class ContainerEngine {
     if (signal?.aborted) onAbort()
     // the output may have become too large while the engine still answered to the start
     if (halt.signal.aborted) kill()
+    const ended = new AbortController()
+    const followed = onPrinted && followLog(container, logBytes, onPrinted, ended.signal)
     try {
       const wait = (abortSignal: AbortSignal) => container.wait({ abortSignal })
       await this.#connection.call('wait for a container', wait, { limitMs: timeMs + END_LIMIT_MS })
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
+      ended.abort()
+      await followed
     }
     const halted: End['halted'] = halt.signal.aborted ? halt.signal.reason : undefined
     return { halted, ...(await this.#stateOf(container, halted !== undefined)) }

@@ -8,8 +8,9 @@ import { errorCode, FlameshError } from '@flamesh/protocol/errors.js'
 import { type ImageParameters, type ImageState, imageVector } from '@flamesh/protocol/images/analysis.js'
 import { type ImageDescription, RESOURCE } from '@flamesh/protocol/images/description.js'
 import { dimensionOf, layoutOf } from '@flamesh/protocol/images/layout.js'
-import type { ContributeOutcome, ContributeRequest, ReduceRequest, Runner } from '@flamesh/protocol/ports.js'
+import type { ContributeOutcome, ContributeRequest, ReduceRequest } from '@flamesh/protocol/ports.js'
 import { MIN_SUBSET_ROWS } from '@flamesh/protocol/privacy/disclosure.js'
+import { throwIfCancelled } from '../containers/connection.js'
 import type { ContainerInput } from '../containers/contract.js'
 import type { RunOutcome } from '../containers/engine.js'
 import type { Engine } from '../containers/remote.js'
@@ -21,8 +22,10 @@ export interface ImageRunnerOptions {
   readonly limits: Partial<ContainerLimits>
   /** before every run; what it throws ends the run */
   readonly prepare?: () => Promise<void>
-  readonly rows: (request: ContributeRequest) => Promise<RowsOutcome>
-  /** of every run, for the operator: what it printed and reported, and how it ended */
+  readonly rows: (request: ContributeRequest, signal: AbortSignal) => Promise<RowsOutcome>
+  /** of every run, for the operator: what takes what it prints as it comes */
+  readonly onBegin?: (run: RunBegun) => (text: string) => void
+  /** what it printed and reported, and how it ended */
   readonly onRun: (run: ImageRun) => Promise<void>
   /** for whoever wrote the image and holds the rows: every failure ends the run by its name */
   readonly tellAll?: boolean
@@ -58,11 +61,15 @@ const WRONG = {
   clipped: { code: 'out-of-bound', message: 'a value is outside of what the image declares, and would be clipped' },
 } as const
 
-export interface ImageRun {
+export interface RunBegun {
   readonly job: string
   readonly round: number
   readonly entry: 'map' | 'reduce'
   readonly image: string
+  readonly begunMs: number
+}
+
+export interface ImageRun extends RunBegun {
   readonly outcome: RunOutcome
 }
 
@@ -90,18 +97,21 @@ type Work = Pick<ReduceRequest, 'job' | 'image' | 'round' | 'state'> & {
   readonly parameters: ImageParameters
 }
 
-export class ImageRunner implements Runner {
+export class ImageRunner {
   /** settle when the runs asked for so far are over: one container over rows at a time, and one over sums, which others wait for */
   readonly #queues = { map: Promise.resolve() as Promise<unknown>, reduce: Promise.resolve() as Promise<unknown> }
   readonly #stop = new AbortController()
 
   constructor(private readonly options: ImageRunnerOptions) {}
 
-  /** The site's vector; all zeros, without a run, if there are too few rows to speak of. Never rejects. */
-  contribute(request: ContributeRequest): Promise<ContributeOutcome> {
+  /**
+   * The site's vector; all zeros, without a run, if there are too few rows to speak of. Never rejects. Once `signal` is aborted
+   * nothing is begun, and what is under way (a pull, a container) is broken off: `cancelled`.
+   */
+  contribute(request: ContributeRequest, signal?: AbortSignal): Promise<ContributeOutcome> {
     const image = request.image as ImageDescription
-    return this.#inTurn('map', async () => {
-      const rows = await this.options.rows(request)
+    return this.#inTurn('map', signal, async (ends) => {
+      const rows = await this.options.rows(request, ends)
       if (!rows.ok) return rows
       if (rows.count < MIN_SUBSET_ROWS) return { ok: true, values: zeroVector(layoutOf(image)) }
       const outcome = await this.#run(
@@ -111,6 +121,7 @@ export class ImageRunner implements Runner {
           data: rows,
           output: { dimension: dimensionOf(image), bound: BOUND },
         },
+        ends,
       )
       const { tellAll = false } = this.options
       if (!outcome.ok) {
@@ -124,8 +135,8 @@ export class ImageRunner implements Runner {
     })
   }
 
-  reduce(request: ReduceRequest): Promise<ContributeOutcome> {
-    return this.#inTurn('reduce', () =>
+  reduce(request: ReduceRequest, signal?: AbortSignal): Promise<ContributeOutcome> {
+    return this.#inTurn('reduce', signal, (ends) =>
       this.#run(
         { ...request, parameters: request.parameters as ImageParameters },
         {
@@ -133,6 +144,7 @@ export class ImageRunner implements Runner {
           sum: request.sums,
           output: { dimension: undefined, bound: BOUND },
         },
+        ends,
       ),
     )
   }
@@ -148,30 +160,40 @@ export class ImageRunner implements Runner {
     input:
       | Pick<ContainerInput & { entry: 'map' }, 'entry' | 'data' | 'output'>
       | Pick<ContainerInput & { entry: 'reduce' }, 'entry' | 'sum' | 'output'>,
+    ends: AbortSignal,
   ): Promise<ContributeOutcome> {
     const values = Float64Array.from((state as ImageState | undefined)?.values ?? [])
-    const { engine, limits, prepare, onRun } = this.options
+    const { engine, limits, prepare, onBegin, onRun } = this.options
     await prepare?.()
+    const begun: RunBegun = { job, round, entry: input.entry, image: image.image, begunMs: Date.now() }
     const outcome = await engine.run(
       {
         image: image.image,
         input: { ...input, round, parameters: parameters.values, state: values },
         limits,
         grants: grantsOf(image.resources),
+        onPrinted: onBegin?.(begun),
       },
-      this.#stop.signal,
+      ends,
     )
-    await onRun({ job, round, entry: input.entry, image: image.image, outcome })
+    await onRun({ ...begun, outcome })
     return outcome.ok
       ? { ok: true, values: outcome.values }
       : { ok: false, code: outcome.code, message: outcome.message }
   }
 
-  #inTurn(entry: 'map' | 'reduce', work: () => Promise<ContributeOutcome>): Promise<ContributeOutcome> {
+  #inTurn(
+    entry: 'map' | 'reduce',
+    signal: AbortSignal | undefined,
+    work: (ends: AbortSignal) => Promise<ContributeOutcome>,
+  ): Promise<ContributeOutcome> {
     const answered = this.#queues[entry].then(async (): Promise<ContributeOutcome> => {
-      if (this.#stop.signal.aborted) return { ok: false, code: 'runner-closed', message: 'the node is stopping' }
+      const stop = this.#stop.signal
+      if (stop.aborted) return { ok: false, code: 'runner-closed', message: 'the node is stopping' }
+      const ends = signal === undefined ? stop : AbortSignal.any([stop, signal])
       try {
-        return await work()
+        throwIfCancelled(ends)
+        return await work(ends)
       } catch (error) {
         const message = error instanceof FlameshError ? error.message : 'the image did not run'
         return { ok: false, code: errorCode(error), message }

@@ -7,10 +7,11 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { type ImageParameters, imageAnalysis } from '@flamesh/protocol/images/analysis.js'
 import { descriptionHash, type ImageDescription } from '@flamesh/protocol/images/description.js'
 import { DEFAULT_MIN_CELL } from '@flamesh/protocol/limits.js'
-import type { ContributeOutcome, Runner } from '@flamesh/protocol/ports.js'
+import type { ContributeOutcome } from '@flamesh/protocol/ports.js'
 import { profileOf, subsets } from '@flamesh/protocol/secagg/committee.js'
 import { deriveSeeds, maskVector, sumMasks } from '@flamesh/protocol/secagg/mask.js'
 import { addInto, decodeVector, encodeVector, subtractInto } from '@flamesh/protocol/secagg/ring.js'
+import type { ImageRunner } from './image-runner.js'
 
 const RING = 128
 const COMMITTEE = 3
@@ -43,7 +44,10 @@ export interface RehearsalRequest {
 }
 
 /** Throws the code with which the image failed. */
-export async function rehearse(runner: Runner, request: RehearsalRequest): Promise<Rehearsal> {
+export async function rehearse(
+  runner: Pick<ImageRunner, 'contribute' | 'reduce'>,
+  request: RehearsalRequest,
+): Promise<Rehearsal> {
   const { image, parameters, splits } = request
   const analysis = imageAnalysis(image, request.rounds)
   const { slots } = analysis.plan(parameters, undefined)

@@ -1,5 +1,7 @@
 /** The `Runner` port of a node: built-in analyses in their thread, images in containers if the node has an engine. */
-import type { ContributeOutcome, Runner } from '@flamesh/protocol/ports.js'
+import type { ContributeOutcome, Run, Runner } from '@flamesh/protocol/ports.js'
+import type { ImageRunner } from './image-runner.js'
+import type { WorkerRunner } from './worker-runner.js'
 
 const NO_ENGINE: ContributeOutcome = {
   ok: false,
@@ -7,12 +9,18 @@ const NO_ENGINE: ContributeOutcome = {
   message: 'this node has no container engine, so no image runs here',
 }
 
-export function siteRunner(builtIn: Pick<Runner, 'contribute'>, images: Runner | undefined): Runner {
+export function siteRunner(
+  builtIn: Pick<WorkerRunner, 'contribute'>,
+  images: Pick<ImageRunner, 'contribute' | 'reduce'> | undefined,
+): Runner {
   return {
     contribute: (request) =>
-      request.image === null
-        ? builtIn.contribute(request)
-        : (images?.contribute(request) ?? Promise.resolve(NO_ENGINE)),
-    reduce: (request) => images?.reduce(request) ?? Promise.resolve(NO_ENGINE),
+      begin((signal) => (request.image === null ? builtIn : images)?.contribute(request, signal)),
+    reduce: (request) => begin((signal) => images?.reduce(request, signal)),
   }
+}
+
+function begin(work: (signal: AbortSignal) => Promise<ContributeOutcome> | undefined): Run {
+  const controller = new AbortController()
+  return { outcome: work(controller.signal) ?? Promise.resolve(NO_ENGINE), cancel: () => controller.abort() }
 }

@@ -5,7 +5,7 @@
  * besides are not counted.
  */
 import { Worker } from 'node:worker_threads'
-import type { ContributeOutcome, ContributeRequest, Runner } from '@flamesh/protocol/ports.js'
+import type { ContributeOutcome, ContributeRequest } from '@flamesh/protocol/ports.js'
 import { hasCode } from '../store/files.js'
 import type { RowsOutcome, WorkerMessage, WorkerSettings } from './serve.js'
 
@@ -47,6 +47,7 @@ interface Answer {
   readonly alive: boolean
 }
 
+const CANCELLED = { ok: false, code: 'cancelled', message: 'nobody waits for the analysis any more' } as const
 const STOPPING: Outcome = { ok: false, code: 'runner-closed', message: 'the node is stopping' }
 
 function failed(code: string, message: string): Answer {
@@ -62,7 +63,7 @@ function crash(error: unknown, memoryLimitMb: number): Answer {
 }
 
 /** Owns one thread; `warm` starts it ahead of the first request. */
-export class WorkerRunner implements Pick<Runner, 'contribute'> {
+export class WorkerRunner {
   readonly #options: Required<WorkerRunnerOptions>
   #worker: Worker | undefined
   #closed = false
@@ -86,19 +87,20 @@ export class WorkerRunner implements Pick<Runner, 'contribute'> {
   /**
    * The site's vector, or why there is none: `out-of-memory`, `time-limit`, `analysis-failed`, `analysis-unknown`,
    * `not-finite`, `job-invalid`, `column-type`, `dataset-missing`, `dataset-damaged`,
-   * `runner-closed`. Never rejects. Requests are answered in the order they came.
+   * `runner-closed`, `cancelled`. Never rejects. Requests are answered in the order they came. Once `signal` is aborted nothing is
+   * begun, and what is under way ends with its thread.
    */
-  contribute(request: ContributeRequest): Promise<ContributeOutcome> {
-    return this.#answer(request) as Promise<ContributeOutcome>
+  contribute(request: ContributeRequest, signal?: AbortSignal): Promise<ContributeOutcome> {
+    return this.#answer(request, signal) as Promise<ContributeOutcome>
   }
 
   /** The rows that the image of this request is to see, or why there are none. Never rejects. */
-  rowsForImage(request: ContributeRequest): Promise<RowsOutcome> {
-    return this.#answer(request) as Promise<RowsOutcome>
+  rowsForImage(request: ContributeRequest, signal?: AbortSignal): Promise<RowsOutcome> {
+    return this.#answer(request, signal) as Promise<RowsOutcome>
   }
 
-  #answer(request: ContributeRequest): Promise<Outcome> {
-    const answered = this.#queue.then(() => this.#run(request))
+  #answer(request: ContributeRequest, signal: AbortSignal | undefined): Promise<Outcome> {
+    const answered = this.#queue.then(() => (signal?.aborted ? CANCELLED : this.#run(request, signal)))
     this.#queue = answered
     return answered
   }
@@ -128,12 +130,12 @@ export class WorkerRunner implements Pick<Runner, 'contribute'> {
     return worker
   }
 
-  async #run(request: ContributeRequest): Promise<Outcome> {
+  async #run(request: ContributeRequest, signal: AbortSignal | undefined): Promise<Outcome> {
     this.warm()
     const worker = this.#worker
     if (worker === undefined) return STOPPING
     worker.ref()
-    const { outcome, alive } = await this.#ask(worker, request)
+    const { outcome, alive } = await this.#ask(worker, request, signal)
     if (alive) {
       worker.unref()
     } else {
@@ -145,7 +147,7 @@ export class WorkerRunner implements Pick<Runner, 'contribute'> {
     return outcome
   }
 
-  #ask(worker: Worker, request: ContributeRequest): Promise<Answer> {
+  #ask(worker: Worker, request: ContributeRequest, signal: AbortSignal | undefined): Promise<Answer> {
     const { memoryLimitMb, timeLimitMs } = this.#options
     return new Promise((resolve) => {
       const limit = (ms: number): NodeJS.Timeout =>
@@ -161,12 +163,15 @@ export class WorkerRunner implements Pick<Runner, 'contribute'> {
       }
       const onError = (error: unknown): void => settle(crash(error, memoryLimitMb))
       const onExit = (): void => settle(crash(undefined, memoryLimitMb))
+      const onAbort = (): void => settle({ outcome: CANCELLED, alive: false })
       const settle = (answer: Answer): void => {
         clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
         worker.off('message', onMessage).off('error', onError).off('exit', onExit)
         resolve(answer)
       }
       worker.on('message', onMessage).on('error', onError).on('exit', onExit)
+      signal?.addEventListener('abort', onAbort)
       try {
         worker.postMessage(request)
       } catch {

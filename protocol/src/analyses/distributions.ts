@@ -42,9 +42,9 @@ function continuedFraction(b0: number, terms: (k: number) => readonly [a: number
   return value
 }
 
-/** Q(a, x), the upper regularised incomplete gamma function; a > 0, x ≥ 0. */
-export function upperGamma(a: number, x: number): number {
-  if (x <= 0) return 1
+/** Both regularised incomplete gamma functions, each to its own digits where it is the smaller; a > 0, x ≥ 0. */
+function gammaTails(a: number, x: number): { readonly lower: number; readonly upper: number } {
+  if (x <= 0) return { lower: 0, upper: 1 }
   const scale = Math.exp(a * Math.log(x) - x - logGamma(a))
   if (x < a + 1) {
     let term = 1 / a
@@ -53,10 +53,17 @@ export function upperGamma(a: number, x: number): number {
       term *= x / (a + k)
       sum += term
     }
-    return 1 - scale * sum
+    return { lower: scale * sum, upper: 1 - scale * sum }
   }
-  return scale / continuedFraction(x + 1 - a, (k) => [-k * (k - a), x + 2 * k + 1 - a])
+  const upper = scale / continuedFraction(x + 1 - a, (k) => [-k * (k - a), x + 2 * k + 1 - a])
+  return { lower: 1 - upper, upper }
 }
+
+/** Q(a, x), the upper regularised incomplete gamma function; a > 0, x ≥ 0. */
+export const upperGamma = (a: number, x: number): number => gammaTails(a, x).upper
+
+/** P(a, x), the lower one. */
+export const lowerGamma = (a: number, x: number): number => gammaTails(a, x).lower
 
 /** I_x(a, b), the regularised incomplete beta function; `rest` is 1 − x, given apart to keep its digits. */
 export function incompleteBeta(x: number, rest: number, a: number, b: number): number {
@@ -95,16 +102,25 @@ export function fTail(f: number, df1: number, df2: number): number {
   return incompleteBeta(df2 / spread, (df1 * f) / spread, df2 / 2, df1 / 2)
 }
 
-/** The t with P(T ≤ t) = p, for p in (0.5, 1): bisection until doubles are exhausted. */
-export function tQuantile(p: number, df: number): number {
-  const tail = 2 * (1 - p)
+/** The x with f(x) = value, for an f that falls from above the value to below it on x ≥ 0: bisection until doubles are exhausted. */
+function solveFalling(f: (x: number) => number, value: number): number {
   let low = 0
   let high = 1
-  while (tTail(high, df) > tail) high *= 2
+  while (f(high) > value) high *= 2
   for (;;) {
     const middle = (low + high) / 2
     if (middle <= low || middle >= high) return middle
-    if (tTail(middle, df) > tail) low = middle
+    if (f(middle) > value) low = middle
     else high = middle
   }
+}
+
+/** The t with P(T ≤ t) = p, for p in (0.5, 1). */
+export function tQuantile(p: number, df: number): number {
+  return solveFalling((t) => tTail(t, df), 2 * (1 - p))
+}
+
+/** The x with P(X > x) = tail, for X gamma distributed with this shape and scale 1; the tail in (0, 1). */
+export function gammaQuantile(tail: number, shape: number): number {
+  return solveFalling((x) => upperGamma(shape, x), tail)
 }

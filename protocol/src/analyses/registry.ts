@@ -13,6 +13,8 @@ import { glm } from './glm.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
+import { mantelHaenszel } from './mantel-haenszel.js'
+import { rates } from './rates.js'
 import { ridge } from './ridge.js'
 import { roc } from './roc.js'
 import { survival } from './survival.js'
@@ -21,7 +23,19 @@ import { table } from './table.js'
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
 
-const BUILT_IN: readonly AnyAnalysis[] = [cox, describe, glm, linear, logistic, ridge, roc, survival, table]
+const BUILT_IN: readonly AnyAnalysis[] = [
+  cox,
+  describe,
+  glm,
+  linear,
+  logistic,
+  mantelHaenszel,
+  rates,
+  ridge,
+  roc,
+  survival,
+  table,
+]
 
 /** Every built-in analysis, by name. */
 export function listAnalyses(): readonly AnyAnalysis[] {

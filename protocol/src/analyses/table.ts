@@ -1,6 +1,6 @@
 /**
- * `table`: two factors cross-tabulated, with Pearson's χ² (no continuity correction). Counts are exact. Implements
- * docs/spec/analyses.md, "table". An empty cell is released as 0: it says that nobody is both, which the margins of a
+ * `table`: two factors cross-tabulated, with Pearson's χ² and, of two levels by two, what is in table-tests.ts. Counts are exact.
+ * Implements docs/spec/analyses.md, "table". An empty cell is released as 0: it says that nobody is both, which the margins of a
  * small cohort may say about someone.
  */
 import { z } from 'zod'
@@ -17,6 +17,7 @@ import {
 } from './columns.js'
 import { chiSquareTail } from './distributions.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
+import { type Fourfold, fourfoldTests } from './table-tests.js'
 
 const parametersSchema = z
   .strictObject({ rows: factorSchema, columns: factorSchema })
@@ -126,6 +127,11 @@ function release(counts: readonly number[], sites: readonly number[], width: num
   return { counts: [...counts], rowTotals, columnTotals, test: pearson(counts, rowTotals, columnTotals) }
 }
 
+/** Undefined if anything is withheld. */
+function fourfold(counts: readonly (number | null)[]): Fourfold | undefined {
+  return counts.includes(null) ? undefined : (counts as Fourfold)
+}
+
 export const table: Analysis<TableParameters, never, Released> = {
   name: 'table',
   version: 1,
@@ -174,6 +180,7 @@ export const table: Analysis<TableParameters, never, Released> = {
       df: test?.df ?? null,
       p: test === null ? null : chiSquareTail(test.chisq, test.df),
       smallest_expected: test?.smallestExpected ?? null,
+      ...(counts.length === 4 && levelsOfFactor(rows).length === 2 ? fourfoldTests(fourfold(counts)) : {}),
       row_factor: rows,
       col_factor: columns,
       contributors,

@@ -18,6 +18,8 @@ const FLOAT64 = 0xfb
 const MAX_UNSIGNED = 2n ** 64n - 1n
 const MIN_NEGATIVE = -(2n ** 64n)
 const FIRST_BYTES = 4096
+/** Up to here keys are put in order by insertion. */
+const FEW_KEYS = 24
 /** A larger buffer is not kept for the next value. */
 const KEPT_BYTES = 1 << 20
 
@@ -195,11 +197,24 @@ function writeMap(value: object): void {
 /** Shorter ones first, then bytewise (RFC 7049, section 3.9, as DAG-CBOR has it). Records have few keys. */
 function sortKeys(keys: string[]): void {
   if (keys.every(isAscii)) {
-    keys.sort((a, b) => a.length - b.length || (a < b ? -1 : 1))
+    if (keys.length <= FEW_KEYS) insertInOrder(keys)
+    else keys.sort((a, b) => (comesBefore(a, b) ? -1 : 1))
     return
   }
   const bytes = new Map(keys.map((key) => [key, utf8ToBytes(key)]))
   keys.sort((a, b) => compareBytes(bytes.get(a) as Uint8Array, bytes.get(b) as Uint8Array))
+}
+
+const comesBefore = (a: string, b: string): boolean => (a.length === b.length ? a < b : a.length < b.length)
+
+/** The sort of the language copies what it sorts, which was a seventh of all memory that a simulation asked for. */
+function insertInOrder(keys: string[]): void {
+  for (let next = 1; next < keys.length; next++) {
+    const key = keys[next] as string
+    let at = next
+    for (; at > 0 && comesBefore(key, keys[at - 1] as string); at--) keys[at] = keys[at - 1] as string
+    keys[at] = key
+  }
 }
 
 const ASCII = /^[\x00-\x7f]*$/

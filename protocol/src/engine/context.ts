@@ -1,6 +1,6 @@
 /** What machines see of the node they run on: time, keys, and what it knows apart from their own job. */
 import type { Hex } from '../crypto/hash.js'
-import { checkpointAge, type LogState, rootAt } from '../identity/log.js'
+import { checkpointAge, checkSeen, type LogState, rootAt } from '../identity/log.js'
 import type { DatasetDescription } from '../jobs/dataset.js'
 import type { JobId } from '../jobs/job.js'
 import { type Policy, policyHash } from '../jobs/policy.js'
@@ -45,6 +45,7 @@ export function contextOf(node: Surroundings, secret: Context['secret']): Contex
       },
       checkpointAgeMs: desk.forked ? Number.POSITIVE_INFINITY : checkpointAge(log, nowMs),
     },
+    checkSeen: (seen) => checkSeen(log, seen),
     policy,
     get policyHash() {
       return policyHash(policy)

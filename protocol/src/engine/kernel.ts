@@ -37,6 +37,7 @@ import {
   stateKeysInUse,
   stepRole,
 } from './roles.js'
+import { isAwaited, Runs } from './runs.js'
 import { Secrets } from './secrets.js'
 
 export interface KernelOptions extends PeerOptions {
@@ -53,7 +54,6 @@ export interface Hooks {
 }
 
 const DESK_PREFIX = 'desk/'
-const DID_NOT_RUN = { ok: false, code: 'analysis-failed', message: 'the analysis did not run' } as const
 
 export class Kernel {
   readonly key: Hex
@@ -66,6 +66,7 @@ export class Kernel {
   policy: Policy
   datasets: readonly DatasetDescription[]
   readonly secrets: Secrets
+  private readonly runs: Runs
   private readonly timers = new Map<string, { readonly atMs: number; readonly timer: Timer }>()
   private turns: Promise<unknown> = Promise.resolve()
   private running = false
@@ -77,7 +78,8 @@ export class Kernel {
     this.key = options.signer.publicKey
     this.policy = options.policy
     this.datasets = options.datasets
-    const { transport, clock, vault } = options.ports
+    const { transport, clock, vault, runner } = options.ports
+    this.runs = new Runs(runner)
     this.secrets = new Secrets(vault)
     this.marks = new Marks(clock.now(), options.signer)
     const deliver = (to: Hex, bytes: Uint8Array): Promise<Verdict> =>
@@ -118,6 +120,7 @@ export class Kernel {
     for (const { timer } of this.timers.values()) timer.cancel()
     this.timers.clear()
     await this.turns
+    this.runs.stop()
   }
 
   /** One thing at a time, in order of arrival. Rejects with `stopping` once the node stops. */
@@ -184,6 +187,7 @@ export class Kernel {
     // one effect that cannot be carried out must not cost the others
     for (const effect of step.effects)
       await this.carryOut(id, role, effect).catch((error) => this.alarm(error, effect.type))
+    this.runs.keep(`${id}/${role}`, (tag) => isAwaited(step.roles, role, tag))
     if (!keepsStates(step.roles)) await this.secrets.eraseIfHeld(stateKeyName(id))
     if (spent) await this.hooks.spent()
     return [step.verdict]
@@ -214,17 +218,8 @@ export class Kernel {
           again({ type: 'timer', name: effect.name }),
         )
       case 'contribute':
-        ports.runner
-          .contribute(effect.request)
-          .catch(() => DID_NOT_RUN)
-          .then((outcome) => again({ type: 'contributed', tag: effect.tag, outcome }))
-        return
       case 'reduce':
-        ports.runner
-          .reduce(effect.request)
-          .catch(() => DID_NOT_RUN)
-          .then((outcome) => again({ type: 'reduced', tag: effect.tag, outcome }))
-        return
+        return this.runs.begin(`${id}/${role}`, effect, again)
       case 'compute':
         if (ports.computer === undefined)
           return again({ type: 'computed', tag: effect.tag, answer: compute(effect.task) })

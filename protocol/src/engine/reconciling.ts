@@ -8,7 +8,9 @@ import { openSigned, type Signed } from '../encoding/signed.js'
 import { accept, ignore, later, type Verdict } from '../encoding/verdict.js'
 import { errorCode } from '../errors.js'
 import { beyond, historyName, namedSets } from '../history.js'
+import { checkSeen } from '../identity/log.js'
 import { isSeated } from '../identity/roster.js'
+import { attempted } from '../jobs/decisions.js'
 import type { JobId } from '../jobs/job.js'
 import { DECISION, givesConsent } from '../jobs/messages.js'
 import { MAX_PROOFS_PER_MESSAGE, MAX_SETS_PER_HELLO } from '../limits.js'
@@ -76,13 +78,14 @@ async function onHistory(desk: DeskState, { proofs, consents }: WireOf<'history'
       const { entry } = verifySetProof(proof, floor.log.roster)
       next = remember(next, entry, floor.keepsProof(entry) ? proof : undefined)
     }
+    for (const signed of consents) {
+      const key = consentKey(signed, floor)
+      if (key !== undefined) next = rememberConsent(next, key, signed)
+    }
   } catch (error) {
-    if (errorCode(error) === 'committee-unknown') return later('committee-unknown')
+    const code = errorCode(error)
+    if (code === 'committee-unknown' || code === 'checkpoint-ahead') return later(code)
     throw error
-  }
-  for (const signed of consents) {
-    const key = consentKey(signed)
-    if (key !== undefined) next = rememberConsent(next, key, signed)
   }
   if (next === desk) return ignore('known')
   await floor.keep(next)
@@ -90,9 +93,15 @@ async function onHistory(desk: DeskState, { proofs, consents }: WireOf<'history'
   return accept
 }
 
-function consentKey(signed: Signed): Hex | undefined {
-  const [first] = openSigned(signed, DECISION).body.consents
-  return first !== undefined && givesConsent(signed, first.key) !== undefined ? first.key : undefined
+/** The question that an approval consents to; undefined if it does not, or no receipt could show it. */
+function consentKey(signed: Signed, { log }: Pick<Floor, 'log'>): Hex | undefined {
+  const { consents, checkpoint } = openSigned(signed, DECISION).body
+  const [first] = consents
+  if (first === undefined || givesConsent(signed, first.key) === undefined) return undefined
+  return attempted(() => {
+    checkSeen(log, checkpoint)
+    return first.key
+  }, 'checkpoint-ahead')
 }
 
 /** News of a job that nothing is known of here: the guard wants to know what was certified all the same. */

@@ -98,7 +98,7 @@ export async function previewOf(kernel: Kernel, id: JobId): Promise<readonly { s
     datasetVersion: dataset.version,
     where,
   }
-  const outcome = await kernel.options.ports.runner.contribute(request)
+  const outcome = await kernel.options.ports.runner.contribute(request).outcome
   if (!outcome.ok) throw new FlameshError(outcome.code, outcome.message)
   const { slots } = found.plan(parameters, undefined)
   return slots.map((slot, at) => ({ slot: slot.name, value: outcome.values[at] as number }))

@@ -75,7 +75,7 @@ function apply(draft: Draft, statement: Statement): Draft | Broken {
       return draft
     case 'attest-analysis': {
       const { analysis, analysisHash, reviewers } = entry
-      draft.attestations.push({ index, analysis, analysisHash, reviewers, withdrawn: false })
+      draft.attestations.push({ index, analysis, analysisHash, reviewers, floor: draft.policyFloor, withdrawn: false })
       return draft
     }
     case 'withdraw-analysis': {

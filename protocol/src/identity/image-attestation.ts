@@ -37,7 +37,7 @@ export function attestImage(
         `the policy floor asks for ${threshold} of ${names.join(', ')}; ${signers.length} reviewed`,
       )
     const reviewers = seats.map((at) => names[at] as string)
-    return { index, hash, description, reviewers, floor: floor.index, withdrawn: false }
+    return { index, hash, description, reviewers, floor, withdrawn: false }
   } catch (error) {
     if (error instanceof FlameshError) return broken(error.code, `the review does not hold: ${error.message}`)
     throw error

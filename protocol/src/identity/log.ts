@@ -47,7 +47,21 @@ const refused = (code: string, message: string, evidence?: ForkEvidence): Extend
 
 /** Root of the first `size` statements. */
 export function rootAt(state: LogState, size: number): Hex {
-  return size === state.leaves.length ? frontierRoot(state.frontier) : merkleRoot(state.leaves, 0, size)
+  if (size === state.leaves.length) return frontierRoot(state.frontier)
+  const known = roots.get(state.leaves) ?? new Map<number, Hex>()
+  const root = known.get(size) ?? merkleRoot(state.leaves, 0, size)
+  roots.set(state.leaves, known.set(size, root))
+  return root
+}
+
+/** A thousand approvals may name one log that has grown since. */
+const roots = new WeakMap<readonly Hex[], Map<number, Hex>>()
+
+/** What someone says that they saw, held against the log here. Throws `checkpoint-ahead` or `log-fork`. */
+export function checkSeen(state: LogState, { size, root }: Pick<Checkpoint, 'size' | 'root'>): void {
+  if (size > state.leaves.length)
+    throw new FlameshError('checkpoint-ahead', 'someone has seen more of the log than this node')
+  if (rootAt(state, size) !== root) throw new FlameshError('log-fork', 'someone has seen another log of the same size')
 }
 
 /** Milliseconds since the hub signed the checkpoint held; infinite before the first. Negative if the clocks differ. */

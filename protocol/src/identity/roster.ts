@@ -49,6 +49,8 @@ export interface AttestationRecord {
   readonly analysis: string
   readonly analysisHash: Hex
   readonly reviewers: readonly string[]
+  /** the policy floor in force when it was made, if there was one; a receipt does not tell */
+  readonly floor?: PolicyFloor | undefined
   readonly withdrawn: boolean
 }
 
@@ -60,8 +62,8 @@ export interface ImageAttestation {
   readonly description: ImageDescription
   /** names of those whose signatures it carries, in their order */
   readonly reviewers: readonly string[]
-  /** index of the policy floor that it was made under, which names the reviewers' keys */
-  readonly floor: number
+  /** that it was made under, which names the reviewers' keys */
+  readonly floor: PolicyFloor
   readonly withdrawn: boolean
 }
 
@@ -106,6 +108,14 @@ export function memberByName(roster: Roster, name: string): Member | undefined {
 export function activeMember(roster: Roster, key: Hex, nowMs: number): Member | undefined {
   const member = roster.members.get(key)
   if (member === undefined || member.revokedAt !== undefined) return undefined
+  return member.notBefore <= nowMs && nowMs < member.notAfter ? member : undefined
+}
+
+/** The same as the log stood when it had `size` statements. */
+export function memberAt(roster: Roster, key: Hex, size: number, nowMs: number): Member | undefined {
+  const member = roster.members.get(key)
+  if (member === undefined || member.index >= size) return undefined
+  if (member.revokedAt !== undefined && member.revokedAt < size) return undefined
   return member.notBefore <= nowMs && nowMs < member.notAfter ? member : undefined
 }
 

@@ -7,7 +7,7 @@ import type { RoundPlan } from '../analyses/analysis.js'
 import { valuesOf } from '../analyses/layout.js'
 import type { Hex } from '../crypto/hash.js'
 import type { Signed } from '../encoding/signed.js'
-import { attestationOf, type Roster } from '../identity/roster.js'
+import { attestationOf, type PolicyFloor, type Roster } from '../identity/roster.js'
 import { digestOf, type ImageDescription, repositoryOf } from '../images/description.js'
 import type { Context, Table } from '../machine.js'
 import { profileOf } from '../secagg/committee.js'
@@ -47,6 +47,11 @@ export interface SlotBrief {
   readonly upper: string | null
 }
 
+export interface FloorBrief {
+  readonly needed: number
+  readonly reviewers: readonly string[]
+}
+
 export interface JobBrief {
   readonly job: JobId
   readonly researcher: Person
@@ -63,8 +68,10 @@ export interface JobBrief {
   }
   /** null: the analysis is built in */
   readonly image: ImageBrief | null
-  /** what the log asks of attestations now; null: nothing */
-  readonly floor: { readonly needed: number; readonly reviewers: readonly string[] } | null
+  /** what the log asked of its attestation when that was made; null: nothing, or there is none */
+  readonly floor: FloorBrief | null
+  /** what the log asks now, if that is something else; `met`: the reviewers above would still do */
+  readonly floorNow: (FloorBrief & { readonly met: boolean }) | null
   readonly dataset: {
     readonly name: string
     /** null: this node has none of that name */
@@ -165,6 +172,27 @@ function approvalsOf(id: JobId, job: Job, context: Context, approvals: Table<Sig
   }
 }
 
+const floorBrief = ({ threshold, reviewers }: PolicyFloor): FloorBrief => ({ needed: threshold, reviewers })
+
+/** The floor that the attestation of an analysis was made under, and the one in force. */
+function floorsOf({ policyFloor: now, ...roster }: Roster, hash: Hex): Pick<JobBrief, 'floor' | 'floorNow'> {
+  const attestation = attestationOf(roster, hash)
+  const floor = attestation?.floor
+  const names = attestation?.reviewers ?? []
+  // one name may have another key by now: an image's reviewers are their keys
+  const keyed = attestation !== undefined && 'description' in attestation
+  const stillCounts = (name: string, of: PolicyFloor): boolean => {
+    const at = of.reviewers.indexOf(name)
+    return at >= 0 && (!keyed || of.keys?.[at] === floor?.keys?.[floor.reviewers.indexOf(name)])
+  }
+  const isNews = now !== undefined && now.index !== floor?.index
+  const met = isNews && names.filter((name) => stillCounts(name, now)).length >= now.threshold
+  return {
+    floor: floor === undefined ? null : floorBrief(floor),
+    floorNow: isNews ? { ...floorBrief(now), met } : null,
+  }
+}
+
 /** `approvals`: what operators of this site have signed so far; undefined if this node is no site of the job. */
 export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<Signed> | undefined): JobBrief {
   const { roster, policyHash } = context
@@ -172,7 +200,6 @@ export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<
   const analysis = knownAnalysis(job)
   const plan = analysis?.plan(job.parameters, undefined)
   const dataset = context.datasets.find((one) => one.name === job.dataset)
-  const floor = roster.policyFloor
   const read = [...(analysis?.columns(job.parameters) ?? []), ...job.where.map((condition) => condition.column)]
   return {
     job: id,
@@ -187,7 +214,7 @@ export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<
       reviewers: attestationOf(roster, hash)?.reviewers ?? null,
     },
     image: job.image === null ? null : imageBrief(job.image),
-    floor: floor === undefined ? null : { needed: floor.threshold, reviewers: floor.reviewers },
+    ...floorsOf(roster, hash),
     dataset: { name: job.dataset, version: dataset?.version ?? null, rows: dataset?.roundedRows ?? null },
     columns: [...new Set(read)].sort(),
     where: job.where,

@@ -47,6 +47,8 @@ export interface PolicyDecision {
   readonly message: string
   /** whether an approval carries this site's consent that its own aggregate may become derivable */
   readonly consents: boolean
+  /** of so many operators an approval takes the signatures; 0 if the machine approves, or any one person may */
+  readonly signatures: number
 }
 
 const pass = (rule: string, message: string): RuleOutcome => ({ rule, outcome: 'pass', message })
@@ -232,6 +234,25 @@ function machineLimits(policy: Policy, job: Job, context: PolicyContext): RuleOu
   ]
 }
 
+/** Four eyes: who signs, and whether the job is one that the machine never approves. */
+function operatorRules({ approvals }: Policy, job: Job): RuleOutcome[] {
+  const { needed, operators, always } = approvals
+  if (needed === 0) return []
+  const names = operators.map((one) => one.name).join('; ')
+  const kinds = [...(job.image === null ? [] : ['images' as const]), ...(job.route === null ? [] : ['trains' as const])]
+  const demanded = always === 'any' || kinds.some((kind) => always.includes(kind))
+  const some = `${needed} of ${operators.length} operators (${names})`
+  return [
+    hold(
+      'four-eyes',
+      !demanded,
+      'ask',
+      `${some} sign whatever the machine does not approve`,
+      `${some} sign ${always === 'any' ? 'every job' : kinds.join(' and ')}, also what an "approve" rule covers`,
+    ),
+  ]
+}
+
 /** The first `consents` rule that covers the job, if there is one. It decides nothing about the job itself. */
 function consentRules(policy: Policy, subject: Subject): RuleOutcome | undefined {
   const at = policy.consents.findIndex((rule) => selectors(rule, subject, 'every').every(([, fit]) => fit))
@@ -250,12 +271,16 @@ export function evaluatePolicy(policy: Policy, job: Job, context: PolicyContext)
     ...neverRules(policy, subject),
     ...machineLimits(policy, job, context),
     covered,
+    ...operatorRules(policy, job),
     ...(consent === undefined ? [] : [consent]),
   ]
   const consents = consent !== undefined
   for (const decision of ['refuse', 'ask'] as const) {
     const decisive = rules.find((one) => one.outcome === decision)
-    if (decisive !== undefined) return { decision, rules, code: decisive.rule, message: decisive.message, consents }
+    if (decisive === undefined) continue
+    const { rule: code, message } = decisive
+    const signatures = decision === 'ask' ? policy.approvals.needed : 0
+    return { decision, rules, code, message, consents, signatures }
   }
-  return { decision: 'approve', rules, code: 'policy', message: covered.message, consents }
+  return { decision: 'approve', rules, code: 'policy', message: covered.message, consents, signatures: 0 }
 }

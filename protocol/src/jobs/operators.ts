@@ -38,8 +38,8 @@ export function signApproval(approval: OperatorApproval, operator: Signer): Sign
 }
 
 /** Whose key it is under a policy. Throws `operator-unknown`. */
-export function operatorOf({ approvals }: Pick<Policy, 'approvals'>, key: Hex | undefined): Operator {
-  const found = approvals.operators.find((one) => one.key === key)
+export function operatorOf<T extends Operator>(operators: readonly T[], key: Hex | undefined): T {
+  const found = operators.find((one) => one.key === key)
   if (found !== undefined) return found
   throw new FlameshError('operator-unknown', 'this key is not of an operator whom the policy in force names', {
     hint: 'the policy names operators under "approvals" ("flamesh policy show")',
@@ -55,7 +55,7 @@ const isAbout = (body: OperatorApproval, terms: Terms): boolean =>
 /** Who signed it. Throws `operator-unknown`, `approval-void`, or what opening it throws. */
 export function checkApproval(signed: Signed, terms: Terms, policy: Policy): Operator {
   const { body, signers } = openSigned(signed, OPERATOR_APPROVAL)
-  const operator = operatorOf(policy, signers.length === 1 ? signers[0] : undefined)
+  const operator = operatorOf(policy.approvals.operators, signers.length === 1 ? signers[0] : undefined)
   if (body.name === operator.name && isAbout(body, terms)) return operator
   throw new FlameshError('approval-void', 'this was signed for another job, policy, or version of the rows', {
     hint: 'look at the job again, and approve it as it is now',

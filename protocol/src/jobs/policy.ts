@@ -31,7 +31,7 @@ export const policyRuleSchema = z.strictObject({
   organisations: anyOrNames.optional(),
   /** `builtin`: every analysis that runs in the node itself */
   analyses: z.union([z.enum(['any', 'builtin']), namesSchema]).optional(),
-  /** container images, by the repository they come from; without it a rule covers images and built-in analyses alike */
+  /** container images, by the repository they come from; an `approve` rule without it or `hashes` covers no image */
   images: anyOrNames.optional(),
   /** analyses by content hash: of an image, that of its description */
   hashes: z.array(hexSchema).min(1).max(1000).optional(),
@@ -70,6 +70,8 @@ const approvalsSchema = z
     /** so many of the operators; 0: whoever reaches the node's control socket decides */
     needed: z.int().min(0).max(MAX_OPERATORS),
     operators: z.array(operatorSchema).max(MAX_OPERATORS),
+    /** jobs that the machine approves in no case, whatever `approve` covers: all, or kinds of them */
+    always: z.union([z.literal('any'), z.array(z.enum(['images', 'trains'])).max(2)]).default([]),
   })
   .refine(({ needed, operators }) => needed <= operators.length, {
     path: ['needed'],
@@ -78,6 +80,10 @@ const approvalsSchema = z
   .refine(({ needed, operators }) => needed > 0 || operators.length === 0, {
     path: ['needed'],
     message: 'must be at least 1 where operators are named',
+  })
+  .refine(({ needed, always }) => needed > 0 || always.length === 0, {
+    path: ['always'],
+    message: 'needs operators who sign',
   })
   .refine(({ operators }) => distinct(operators.map((one) => one.name)) && distinct(operators.map((one) => one.key)), {
     path: ['operators'],
@@ -99,7 +105,7 @@ export const policySchema = z.strictObject({
   /** committees, by their name in the log, that may open this site's updates */
   committees: anyOrNames.default('any'),
   /** four eyes: an approval that is not the machine's takes the signatures of so many of these */
-  approvals: approvalsSchema.default({ needed: 0, operators: [] }),
+  approvals: approvalsSchema.default({ needed: 0, operators: [], always: [] }),
   /** what an image may be given beside the contract, by name: `gpu`, `memory-8g` */
   grants: z.array(z.string().min(1).max(40)).max(16).default([]),
   /** whether this site's rows may go on a train: the next station sees what they add to */

@@ -106,7 +106,7 @@ function involved(job: Job, decisions: readonly Signed[], roster: Roster): numbe
   return [
     job.committee,
     ...(attestation === undefined ? [] : [attestation.index]),
-    ...(attestation !== undefined && 'floor' in attestation ? [attestation.floor] : []),
+    ...(attestation !== undefined && 'description' in attestation ? [attestation.floor.index] : []),
     ...[...keys].flatMap((key) => statementsAbout(key, roster)),
   ]
 }

@@ -5,31 +5,26 @@
  */
 import type { Hex } from '../crypto/hash.js'
 import { decode } from '../encoding/canonical.js'
-import { decodeSigned, openSigned, payloadHash, type Signed } from '../encoding/signed.js'
+import { decodeSigned, openSigned, type Signed } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import { type Checkpoint, openCheckpoint } from '../identity/checkpoint.js'
 import { attestImage } from '../identity/image-attestation.js'
 import { openProvenStatement } from '../identity/log.js'
-import {
-  type AttestationRecord,
-  activeMember,
-  type CommitteeRecord,
-  type ImageAttestation,
-  type Member,
-  type PolicyFloor,
-  type Roster,
+import type {
+  AttestationRecord,
+  CommitteeRecord,
+  ImageAttestation,
+  Member,
+  PolicyFloor,
+  Roster,
 } from '../identity/roster.js'
 import type { Statement } from '../identity/statements.js'
-import { profileOf } from '../secagg/committee.js'
 import { certificateSchema } from '../secagg/consensus-messages.js'
-import type { OpenedBody } from '../secagg/messages.js'
-import { checkRecord, type Ending, endingOf, type RecordFacts } from '../secagg/record.js'
 import type { AttemptRecord } from '../wire.js'
-import { absentSeats, guardKey } from './check.js'
-import { JOB, type Job, type JobId } from './job.js'
-import { consentsFit, DECISION, type Decision, givesConsent } from './messages.js'
-import { operatorsFit } from './operators.js'
+import { checkDecision, type KnownLog, type SignedJob, type SiteDecision } from './decisions.js'
+import { JOB, type JobId } from './job.js'
 import { bytesOf, type ReceiptDocument, receiptSchema } from './receipt-document.js'
+import { checkRounds, type Rounds } from './receipt-rounds.js'
 
 function fail(code: string, message: string): never {
   throw new FlameshError(code, message)
@@ -122,87 +117,39 @@ export function rosterAt({ statements }: ProvenLog, size: number): Roster {
   return { size, members, committees, attestations, images }
 }
 
-/** A log that someone saw must not contradict the one the proofs lead to. One that is longer cannot be compared. */
-function checkSeen(seen: { readonly size: number; readonly root: Hex }, { checkpoint }: ProvenLog): void {
-  if (seen.size === checkpoint.size && seen.root !== checkpoint.root)
-    fail('log-fork', 'someone in the receipt saw another log of the same size')
+/** The log in a receipt as its objects are held against it. One that someone saw and that is longer cannot be compared. */
+export function knownLog(log: ProvenLog): KnownLog {
+  const { size, root } = log.checkpoint
+  return {
+    roster: rosterAt(log, size),
+    checkSeen: (seen) => {
+      if (seen.size === size && seen.root !== root)
+        fail('log-fork', 'someone in the receipt saw another log of the same size')
+    },
+  }
 }
 
-export interface SignedJob {
-  readonly id: JobId
-  readonly job: Job
-}
-
-export function readJob(document: ReceiptDocument, log: ProvenLog): SignedJob {
+export function readJob(document: ReceiptDocument, log: KnownLog): SignedJob {
   const { body, signers, hash } = openSigned(decodeSigned(bytesOf(document.job)), JOB)
   if (signers.length !== 1 || signers[0] !== body.researcher)
     fail('signature', 'the job is not signed by its researcher')
-  checkSeen(body.checkpoint, log)
+  log.checkSeen(body.checkpoint)
   return { id: hash, job: body }
-}
-
-export interface SiteDecision {
-  readonly member: Member
-  readonly body: Decision
-  /** what a specification names it by */
-  readonly hash: Hex
 }
 
 /** One decision a site, by site key. */
 export function readDecisions(
   document: ReceiptDocument,
-  { id, job }: SignedJob,
-  log: ProvenLog,
+  signed: SignedJob,
+  log: KnownLog,
 ): ReadonlyMap<Hex, SiteDecision> {
   const decisions = new Map<Hex, SiteDecision>()
   for (const text of document.decisions) {
-    const { body, signers, hash } = openSigned(decodeSigned(bytesOf(text)), DECISION)
-    if (signers.length !== 1 || signers[0] !== body.site) fail('signature', 'a decision is not signed by its site')
-    if (body.job !== id) fail('decision', 'a decision is about another job')
-    checkSeen(body.checkpoint, log)
-    const member = activeMember(rosterAt(log, body.checkpoint.size), body.site, body.decidedAt)
-    if (!member?.roles.includes('site')) fail('decision', 'a decision is by one who was no site in good standing')
-    if (decisions.has(body.site)) fail('decision', `${member.name} decided twice`)
-    if (body.decidedAt >= job.notAfter) fail('decision', `${member.name} decided after the job had expired`)
-    if (!consentsFit(body, guardKey(job)))
-      fail('consent', `${member.name} consents in another's name, or to another question`)
-    if (!operatorsFit(body)) fail('operators', `an operator of ${member.name} did not sign what its decision says`)
-    decisions.set(body.site, { member, body, hash })
+    const one = checkDecision(decodeSigned(bytesOf(text)), signed, log)
+    if (decisions.has(one.body.site)) fail('decision', `${one.member.name} decided twice`)
+    decisions.set(one.body.site, one)
   }
   return decisions
-}
-
-/** Consents of earlier jobs, by the hash that a specification names them by: approvals that hold nothing but their site's own. */
-function readConsents(document: ReceiptDocument, { job }: SignedJob, log: ProvenLog): ReadonlyMap<Hex, Hex> {
-  const key = guardKey(job)
-  return new Map(
-    document.consents.map((text) => {
-      const signed = decodeSigned(bytesOf(text))
-      const site = givesConsent(signed, key)
-      if (site === undefined) return fail('consent', 'an approval that holds no consent to this question')
-      checkSeen(openSigned(signed, DECISION).body.checkpoint, log)
-      return [payloadHash(signed), site] as const
-    }),
-  )
-}
-
-/** What a round's guard relied on beyond its own approvals must be there, signed by the site whose aggregate it is about. */
-function checkConsents(facts: RecordFacts, given: ReadonlyMap<Hex, Hex>): void {
-  for (const { site, decision } of facts.specification?.consents ?? [])
-    if (given.get(decision) !== site) fail('consent', 'a round relied on a consent that is not in the receipt')
-}
-
-export interface Rounds {
-  /** every attempt that the receipt shows, in order; one that its writer missed may be left out */
-  readonly attempts: readonly RecordFacts[]
-  readonly rounds: number
-  readonly ending: Ending
-  /** sites in the sum that was opened last; none if the job ended without one */
-  readonly survivors: readonly Hex[]
-  /** what the result is committed to, and what the commitment is bound to: the round, or the job of a train */
-  readonly opened: Pick<OpenedBody, 'roundId' | 'commitment'> | undefined
-  /** sites whose consents the rounds relied on */
-  readonly consents: readonly Hex[]
 }
 
 function readRecord(one: ReceiptDocument['rounds'][number], job: JobId): AttemptRecord {
@@ -218,102 +165,14 @@ function readRecord(one: ReceiptDocument['rounds'][number], job: JobId): Attempt
   }
 }
 
-/** The hub's word for the committee is in the log; that its seats are distinct houses is seen here. */
-function checkCommittee(job: Job, roster: Roster): void {
-  const committee = roster.committees.get(job.committee)
-  const members = committee?.members.map((key) => roster.members.get(key)) ?? []
-  if (committee === undefined || members.some((member) => !member?.roles.includes('aggregator')))
-    fail('committee-unknown', 'the receipt does not show who the committee is')
-  if (new Set(members.map((member) => member?.organisation)).size !== members.length)
-    fail('committee-unknown', 'two seats of the committee belong to one organisation')
-}
-
-/** A member whose seat is absent in this job may sign, but its signature makes no quorum. */
-function checkQuorum(signed: Signed | null, job: Job, roster: Roster): void {
-  const committee = roster.committees.get(job.committee) as CommitteeRecord
-  const absent = absentSeats(job, committee, roster)
-  const present = committee.members.filter((_, seat) => !absent.includes(seat))
-  const counted = signed?.signatures.filter((one) => present.includes(one.signer)).length ?? 0
-  const quorum = profileOf(committee.members.length)?.quorum ?? Number.POSITIVE_INFINITY
-  if (signed !== null && counted < quorum)
-    fail('quorum', 'too few signatures of members without an interest in the result')
-}
-
-/** What earlier attempts leave to the next: the state it starts from, and the survivors it must keep. */
-interface Before {
-  readonly commitment: Hex | null
-  readonly pinned: readonly Hex[] | undefined
-}
-
-/** What must hold between one attempt and the job, its decisions and what was opened before it. */
-function checkAttempt(
-  facts: RecordFacts,
-  { job }: SignedJob,
-  decisions: ReadonlyMap<Hex, SiteDecision>,
-  before: Before,
-  log: ProvenLog,
-): void {
-  const { specification, survivors } = facts
-  if (specification === undefined) return
-  checkSeen(specification.checkpoint, log)
-  const { cohort } = specification
-  if (specification.analysis !== job.analysis.hash) fail('not-the-job', 'a round computed another analysis')
-  if (specification.minCohort !== job.cohort.minimum || specification.maxColluding !== job.maxColluding) {
-    fail('not-the-job', 'a round had other floors than the job')
-  }
-  if (specification.committee.index !== job.committee || specification.opening !== job.opening)
-    fail('not-the-job', 'a round was opened by others than the job says')
-  if (specification.state !== before.commitment)
-    fail('state', 'a round did not start from the state that was opened before it')
-  for (const { site, decision } of cohort) {
-    const own = decisions.get(site)
-    if (own === undefined || own.hash !== decision || own.body.decision !== 'approve')
-      fail('decision', 'a site of the cohort has no approval in the receipt')
-    if (job.cohort.sites.length > 0 && !job.cohort.sites.includes(site))
-      fail('not-the-job', 'a site took part that the job does not name')
-  }
-  if (survivors === undefined) return
-  const organisations = new Set(survivors.map((key) => decisions.get(key)?.member.organisation))
-  if (organisations.size !== survivors.length) fail('cohort', 'two sites of one organisation are in the sum')
-  if (organisations.size < job.cohort.minimum)
-    fail('minimum-cohort', 'the sum is over fewer organisations than the job demands')
-  if (before.pinned !== undefined && before.pinned.join() !== survivors.join())
-    fail('pinned', 'two rounds are over different sites')
-}
-
 /** Every round from the first to the attempt that ended the job. */
 export function readRounds(
   document: ReceiptDocument,
   signed: SignedJob,
   decisions: ReadonlyMap<Hex, SiteDecision>,
-  log: ProvenLog,
+  log: KnownLog,
 ): Rounds {
-  const roster = rosterAt(log, log.checkpoint.size)
-  checkCommittee(signed.job, roster)
-  const attempts: RecordFacts[] = []
-  const consents = new Map(readConsents(document, signed, log))
-  for (const { body, hash } of decisions.values()) if (body.consents.length > 0) consents.set(hash, body.site)
-  let place = { round: 1, attempt: 0 }
-  let before: Before = { commitment: null, pinned: undefined }
-  let end: Pick<Rounds, 'ending' | 'opened' | 'survivors'> | undefined
-  for (const record of document.rounds.map((one) => readRecord(one, signed.id))) {
-    if (end !== undefined) fail('rounds', 'there are attempts after the one that ended the job')
-    if (record.round !== place.round) fail('rounds', `the opening of round ${place.round} is missing`)
-    if (record.attempt < place.attempt) fail('rounds', 'the attempts are not in order')
-    const facts = checkRecord(record, signed.id, signed.job, roster)
-    checkQuorum(record.specification, signed.job, roster)
-    checkQuorum(record.opened, signed.job, roster)
-    checkAttempt(facts, signed, decisions, before, log)
-    checkConsents(facts, consents)
-    attempts.push(facts)
-    const { opened, survivors } = facts
-    const ending = endingOf(signed.job, record.attempt, facts)
-    if (ending !== undefined) end = { ending, opened, survivors: opened === undefined ? [] : (survivors ?? []) }
-    const { round, attempt } = record
-    place = opened === undefined ? { round, attempt: attempt + 1 } : { round: round + 1, attempt: 0 }
-    before = { commitment: opened?.commitment ?? before.commitment, pinned: survivors ?? before.pinned }
-  }
-  if (end === undefined) fail('rounds', 'no attempt ends this job')
-  const relied = new Set(attempts.flatMap((one) => one.specification?.consents.map(({ site }) => site) ?? []))
-  return { attempts, rounds: document.rounds.at(-1)?.round ?? 0, consents: [...relied].sort(), ...end }
+  const records = document.rounds.map((one) => readRecord(one, signed.id))
+  const consents = document.consents.map((text) => decodeSigned(bytesOf(text)))
+  return checkRounds({ records, consents }, signed, decisions, log)
 }

@@ -7,8 +7,9 @@ import { type Hex, hexToBytes } from '../crypto/hash.js'
 import { hexSchema } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import { commitResult } from '../secagg/commitment.js'
+import type { SignedJob } from './decisions.js'
 import { bytesOf, presentResult } from './receipt-document.js'
-import type { Rounds, SignedJob } from './receipt-evidence.js'
+import type { Rounds } from './receipt-rounds.js'
 import type { ReceiptSummary } from './receipt-summary.js'
 
 type Json = Readonly<Record<string, unknown>>

@@ -1,6 +1,6 @@
 /**
  * What a checked receipt says, for a person: who asked what, who took part under which rules, how it ended, and what none
- * of that can show. Implements docs/spec/jobs.md, "Receipt". It only repeats what receipt-evidence.ts has checked.
+ * of that can show. Implements docs/spec/jobs.md, "Receipt". It only repeats what was checked.
  */
 import type { Hex } from '../crypto/hash.js'
 import { attestationOf, type Member } from '../identity/roster.js'
@@ -9,7 +9,8 @@ import { profileOf } from '../secagg/committee.js'
 import type { Ending } from '../secagg/record.js'
 import { type StationFinding, TRAIN_CANNOT_SHOW, type Travelled } from '../trains/receipt.js'
 import { absentSeats } from './check.js'
-import { type ProvenLog, type Rounds, rosterAt, type SignedJob, type SiteDecision } from './receipt-evidence.js'
+import type { KnownLog, SignedJob, SiteDecision } from './decisions.js'
+import type { Rounds } from './receipt-rounds.js'
 
 export interface ReceiptSite {
   readonly name: string
@@ -79,12 +80,11 @@ export const titled = (member: Member | undefined) => ({
 })
 
 export function summarise(
-  log: ProvenLog,
+  { roster }: KnownLog,
   { id, job }: SignedJob,
   decisions: ReadonlyMap<Hex, SiteDecision>,
   rounds: Rounds | Travelled,
 ): ReceiptSummary {
-  const roster = rosterAt(log, log.checkpoint.size)
   const committee = roster.committees.get(job.committee)
   const members = committee?.members.map((key) => titled(roster.members.get(key)).name) ?? []
   const absent = committee === undefined ? [] : absentSeats(job, committee, roster)

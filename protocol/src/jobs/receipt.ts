@@ -9,19 +9,11 @@ import { attestationOf } from '../identity/roster.js'
 import { describeTrain, readTrain } from '../trains/receipt.js'
 import { analysisOf } from './analysis-of.js'
 import { checkJob } from './check.js'
+import type { KnownLog, SignedJob } from './decisions.js'
 import { MAX_RECEIPT_BYTES } from './receipt-document.js'
-import {
-  type ProvenLog,
-  type Rounds,
-  readDecisions,
-  readJob,
-  readLog,
-  readReceipt,
-  readRounds,
-  rosterAt,
-  type SignedJob,
-} from './receipt-evidence.js'
+import { knownLog, readDecisions, readJob, readLog, readReceipt, readRounds, rosterAt } from './receipt-evidence.js'
 import { checkResult } from './receipt-result.js'
+import type { Rounds } from './receipt-rounds.js'
 import { type ReceiptSummary, summarise, titled } from './receipt-summary.js'
 
 export { buildReceipt, presentResult, RECEIPT_FORMAT, type ReceiptParts, type ResultProof } from './receipt-document.js'
@@ -55,9 +47,9 @@ function attempt<T>(findings: Finding[], check: Finding['check'], run: () => rea
   }
 }
 
-function describeAnalysis({ job }: SignedJob, log: ProvenLog): readonly [true, string] {
+function describeAnalysis({ job }: SignedJob, { roster }: KnownLog): readonly [true, string] {
   const { name, version, hash } = job.analysis
-  const attestation = attestationOf(rosterAt(log, log.checkpoint.size), hash)
+  const attestation = attestationOf(roster, hash)
   const reviewed =
     attestation === undefined
       ? 'no review is attested'
@@ -85,23 +77,24 @@ export function verifyReceipt(
   })
   const document = attempt(findings, 'format', () => [readReceipt(receipt, MAX_RECEIPT_BYTES), 'a receipt of format 1'])
   if (document === undefined) return report()
-  const log = attempt(findings, 'log', () => {
+  const proven = attempt(findings, 'log', () => {
     const read = readLog(document, hubKey)
     return [
       read,
       `${count(read.statements.length, 'statement')} proven to be in the hub's log of ${read.checkpoint.size}`,
     ]
   })
-  if (log === undefined) return report()
+  if (proven === undefined) return report()
+  const log = knownLog(proven)
   const signed = attempt(findings, 'job', () => {
     const read = readJob(document, log)
-    const { name, organisation } = titled(rosterAt(log, log.checkpoint.size).members.get(read.job.researcher))
+    const { name, organisation } = titled(log.roster.members.get(read.job.researcher))
     return [read, `"${read.job.name}" asked and signed by ${name} (${organisation})`]
   })
   if (signed === undefined) return report()
   attempt(findings, 'rules', () => {
     const { job } = signed
-    const checked = checkJob(job, rosterAt(log, job.checkpoint.size), job.notBefore)
+    const checked = checkJob(job, rosterAt(proven, job.checkpoint.size), job.notBefore)
     if (!checked.ok) throw new FlameshError(checked.code, `the job breaks a rule: ${checked.message}`)
     return [
       true,

@@ -7,15 +7,18 @@ import type { Hex } from '../crypto/hash.js'
 import { type Box, openSealed } from '../crypto/sealing.js'
 import { openSigned, type Signed, signObject } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
+import { errorCode } from '../errors.js'
 import { successionOf } from '../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../limits.js'
 import { type Context, type Effect, type Table, withEntry } from '../machine.js'
 import type { JobStatus } from '../peer.js'
 import { profileOf } from '../secagg/committee.js'
 import { releaseContext } from '../secagg/member/opening.js'
-import { checkRecord, type Ending, endingOf, isComplete, seatsOf } from '../secagg/record.js'
+import { checkRecord, type Ending, endingOf, seatsOf } from '../secagg/record.js'
 import { isHopeless, receiveDelivery, type TrainEnd } from '../trains/receiving.js'
 import type { AttemptRecord, GuardRefusal, WireMessage, WireOf } from '../wire.js'
+import { type Accepted, acceptRelease } from './accepting.js'
+import { attempted } from './decisions.js'
 import { checkRefusal } from './guard-refusal.js'
 import { JOB, type Job, type JobId } from './job.js'
 import { CANCEL, DECISION } from './messages.js'
@@ -203,14 +206,9 @@ function onOutcome(turn: Turn, record: AttemptRecord): Verdict {
 function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
   if (turn.state.release !== undefined) return accept
   const inOrder = [...message.records].sort((a, b) => a.round - b.round || a.attempt - b.attempt)
-  const checked = inOrder.map((record) => ({
-    record,
-    facts: checkRecord(record, turn.jobId, turn.job, turn.context.roster),
-  }))
-  const last = checked.at(-1)
-  if (last === undefined) return reject('release', 'a release without records')
-  const { facts } = last
-  const ending = endingOf(turn.job, last.record.attempt, facts)
+  const facts = inOrder.map((record) => checkRecord(record, turn.jobId, turn.job, turn.context.roster)).at(-1)
+  if (facts === undefined) return reject('release', 'a release without records')
+  const ending = endingOf(turn.job, inOrder.at(-1)?.attempt ?? 0, facts)
   if (ending === undefined) return reject('release', 'the last record does not end the job')
   const wanted = ending.status === 'released' && turn.job.recipients.includes(turn.context.self)
   // sealed by one whose log says otherwise of this recipient: that it left, or has another key
@@ -219,20 +217,36 @@ function onRelease(turn: Turn, message: WireOf<'release'>): Verdict {
   const result = wanted && plain ? fittingResult(plain, facts.roundId ?? '', facts.opened?.commitment ?? '') : undefined
   if (wanted && result === undefined)
     return reject('release', 'the numbers do not fit the commitment that a quorum signed')
-  if (!isComplete(checked, message.decisions, message.consents)) return ignore('release-incomplete')
+  const shown = shownBy(turn, message)
+  if (shown === 'ahead') return later('checkpoint-ahead')
+  if (shown === undefined) return ignore('release-incomplete')
   turn.state = {
     ...turn.state,
     result,
     release: {
-      records: inOrder,
-      decisions: message.decisions,
+      records: shown.records,
+      decisions: shown.decisions,
       survivors: facts.survivors ?? [],
-      consents: message.consents,
+      consents: shown.consents,
       refused: message.refused && checkRefusal(message.refused, facts.specification, turn.context.roster),
     },
   }
   endWith(turn, ending)
   return accept
+}
+
+/** What a receipt of this job is made of; undefined if it would not hold, `ahead` if the log here is too short to tell. */
+function shownBy(turn: Turn, message: WireOf<'release'>): Accepted | 'ahead' | undefined {
+  const signed = { id: turn.jobId, job: turn.job }
+  try {
+    return attempted(
+      () => acceptRelease(message, turn.state.decisions.values(), signed, turn.context),
+      'checkpoint-ahead',
+    )
+  } catch (error) {
+    if (errorCode(error) === 'checkpoint-ahead') return 'ahead'
+    throw error
+  }
 }
 
 function endWith(turn: Turn, { status, code }: Ending): void {

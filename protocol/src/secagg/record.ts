@@ -4,13 +4,12 @@
  * docs/spec/secure-aggregation.md, "Records".
  */
 import type { Hex } from '../crypto/hash.js'
-import { openSigned, type Signed } from '../encoding/signed.js'
+import type { Signed } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import { survivorsHash } from '../history.js'
 import type { CommitteeRecord, Roster } from '../identity/roster.js'
 import { absentSeats } from '../jobs/check.js'
 import type { Job, JobId } from '../jobs/job.js'
-import { DECISION } from '../jobs/messages.js'
 import { MAX_GOSSIPED_RECORD_BYTES } from '../limits.js'
 import { type AttemptRecord, encodeWire, type WireOf } from '../wire.js'
 import { type Profile, profileOf } from './committee.js'
@@ -106,27 +105,6 @@ export function openByQuorum(signed: Signed, { instance, seats, profile }: Elect
     return mismatch('the opening is of another attempt')
   }
   return body
-}
-
-/** Every round's opening leads to the next, and every approval that a cohort or a consent names is there: enough for a receipt. */
-export function isComplete(
-  checked: readonly { readonly record: AttemptRecord; readonly facts: RecordFacts }[],
-  decisions: readonly Signed[],
-  consents: readonly Signed[],
-): boolean {
-  const hashes = new Set([...decisions, ...consents].map((signed) => openSigned(signed, DECISION).hash))
-  let commitment: Hex | null = null
-  let round = 1
-  for (const { record, facts } of checked) {
-    if (record.round !== round || (facts.specification !== undefined && facts.specification.state !== commitment))
-      return false
-    const { cohort = [], consents: named = [] } = facts.specification ?? {}
-    if ([...cohort, ...named].some((one) => !hashes.has(one.decision))) return false
-    if (facts.opened === undefined) continue
-    commitment = facts.opened.commitment
-    round++
-  }
-  return true
 }
 
 /** Reasons that end the job rather than the attempt. */

@@ -99,23 +99,22 @@ export function toNumber(fixed: bigint, fractionBits: number): number {
   return Number(fixed) / powerOfTwo(fractionBits)
 }
 
+/** In steps of 32 bits, which JavaScript adds without making a big integer of each word. */
+const STEP_BYTES = 4
+
 /** target += other, word by word modulo 2^w, in place. Both have the same length. */
 export function addInto(target: Uint8Array, other: Uint8Array, ring: RingBits): void {
   assert(target.length === other.length, 'vectors of different length')
   const a = viewOf(target, ring)
   const b = viewOf(other, ring)
-  if (ring === 64) {
-    for (let at = 0; at < target.length; at += 8) {
-      a.setBigUint64(at, BigInt.asUintN(64, a.getBigUint64(at, true) + b.getBigUint64(at, true)), true)
+  const width = wordBytes(ring)
+  for (let word = 0; word < target.length; word += width) {
+    let carry = 0
+    for (let at = word; at < word + width; at += STEP_BYTES) {
+      const sum = a.getUint32(at, true) + b.getUint32(at, true) + carry
+      a.setUint32(at, sum, true)
+      carry = sum > 0xffff_ffff ? 1 : 0
     }
-    return
-  }
-  for (let at = 0; at < target.length; at += 16) {
-    const before = a.getBigUint64(at, true)
-    const low = BigInt.asUintN(64, before + b.getBigUint64(at, true))
-    const high = BigInt.asUintN(64, a.getBigUint64(at + 8, true) + b.getBigUint64(at + 8, true))
-    a.setBigUint64(at, low, true)
-    a.setBigUint64(at + 8, low < before ? BigInt.asUintN(64, high + 1n) : high, true)
   }
 }
 
@@ -124,18 +123,14 @@ export function subtractInto(target: Uint8Array, other: Uint8Array, ring: RingBi
   assert(target.length === other.length, 'vectors of different length')
   const a = viewOf(target, ring)
   const b = viewOf(other, ring)
-  if (ring === 64) {
-    for (let at = 0; at < target.length; at += 8) {
-      a.setBigUint64(at, BigInt.asUintN(64, a.getBigUint64(at, true) - b.getBigUint64(at, true)), true)
+  const width = wordBytes(ring)
+  for (let word = 0; word < target.length; word += width) {
+    let borrow = 0
+    for (let at = word; at < word + width; at += STEP_BYTES) {
+      const difference = a.getUint32(at, true) - b.getUint32(at, true) - borrow
+      a.setUint32(at, difference, true)
+      borrow = difference < 0 ? 1 : 0
     }
-    return
-  }
-  for (let at = 0; at < target.length; at += 16) {
-    const before = a.getBigUint64(at, true)
-    const less = b.getBigUint64(at, true)
-    const high = BigInt.asUintN(64, a.getBigUint64(at + 8, true) - b.getBigUint64(at + 8, true))
-    a.setBigUint64(at, BigInt.asUintN(64, before - less), true)
-    a.setBigUint64(at + 8, before < less ? BigInt.asUintN(64, high - 1n) : high, true)
   }
 }
 

@@ -41,7 +41,7 @@ export function onTravelling(turn: Turn, from: Hex, message: WireOf<'travelling'
 
 /** A station's word for one end. Who asks again lacks the answer. */
 function confirm(turn: Turn, chain: Chain): Verdict {
-  const { context, voice, state } = turn
+  const { context, voice, state, jobId: id, job } = turn
   const { last } = chain
   if (state.confirmed !== undefined) {
     if (openSigned(state.confirmed.signed, CONFIRMATION).body.last !== last.hash) return ignore('confirmed-another')
@@ -51,7 +51,7 @@ function confirm(turn: Turn, chain: Chain): Verdict {
   if (isOver(state) || context.nowMs >= turn.job.notAfter) return ignore('closed')
   if (voice === 'waiting') return later('not-greeted')
   if (voice === 'restored') return ignore('restored-from-backup')
-  const against = standing(chain, context.roster, context.nowMs)
+  const against = standing(chain, { id, job }, context, context.nowMs)
   if (against !== undefined) return against
   signConfirmation(turn, last.hash, last.body.station)
   tellConfirmed(turn)

@@ -7,7 +7,8 @@ import type { Hex } from '../crypto/hash.js'
 import { openSigned, type Signed } from '../encoding/signed.js'
 import { ignore, later, type Verdict } from '../encoding/verdict.js'
 import { FlameshError } from '../errors.js'
-import { activeMember, type Roster } from '../identity/roster.js'
+import { activeMember } from '../identity/roster.js'
+import { checkDecision, judgedBy, type KnownLog, type SignedJob } from '../jobs/decisions.js'
 import type { Job, JobId } from '../jobs/job.js'
 import { DECISION } from '../jobs/messages.js'
 import { CONFIRMATION, HOP, type Hop } from './messages.js'
@@ -26,6 +27,8 @@ export interface Chain {
   readonly contributors: readonly Hex[]
   /** stations that were left out because they are no members in good standing any more */
   readonly revoked: readonly Hex[]
+  /** the approvals of its stations, and the refusals of those that were left out for it */
+  readonly decisions: readonly Signed[]
 }
 
 export interface ChainParts {
@@ -41,14 +44,14 @@ export const routeOf = (job: Job): Route => job.route ?? broken('the job has no 
 
 /** Approvals and refusals by station, each signed by it alone. Throws `chain`. */
 function decisionsIn(decisions: readonly Signed[], jobId: JobId, { stations }: Route) {
-  const approvals = new Map<Hex, Hex>()
-  const refusals = new Set<Hex>()
+  const approvals = new Map<Hex, { readonly site: Hex; readonly signed: Signed }>()
+  const refusals = new Map<Hex, Signed>()
   for (const signed of decisions) {
     const { body, signers, hash } = openSigned(signed, DECISION)
     if (signers.length !== 1 || signers[0] !== body.site || body.job !== jobId || !stations.includes(body.site))
       broken("a decision is not a station's, or about another job")
-    if (body.decision === 'approve') approvals.set(hash, body.site)
-    else refusals.add(body.site)
+    if (body.decision === 'approve') approvals.set(hash, { site: body.site, signed })
+    else refusals.set(body.site, signed)
   }
   return { approvals, refusals }
 }
@@ -69,7 +72,7 @@ function leftOut({ position, previous, next }: Hop, { stations }: Route): number
   return all.filter((at) => (at > position && at < to) || (previous === null && at < position))
 }
 
-function checkSkips(hop: Hop, route: Route, refusals: ReadonlySet<Hex>): void {
+function checkSkips(hop: Hop, route: Route, refusals: ReadonlyMap<Hex, Signed>): void {
   // a train that fails for want of stations stops where it is
   const failed = hop.arrival?.outcome === 'failed'
   const wanted = leftOut(hop, route)
@@ -105,7 +108,7 @@ export function checkChain({ hops, decisions }: ChainParts, jobId: JobId, job: J
     const before = links[at - 1]
     if (body.previous !== (before?.hash ?? null)) broken('a hop does not follow the one before it')
     if (before !== undefined && before.body.next !== body.station) broken('a hop by another station than the next')
-    if (approvals.get(body.decision) !== body.station) broken('a hop by a station without an approval')
+    if (approvals.get(body.decision)?.site !== body.station) broken('a hop by a station without an approval')
     checkSkips(body, route, refusals)
   }
   const last = links.at(-1) ?? broken('a chain without hops')
@@ -115,11 +118,20 @@ export function checkChain({ hops, decisions }: ChainParts, jobId: JobId, job: J
   const revoked = links.flatMap(({ body }) =>
     body.skipped.flatMap(({ position, code }) => (code === 'revoked' ? [route.stations[position] as Hex] : [])),
   )
-  return { links, last, contributors, revoked }
+  const relied = links.flatMap(({ body }) => [
+    approvals.get(body.decision)?.signed,
+    ...body.skipped.map(({ position, code }) =>
+      code === 'refused' ? refusals.get(route.stations[position] as Hex) : undefined,
+    ),
+  ])
+  return { links, last, contributors, revoked, decisions: relied.filter((one) => one !== undefined) }
 }
 
 /** What the log, as it is known here, has against a chain; undefined if it has nothing. */
-export function standing(chain: Chain, roster: Roster, nowMs: number): Verdict | undefined {
+export function standing(chain: Chain, job: SignedJob, log: KnownLog, nowMs: number): Verdict | undefined {
+  const { roster } = log
+  const against = judgedBy(() => chain.decisions.map((signed) => checkDecision(signed, job, log)))
+  if (against !== undefined) return against
   if (chain.revoked.some((key) => activeMember(roster, key, nowMs) !== undefined)) return later('checkpoint-ahead')
   const failed = chain.last.body.arrival?.outcome === 'failed'
   const gone = chain.links.some(({ body }) => activeMember(roster, body.station, nowMs) === undefined)

@@ -6,6 +6,7 @@
 import type { Hex } from '../crypto/hash.js'
 import { openSigned, type Signed } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
+import { checkDecision, judgedBy } from '../jobs/decisions.js'
 import { CANCEL, DECISION } from '../jobs/messages.js'
 import type { Context, Effect } from '../machine.js'
 import type { ContributeOutcome } from '../ports.js'
@@ -15,6 +16,7 @@ import { advance, onAnswered, onNextTimer } from './passing.js'
 import {
   approvalOf,
   beginTurn,
+  isAdding,
   isClosed,
   isLast,
   isOver,
@@ -28,7 +30,7 @@ import {
   type Turn,
   tellStations,
 } from './state.js'
-import { contribute, learnDecision, onContributed, onTrain, startIfFirst, tellTaken } from './taking.js'
+import { contribute, learnDecision, leaveRefused, onContributed, onTrain, startIfFirst, tellTaken } from './taking.js'
 
 export type StationEvent =
   | { readonly type: 'resume'; readonly restarted: boolean }
@@ -61,6 +63,7 @@ function take(turn: Turn, event: StationEvent): Verdict {
         { type: 'timer', name: 'expire', atMs: turn.job.notAfter },
         { type: 'timer', name: 'forget', atMs: lastMs(turn) },
       )
+      leaveRefused(turn)
       if (event.restarted) repeat(turn)
       else goOn(turn)
       return accept
@@ -71,7 +74,7 @@ function take(turn: Turn, event: StationEvent): Verdict {
     case 'timer':
       return onTimer(turn, event.name)
     case 'greeted':
-      if (isBegun(turn) && !isClosed(turn)) contribute(turn)
+      if (isAdding(turn.state)) contribute(turn)
       goOn(turn)
       return accept
     case 'met':
@@ -83,9 +86,6 @@ function take(turn: Turn, event: StationEvent): Verdict {
       return accept
   }
 }
-
-/** The train is here, and its rows are not on it yet. */
-const isBegun = ({ state }: Turn): boolean => state.taken !== undefined && state.added === undefined
 
 function goOn(turn: Turn): void {
   startIfFirst(turn)
@@ -139,6 +139,8 @@ function onDecision(turn: Turn, signed: Signed): Verdict {
   const own = signers.length === 1 && signers[0] === body.site
   if (!own || body.job !== turn.jobId || !turn.route.stations.includes(body.site))
     return reject('signature', 'not signed by a station')
+  const against = judgedBy(() => checkDecision(signed, { id: turn.jobId, job: turn.job }, turn.context))
+  if (against !== undefined) return against
   learnDecision(turn, signed)
   if (approvalOf(turn, turn.context.self) !== undefined && needsSecret(turn.state)) prepareSecret(turn)
   goOn(turn)
@@ -167,6 +169,6 @@ function repeat(turn: Turn): void {
   if (isOver(state)) return
   if (state.confirmed !== undefined) return tellConfirmed(turn)
   tellTaken(turn)
-  if (isBegun(turn) && turn.voice === 'free') contribute(turn)
+  if (isAdding(turn.state) && turn.voice === 'free') contribute(turn)
   goOn(turn)
 }

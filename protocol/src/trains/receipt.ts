@@ -7,8 +7,9 @@ import type { Hex } from '../crypto/hash.js'
 import { decodeSigned } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import { activeMember } from '../identity/roster.js'
+import type { KnownLog, SignedJob } from '../jobs/decisions.js'
 import { bytesOf, type ReceiptDocument } from '../jobs/receipt-document.js'
-import { type ProvenLog, type Rounds, rosterAt, type SignedJob } from '../jobs/receipt-evidence.js'
+import type { Rounds } from '../jobs/receipt-rounds.js'
 import { statusOf } from './arriving.js'
 import { checkChain, isConfirmed } from './chain.js'
 
@@ -37,17 +38,21 @@ function fail(message: string): never {
 }
 
 /** Throws `chain`, or what opening a signed object throws. */
-export function readTrain({ train, decisions }: ReceiptDocument, { id, job }: SignedJob, log: ProvenLog): Travelled {
+export function readTrain(
+  { train, decisions }: ReceiptDocument,
+  { id, job }: SignedJob,
+  { roster }: KnownLog,
+): Travelled {
   if (train === null || job.route === null) return fail('the receipt shows no train')
-  const roster = rosterAt(log, log.checkpoint.size)
   const opened = (texts: readonly string[]) => texts.map((text) => decodeSigned(bytesOf(text)))
   const confirmations = opened(train.confirmations)
   const chain = checkChain({ hops: opened(train.hops), decisions: opened(decisions) }, id, job)
   const { arrival } = chain.last.body
   if (arrival === null) return fail('the train in the receipt did not arrive')
   if (!isConfirmed(chain, confirmations, id, job)) fail('fewer than most of the stations confirmed this end')
-  if (chain.revoked.some((key) => activeMember(roster, key, job.notBefore) !== undefined))
-    fail('a station was left out as revoked, and the receipt does not show that it was')
+  const stayed = (key: Hex) =>
+    [job.notBefore, job.notAfter].every((atMs) => activeMember(roster, key, atMs) !== undefined)
+  if (chain.revoked.some(stayed)) fail('a station was left out as revoked, and the receipt does not show that it was')
   const codes = new Map<Hex, string>()
   for (const { body } of chain.links) {
     codes.set(body.station, body.failed ?? 'added')

@@ -6,6 +6,7 @@ import type { Hex } from '../crypto/hash.js'
 import { openSealed } from '../crypto/sealing.js'
 import { openSigned, type Signed } from '../encoding/signed.js'
 import { accept, ignore, reject, type Verdict } from '../encoding/verdict.js'
+import { checkDecision, type KnownLog, type SignedJob, withHeard } from '../jobs/decisions.js'
 import type { Job, JobId } from '../jobs/job.js'
 import { DECISION } from '../jobs/messages.js'
 import type { RequestState } from '../jobs/request.js'
@@ -15,7 +16,7 @@ import { releaseContext } from '../secagg/member/opening.js'
 import type { Ending } from '../secagg/record.js'
 import type { WireOf } from '../wire.js'
 import { statusOf } from './arriving.js'
-import { checkChain, isConfirmed, standing } from './chain.js'
+import { type Chain, checkChain, isConfirmed, standing } from './chain.js'
 
 /** The hops and confirmations of a train that ended, as a receipt shows them. */
 export interface TrainEnd {
@@ -42,7 +43,7 @@ export function receiveDelivery(
   if (arrival === null || !isConfirmed(chain, message.confirmations, jobId, job))
     return { verdict: reject('chain', 'an end that most stations did not confirm') }
   if (state.release !== undefined) return { verdict: ignore('known') }
-  const against = standing(chain, context.roster, context.nowMs)
+  const against = standing(chain, { id: jobId, job }, context, context.nowMs)
   if (against !== undefined) return { verdict: against }
   const wanted = arrival.outcome === 'result' && job.recipients.includes(context.self)
   const plain =
@@ -60,7 +61,7 @@ export function receiveDelivery(
       result,
       release: {
         records: [],
-        decisions: message.decisions,
+        decisions: shownDecisions(chain, state, { id: jobId, job }, context),
         survivors: arrival.outcome === 'failed' ? [] : [...chain.contributors].sort(),
         consents: [],
         refused: null,
@@ -68,6 +69,13 @@ export function receiveDelivery(
       },
     },
   }
+}
+
+/** The decisions that the chain relies on, and what this node heard from the stations that it does not. */
+function shownDecisions(chain: Chain, { decisions }: RequestState, job: SignedJob, log: KnownLog): readonly Signed[] {
+  const relied = chain.decisions.map((signed) => checkDecision(signed, job, log))
+  const named = new Map(relied.map((one) => [one.body.site, one]))
+  return [...withHeard(named, decisions.values(), job, log).values()].map((one) => one.signed)
 }
 
 /** So many stations refused that there will be no train. */

@@ -103,6 +103,10 @@ export const isOver = ({ status }: StationState): boolean => status !== undefine
 /** This station has said its word on how the train ended, or its part ended otherwise. */
 export const isClosed = (turn: Turn): boolean => isOver(turn.state) || turn.state.confirmed !== undefined
 
+/** The train is here and its rows are not on it yet: what its analysis comes to is waited for. */
+export const isAdding = (state: StationState): boolean =>
+  state.taken !== undefined && state.added === undefined && !isOver(state) && state.confirmed === undefined
+
 export const isLast = ({ hop }: StationState): boolean => hop !== undefined && openSigned(hop, HOP).body.next === null
 
 /** Whether the key of what this station holds, or will, is needed; the vault forgets it otherwise. */

@@ -9,6 +9,7 @@ import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict
 import { errorCode } from '../errors.js'
 import { analysisOf } from '../jobs/analysis-of.js'
 import { guardKey } from '../jobs/check.js'
+import { countedDecision } from '../jobs/decisions.js'
 import { DECISION } from '../jobs/messages.js'
 import { decidePolicy } from '../jobs/site/deciding.js'
 import { MAX_CHECKPOINT_AGE_MS } from '../limits.js'
@@ -26,6 +27,7 @@ import {
   held,
   hold,
   isActive,
+  isAdding,
   isClosed,
   noteHops,
   prepareSecret,
@@ -112,7 +114,7 @@ export function onTrain(turn: Turn, from: Hex, message: WireOf<'train'>): Verdic
     audit(turn, 'train-not-taken', { hop: last.hash, code: 'station-passed' })
     return ignore('station-passed')
   }
-  const against = objection(turn) ?? standing(chain, context.roster, context.nowMs)
+  const against = objection(turn) ?? standing(chain, { id: jobId, job }, context, context.nowMs)
   if (against !== undefined) return against
   const secret = prepareSecret(turn)
   if (secret === undefined) return later('station-not-ready')
@@ -130,6 +132,7 @@ export function onTrain(turn: Turn, from: Hex, message: WireOf<'train'>): Verdic
 /** Decisions travel with the train too: this station hands on what its chain relies on. */
 export function learnDecision(turn: Turn, signed: Signed): void {
   const { site } = openSigned(signed, DECISION).body
+  if (countedDecision(signed, { id: turn.jobId, job: turn.job }, turn.context) === undefined) return
   if (!turn.state.decisions.has(site)) update(turn, { decisions: withEntry(turn.state.decisions, site, signed) })
 }
 
@@ -139,10 +142,16 @@ function take(turn: Turn, taken: ChainParts, given: Held, secret: Uint8Array): v
   setStatus(turn, 'preparing', '', 'the train is here')
   audit(turn, 'train-taken', { position: turn.position, hops: taken.hops.length })
   tellTaken(turn)
-  // rows or policy may have changed since the approval
-  const policy = decidePolicy(turn.job, turn.jobId, turn.context)
-  if (policy.decision === 'refuse') add(turn, 'policy', undefined)
+  if (isRefused(turn)) add(turn, 'policy', undefined)
   else contribute(turn)
+}
+
+/** Rows, policy or the log may have changed since the approval. */
+const isRefused = ({ job, jobId, context }: Turn): boolean => decidePolicy(job, jobId, context).decision === 'refuse'
+
+/** They may have changed, too, while the analysis is at work. */
+export function leaveRefused(turn: Turn): void {
+  if (isAdding(turn.state) && turn.voice === 'free' && isRefused(turn)) add(turn, 'policy', undefined)
 }
 
 /** Who holds the train, so that those before the last one can forget it; nobody is told of a train that only begins here. */
@@ -173,7 +182,7 @@ export function contribute(turn: Turn): void {
 }
 
 export function onContributed(turn: Turn, outcome: ContributeOutcome): Verdict {
-  if (turn.state.taken === undefined || turn.state.added !== undefined || isClosed(turn)) return ignore('past')
+  if (!isAdding(turn.state)) return ignore('past')
   if (turn.voice !== 'free') return ignore('restored-from-backup')
   if (!outcome.ok) add(turn, outcome.code, undefined)
   else add(turn, null, outcome.values)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { verdictText } from '@flamesh/node/cli/commands/policy-check.js'
 import { renderStatus } from '@flamesh/node/cli/commands/status.js'
 import { createProgress } from '@flamesh/node/cli/progress.js'
 import { renderJob } from '@flamesh/node/cli/render-job.js'
@@ -250,7 +251,7 @@ describe('a job before it is decided', () => {
       /^image +registry\.example\.org\/tree@sha256:(1f){32}$/m,
       /^source +https:\/\/git\.example\.org\/tree\ufffd\[2J, commit (c0){20}$/m,
       /^SBOM +SHA-256 (5b){32}$/m,
-      /^reviewed by +ana, bo, as the hub attests; the log asks for 2 of 3 reviewers: ana, bo, cy$/m,
+      /^reviewed by +ana, bo, as the hub attests; the log asked for 2 of 3 reviewers: ana, bo, cy$/m,
       /^needs +gpu$/m,
       /^combined +by the image itself on the committee/m,
       /^What leaves this site in each of 5 rounds, .*: 9 words$/m,
@@ -261,6 +262,23 @@ describe('a job before it is decided', () => {
       shown({ image, floor: null }),
       /reviewed by +nobody, as far as the log says; the log asks for no reviews/,
     )
+    const analysis = {
+      name: 'image',
+      version: 1,
+      hash: '88'.repeat(32),
+      builtin: false,
+      definition: [],
+      reviewers: ['ana'],
+    }
+    const floorNow = { needed: 2, reviewers: ['ana', 'bo'], met: false }
+    assert.match(
+      shown({ image, analysis, floor: { needed: 1, reviewers: ['ana'] }, floorNow }),
+      /ana, as the hub attests; the log asked for 1 of 1 reviewers: ana; it asks for 2 of 2 reviewers: ana, bo now, for which this review is not enough/,
+    )
+    assert.match(
+      shown({ image, analysis, floor: null, floorNow: { ...floorNow, needed: 1, met: true } }),
+      /the log asked for no reviews; it asks for 1 of 2 reviewers: ana, bo now, which this review meets/,
+    )
   })
 
   it('that takes several operators says who has signed', () => {
@@ -269,6 +287,21 @@ describe('a job before it is decided', () => {
       shown({ approvals: { needed: 2, operators } }),
       /^approvals +2 operators must sign; signed: bo; not yet: ada$/m,
     )
+  })
+})
+
+describe('what the policy would say', () => {
+  it('names whom the job would wait for', () => {
+    const check = { decision: 'ask', rules: [], code: 'rate', message: 'too many', consents: false } as const
+    const text = (signatures: number) => verdictText({ ...check, signatures })
+    assert.equal(text(0), 'The job would wait for the operator: too many (rate).')
+    assert.equal(text(1), 'The job would wait until an operator has signed: too many (rate).')
+    assert.equal(text(2), 'The job would wait until 2 operators have signed: too many (rate).')
+    assert.equal(
+      verdictText({ ...check, decision: 'refuse', signatures: 0 }),
+      'The policy would refuse this job: too many (rate).',
+    )
+    assert.equal(verdictText({ ...check, decision: 'approve', signatures: 0 }), 'The policy would approve this job.')
   })
 })
 

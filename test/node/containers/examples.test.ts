@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type ContainerInput, csvText, writeScratch } from '@flamesh/node/containers/contract.js'
+import { readFileSync } from 'node:fs'
+import { type ContainerInput, csvText } from '@flamesh/node/containers/contract.js'
 import type { ContainerEngine } from '@flamesh/node/containers/engine.js'
+import { whyNoR } from '../../../docs/examples/images/local-engine.js'
 import { available, siteEngine, type TestEngine, testEngine, withEngine } from './fixture.js'
 import { assertNothingLeft, SMALL } from './runs.js'
 
@@ -122,32 +119,30 @@ describe('example images', function () {
     assert.equal(first, second)
   })
 
-  const rscript = spawnSync('Rscript', ['--version']).status === 0
-  const withR = rscript ? it : (title: string) => it(`${title} (NOT RUN: Rscript is not installed)`)
-  withR('r-moments: mean and standard deviation, run without a container', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'flamesh-r-'))
-    const source = fileURLToPath(new URL('../../../docs/examples/images/r-moments/analysis.R', import.meta.url))
-    const program = join(folder, 'analysis.R')
-    const call = async (name: string, input: ContainerInput): Promise<Float64Array> => {
-      const scratch = await writeScratch(join(folder, name), input)
-      writeFileSync(program, readFileSync(source, 'utf8').replaceAll('/flamesh', scratch.input))
-      execFileSync('Rscript', ['--vanilla', program, input.entry])
-      const text = readFileSync(join(scratch.input, 'out', 'update.txt'), 'utf8')
-      return Float64Array.from(text.trim().split('\n').map(Number))
+  const noR = whyNoR()
+  const withR: typeof withEngine = noR === undefined ? withEngine : (title) => it(`${title} (NOT RUN: ${noR})`)
+  withR('r-moments: mean and standard deviation of the rows of all sites together', async function () {
+    this.timeout(180_000)
+    const image = await engine.pushR()
+    // an interpreter of this size
+    const limits = { ...SMALL, memoryBytes: 256 << 20, timeMs: 60_000 }
+    const run = async (input: ContainerInput): Promise<Float64Array> => {
+      const outcome = await site.run({ image, input, limits })
+      assert.ok(outcome.ok, JSON.stringify(outcome))
+      return outcome.values
     }
-    try {
-      const common = { round: 1, parameters: {}, state: new Float64Array(), output: { dimension: 3, bound: 1e9 } }
-      const sums = await Promise.all(
-        Array.from({ length: SITES }, (_, i) => call(`map-${i}`, { ...common, entry: 'map', data: siteData(i) })),
-      )
-      const result = await call('reduce', { ...common, entry: 'reduce', sum: sumOf(sums) })
-      const ages = column('age').map(Number)
-      const mean = ages.reduce((sum, age) => sum + age, 0) / ages.length
-      const spread = Math.sqrt(ages.reduce((sum, age) => sum + (age - mean) ** 2, 0) / (ages.length - 1))
-      assert.ok(Math.abs((result[0] as number) - mean) < 1e-9)
-      assert.ok(Math.abs((result[1] as number) - spread) < 1e-9)
-    } finally {
-      rmSync(folder, { recursive: true })
+    const common = { round: 1, parameters: {}, state: new Float64Array() }
+    const vectors: Float64Array[] = []
+    for (let i = 0; i < SITES; i++) {
+      const output = { dimension: 3, bound: 1e9 }
+      vectors.push(await run({ ...common, entry: 'map', output, data: siteData(i) }))
     }
+    const output = { dimension: 2, bound: 1e9 }
+    const result = await run({ ...common, entry: 'reduce', output, sum: sumOf(vectors) })
+    const ages = column('age').map(Number)
+    const mean = ages.reduce((sum, age) => sum + age, 0) / ages.length
+    const spread = Math.sqrt(ages.reduce((sum, age) => sum + (age - mean) ** 2, 0) / (ages.length - 1))
+    assert.ok(Math.abs((result[0] as number) - mean) < 1e-9)
+    assert.ok(Math.abs((result[1] as number) - spread) < 1e-9)
   })
 })

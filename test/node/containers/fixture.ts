@@ -26,6 +26,8 @@ export interface TestEngine {
   readonly images: { readonly script: string; readonly python: string; readonly shell: string }
   /** a reference by digest to an image built from this Dockerfile, which starts with FROM base */
   publish(name: string, dockerfile: string): Promise<string>
+  /** the example r-moments, on what is installed of R */
+  readonly pushR: () => Promise<string>
   readonly folder: string
 }
 
@@ -43,7 +45,9 @@ async function makeEngine(): Promise<TestEngine> {
     shell: await engine.push('shell', join(EXAMPLES, 'shell-shares')),
   }
   const { docker, socketPath, folder } = engine
-  return { docker, socketPath, images, publish: (name, dockerfile) => engine.publish(name, dockerfile), folder }
+  const publish = (name: string, dockerfile: string): Promise<string> => engine.publish(name, dockerfile)
+  const pushR = (): Promise<string> => engine.pushWithR('r', join(EXAMPLES, 'r-moments'))
+  return { docker, socketPath, images, publish, pushR, folder }
 }
 
 let making: Promise<TestEngine> | undefined

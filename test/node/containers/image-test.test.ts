@@ -1,11 +1,13 @@
 /** `flamesh image test`: what the author of an image sees before anyone else does. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { run } from '../../e2e/processes.js'
+import { eventually, run } from '../../e2e/processes.js'
 import { testEngine, withEngine } from './fixture.js'
 
 const FLAMESH = fileURLToPath(new URL('../../../node/bin/flamesh.js', import.meta.url))
@@ -92,6 +94,33 @@ describe('flamesh image test', function () {
     const wide = [{ name: 'x', kind: 'sum', lower: 0, upper: 1e12 }]
     assert.equal(await failing(describing(random, { output: wide })), 'not-deterministic')
     assert.equal(await failing(describing(images.python.replace(/.{8}$/, '00000000'))), 'image-absent')
+  })
+
+  withEngine('leaves no container and no file behind when it is interrupted', async () => {
+    const { publish, socketPath, docker } = await testEngine()
+    const image = await publish('sleeper', 'FROM base\nENTRYPOINT ["/bin/sh", "-c", "sleep 600", "run"]\n')
+    const file = join(folder, 'sleeper.yaml')
+    await writeFile(file, describing(image))
+    const present = async () => (await docker.listContainers({ all: true })).map((one) => `${one.Id} ${one.State}`)
+    const before = await present()
+    for (const [signal, exit] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      const scratch = await mkdtemp(join(folder, 'tmp-'))
+      const args = [FLAMESH, 'image', 'test', file, '--data', LUNG, '--columns', 'age', '--socket', socketPath]
+      const child = spawn(process.execPath, args, { env: { ...process.env, TMPDIR: scratch }, stdio: 'ignore' })
+      const ended = once(child, 'exit')
+      await eventually(
+        'the container runs',
+        async () => (await present()).some((one) => one.endsWith(' running')) || undefined,
+      )
+      child.kill(signal)
+      child.kill(signal)
+      assert.deepEqual(await ended, [exit, null])
+      assert.deepEqual(await present(), before)
+      assert.deepEqual(await readdir(scratch), [])
+    }
   })
 
   it('says what to do where there is no engine, and where the description is wrong', async () => {

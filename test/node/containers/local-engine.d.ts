@@ -5,6 +5,9 @@ declare module '*/images/local-engine.js' {
   /** why no engine can be started here; undefined if one can */
   export function whyNoEngine(): string | undefined
 
+  /** why there is no image with R; undefined if there can be one */
+  export function whyNoR(): string | undefined
+
   /** the description of the example python-logistic, as YAML */
   export function logisticDescription(reference: string): string
 
@@ -15,6 +18,8 @@ declare module '*/images/local-engine.js' {
     readonly socketPath: string
     /** builds and pushes a folder with a Dockerfile; resolves with the reference by digest */
     push(name: string, context: string): Promise<string>
+    /** the same on a base that holds R as well */
+    pushWithR(name: string, context: string): Promise<string>
     /** the same from a Dockerfile's text */
     publish(name: string, dockerfile: string): Promise<string>
     stop(): Promise<void>

@@ -38,6 +38,7 @@ export async function startProxy(target: string, socketPath: string): Promise<En
       outgoing.end(body)
     })
     passed.on('error', () => outgoing.destroy())
+    outgoing.on('close', () => passed.destroy())
     incoming.pipe(passed)
   }).listen(socketPath)
   await once(server, 'listening')

@@ -235,25 +235,29 @@ describe('node/network: broken answers', function () {
 
   it('are no verdict', async () => {
     const a = await startHost({ seed: 1 })
-    const raw = await startRawPeer(2)
-    const answers: (readonly Uint8Array[])[] = [
+    const answers: readonly (readonly Uint8Array[])[] = [
       [],
       [bytes('nonsense')],
       [encode({ verdict: 'perhaps' })],
       [encode({ verdict: 'reject', code: 'x'.repeat(65), message: '' })],
       [new Uint8Array(100_000)],
     ]
-    let next = 0
-    await raw.handle(MESSAGE_PROTOCOL, async (stream) => {
-      const framed = lpStream(stream)
-      for (const answer of answers[next++] ?? []) await framed.write(answer)
-      await stream.close()
+    let given = 0
+    // a peer for each: opening another stream to one whose last was reset takes seconds
+    const asked = answers.map(async (answer, at) => {
+      const seed = 2 + at
+      const raw = await startRawPeer(seed)
+      await raw.handle(MESSAGE_PROTOCOL, async (stream) => {
+        given += 1
+        const framed = lpStream(stream)
+        for (const frame of answer) await framed.write(frame)
+        await stream.close()
+      })
+      await a.host.dial(raw.getMultiaddrs()[0]!.toString())
+      await assert.rejects(a.host.send(keyOfSeed(seed), bytes('x')), { code: 'unreachable' })
     })
-    await a.host.dial(raw.getMultiaddrs()[0]!.toString())
-    for (let at = 0; at < answers.length; at++) {
-      await assert.rejects(a.host.send(keyOfSeed(2), bytes('x')), { code: 'unreachable' })
-    }
-    assert.equal(next, answers.length)
+    await Promise.all(asked)
+    assert.equal(given, answers.length)
   })
 
   it('are waited for on a stream that lives: one that the peer has closed is not used again', async () => {

@@ -18,7 +18,9 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
     const kept: number[][] = []
     for (;;) kept.push(Array.from({ length: 1000 }, (_, index) => index + 0.5))
   },
-  spin: () => {
+  /** says that it runs, to whoever gave it shared memory */
+  spin: (_, state) => {
+    if (state instanceof SharedArrayBuffer) new Uint8Array(state)[0] = 1
     for (;;);
   },
   exit: () => process.exit(3),

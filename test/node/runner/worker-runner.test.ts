@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DatasetStore } from '@flamesh/node/data/datasets.js'
 import { proposeSchema } from '@flamesh/node/data/schema.js'
 import { WorkerRunner } from '@flamesh/node/runner/worker-runner.js'
@@ -113,6 +114,29 @@ describe('worker runner', function () {
     assert.deepEqual(values(await hasty.contribute(request('spin'))), 'time-limit')
     assert.deepEqual(values(await hasty.contribute(request('sum'))), [7, 28])
     await hasty.close()
+  })
+
+  it('ends an analysis that nobody waits for, and works afterwards', async () => {
+    const running = new Uint8Array(new SharedArrayBuffer(1))
+    const controller = new AbortController()
+    const spinning = runner.contribute(request('spin', { state: running.buffer }), controller.signal)
+    const next = ask('sum')
+    while (running[0] === 0) await sleep(5)
+    controller.abort()
+    assert.deepEqual([values(await spinning), values(await next)], ['cancelled', [7, 28]])
+  })
+
+  it('never begins one that nobody waits for when its turn comes', async () => {
+    const controller = new AbortController()
+    const [before] = values(await ask('thread')) as number[]
+    const first = ask('sum')
+    const never = runner.contribute(request('exit'), controller.signal)
+    const rows = runner.rowsForImage(request('exit'), controller.signal)
+    controller.abort()
+    assert.deepEqual(values(await first), [7, 28])
+    assert.deepEqual([values(await never), (await rows).ok], ['cancelled', false])
+    // it would have taken its thread with it
+    assert.deepEqual(values(await ask('thread')), [before])
   })
 
   it('refuses rows beyond the memory limit before it reads them', async () => {

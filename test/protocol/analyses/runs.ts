@@ -16,6 +16,11 @@ export const RUNS: readonly (readonly [string, Loose])[] = [
   ['linear', { ...linear, covariates: ['age', { ...sex, reference: '1' }], strata: 'site' }],
   ['logistic', logistic],
   ['cox', cox],
+  ['mantel-haenszel', { exposure: sex, outcome: event, strata: 'site' }],
+  [
+    'rates',
+    { event, time: 'time', strata: sex, standard: { 1: 1, 2: 1 }, reference: { rates: { 1: 1, 2: '0.5' } }, per: 365 },
+  ],
   ['survival', { time: 'time', event, by: sex, grid: { width: 90, intervals: 12 } }],
 ]
 

@@ -166,7 +166,8 @@ describe('the fold', () => {
     const floor: Entry = { type: 'set-policy-floor', threshold: 2, reviewers: ['ana', 'bo', 'cy'] }
     assert.equal(refusal([floor, attest('ana', 'dee')]), 'reviewers-missing')
     assert.ok(attestationOf(roster([floor, attest('ana', 'dee', 'cy')]), hash))
-    assert.ok(attestationOf(roster([attest('dee'), floor]), hash))
+    assert.equal(attestationOf(roster([attest('dee'), floor]), hash)?.floor, undefined)
+    assert.equal(attestationOf(roster([floor, attest('ana', 'bo'), floor]), hash)?.floor?.index, 0)
     const lower: Entry = { type: 'set-policy-floor', threshold: 1, reviewers: ['dee'] }
     assert.ok(attestationOf(roster([floor, lower, attest('dee')]), hash))
   })

@@ -37,6 +37,7 @@ function refusal(...entries: readonly Entry[]): string {
 
 const HASH = descriptionHash(description())
 const floor = floorOf(2, 'ana', 'bo', 'cy')
+const { type: _floor, ...policyFloor } = floor as Extract<Entry, { type: 'set-policy-floor' }>
 const both = attestImage(['ana', 'cy'])
 const withReview = (review: Signed): Entry => ({ type: 'attest-image', review, floor: 0 })
 const under = (index: number): Entry => attestImage(['ana', 'cy'], undefined, index)
@@ -55,7 +56,7 @@ describe('attestations of images', () => {
         hash: HASH,
         description: description(),
         reviewers: names,
-        floor: 0,
+        floor: { index: 0, ...policyFloor },
         withdrawn: false,
       }
       assert.deepEqual(imageAttestation(made, HASH), expected)
@@ -139,7 +140,7 @@ describe('attestations of images', () => {
   it('outlive the floor they were made under, and nobody reviews under another', () => {
     const later = roster(floor, both, floorOf(1, 'dee'))
     assert.deepEqual(imageAttestation(later, HASH)?.reviewers, ['ana', 'cy'])
-    assert.equal(imageAttestation(later, HASH)?.floor, 0)
+    assert.equal(imageAttestation(later, HASH)?.floor.index, 0)
     assert.equal(refusal(floor, floorOf(1, 'dee'), under(1)), 'reviewer-unknown')
     assert.equal(refusal(floor, floorOf(3, 'ana', 'bo', 'cy'), under(1)), 'reviewers-missing')
     assert.equal(refusal(floor, floorOf(1, 'dee'), attestImage(['dee'], undefined, 1)), 'accepted')
@@ -149,7 +150,7 @@ describe('attestations of images', () => {
     // the same keys under other names, and the very same floor once more
     for (const next of [{ ...floor, reviewers: ['dee', 'eve', 'flo'] } as Entry, floor]) {
       for (const index of [0, 2, 3]) assert.equal(refusal(floor, next, under(index)), 'floor-not-in-force')
-      assert.equal(imageAttestation(roster(floor, next, under(1)), HASH)?.floor, 1)
+      assert.equal(imageAttestation(roster(floor, next, under(1)), HASH)?.floor.index, 1)
     }
     assert.equal(refusal(floor, under(1)), 'floor-not-in-force')
     assert.equal(refusal(under(0)), 'no-policy-floor')

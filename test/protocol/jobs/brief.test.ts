@@ -1,5 +1,6 @@
 /** What an operator is told of a job before deciding. */
 import assert from 'node:assert/strict'
+import type { PolicyFloor } from '@flamesh/protocol/identity/roster.js'
 import { descriptionHash } from '@flamesh/protocol/images/description.js'
 import { briefOf } from '@flamesh/protocol/jobs/brief.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
@@ -87,6 +88,28 @@ describe('what an operator sees', () => {
     assert.equal(seen.leaves?.rounds, 4)
     assert.ok(seen.opening.statesToSites)
     assert.equal(seen.policy?.code, 'resource-not-granted')
+  })
+
+  it('names the floor that a review was made under, and the one in force if that is another', () => {
+    const image = description()
+    const attested = attesting(image)
+    const floorsWith = (change: Partial<PolicyFloor>) => {
+      const policyFloor = { ...(attested.policyFloor as PolicyFloor), index: 20, ...change }
+      const { floor, floorNow } = brief(compileImage(image), defaultPolicy, { ...attested, policyFloor })
+      assert.deepEqual(floor, { needed: 2, reviewers: ['ana', 'bo', 'cy'] })
+      return floorNow
+    }
+    assert.equal(brief(compileImage(image), defaultPolicy, attested).floorNow, null)
+    assert.deepEqual(floorsWith({ threshold: 3 }), { needed: 3, reviewers: ['ana', 'bo', 'cy'], met: false })
+    assert.deepEqual(floorsWith({ threshold: 1 }), { needed: 1, reviewers: ['ana', 'bo', 'cy'], met: true })
+    const keys = ['ana', 'mallory', 'cy'].map(keyOf)
+    assert.equal(floorsWith({ keys })?.met, false, 'the name of a reviewer with another key')
+    const builtin = brief(compile(), defaultPolicy, attested)
+    assert.deepEqual([builtin.floor, builtin.floorNow?.met], [null, false], 'nobody reviewed it')
+    const { hash, name } = compile().analysis
+    const made = { index: 13, analysis: name, analysisHash: hash, reviewers: ['cy', 'bo'], withdrawn: false }
+    const before = { ...attested, attestations: [made] }
+    assert.equal(brief(compile(), defaultPolicy, before).floorNow?.met, true)
   })
 
   it('changes nothing with the rows, and says what is missing at this node', () => {

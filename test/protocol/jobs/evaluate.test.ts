@@ -4,7 +4,7 @@ import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { defaultPolicy, type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
 import fc from 'fast-check'
 import { description } from '../images/fixtures.js'
-import { COMMITTEE, compile, keyOf, LUNG, NOW, roster, withMember } from './support.js'
+import { attesting, COMMITTEE, compile, compileImage, keyOf, LUNG, NOW, roster, withMember } from './support.js'
 
 const HOUR = 3_600_000
 const context: PolicyContext = {
@@ -119,12 +119,46 @@ describe('policy evaluation', () => {
       outcome(openPolicy, job, { roster: { ...roster, attestations: [withdrawn] } }),
       'ask analysis-withdrawn',
     )
-    const image = { index: 14, hash: job.analysis.hash, description: description(), reviewers: ['r'], floor: 13 }
+    const floor = { index: 13, threshold: 1, reviewers: ['r'] }
+    const image = { index: 14, hash: job.analysis.hash, description: description(), reviewers: ['r'], floor }
     const images = (withdrawn: boolean) => ({
       roster: { ...roster, images: new Map([[image.hash, { ...image, withdrawn }]]) },
     })
     assert.equal(outcome(requires, job, images(false)), 'approve')
     assert.equal(outcome(openPolicy, job, images(true)), 'ask analysis-withdrawn')
+  })
+
+  it('says who has to sign, and leaves to them what they always sign', () => {
+    const operators = ['ada', 'bo', 'cleo'].map((name) => ({ name, key: keyOf(name) }))
+    const eyes = (always: unknown, approve: unknown[] = [{ analyses: 'builtin' }, { images: 'any' }]) =>
+      policy({ approve, trains: true, approvals: { needed: 2, operators, always } })
+    const image = description({ resources: [] })
+    const ofImage = { roster: attesting(image) }
+    const decided = (one: Policy, job: Job, changes = {}) => {
+      const { decision, code, signatures, rules } = evaluatePolicy(one, job, { ...context, ...changes })
+      return [decision, code, signatures, rules.find(({ rule }) => rule === 'four-eyes')?.outcome]
+    }
+    const covered = ['approve', 'policy', 0, 'pass']
+    const signed = ['ask', 'four-eyes', 2, 'ask']
+    const train = { ...compile(), route: { stations: [], unreachable: 'wait' as const, hopWithinMs: 1 } }
+    assert.deepEqual(decided(eyes([]), compile()), covered)
+    assert.deepEqual(decided(eyes([]), compileImage(image), ofImage), covered)
+    assert.deepEqual(decided(eyes(['images']), compile()), covered)
+    assert.deepEqual(decided(eyes(['images']), compileImage(image), ofImage), signed)
+    assert.deepEqual(decided(eyes(['images']), train), covered)
+    assert.deepEqual(decided(eyes(['images', 'trains']), train), signed)
+    assert.deepEqual(decided(eyes('any'), compile()), signed)
+    assert.deepEqual(decided(eyes('any', []), compile()), ['ask', 'outside-policy', 2, 'ask'])
+    assert.deepEqual(decided(eyes([], []), compile()), ['ask', 'outside-policy', 2, 'pass'])
+    assert.deepEqual(decided(policy({}), compile()), ['ask', 'outside-policy', 0, undefined])
+    assert.deepEqual(decided(eyes('any'), compile({ cohort: { minimum: 4 } })).slice(0, 3), [
+      'refuse',
+      'minimum-cohort',
+      0,
+    ])
+    const { message = '' } =
+      evaluatePolicy(eyes(['images']), compile(), context).rules.find(({ rule }) => rule === 'four-eyes') ?? {}
+    assert.match(message, /2 of 3 operators \(ada; bo; cleo\) sign whatever the machine does not approve/)
   })
 
   it('holds its floors whatever the rules say', () => {

@@ -80,11 +80,12 @@ describe('example policies', () => {
       'refuse committee-not-accepted',
     )
   })
-  it('cautious approves the one image of its partner, and leaves any other to two of its operators', async () => {
+  it('cautious leaves every image to two of its operators, and tells them which is the one of its partner', async () => {
     const cautious = await example('cautious')
     const strict = { minimumCell: 10, maxColluding: 2, cohort: { minimum: 8 } }
     const report = imageOf(REPORT)
-    assert.equal(ofImage(cautious, report, strict), 'approve')
+    assert.equal(ofImage(cautious, report, strict), 'ask four-eyes')
+    assert.equal(ofImage({ ...cautious, approvals: { ...cautious.approvals, always: [] } }, report, strict), 'approve')
     assert.equal(ofImage(cautious, imageOf('registry.example.org/other/report'), strict), 'ask outside-policy')
     assert.equal(ofImage(cautious, report, { ...strict, columns: ['age', 'time'] }), 'ask outside-policy')
     assert.equal(ofImage(cautious, report, { ...strict, recipients: ['ruth', 'bea'] }), 'ask outside-policy')

@@ -15,7 +15,7 @@ describe('policy', () => {
       minimumCell: 5,
       maxColluding: 1,
       committees: 'any',
-      approvals: { needed: 0, operators: [] },
+      approvals: { needed: 0, operators: [], always: [] },
       grants: [],
       maxOpenHours: 168,
       jobsPerDay: 200,
@@ -51,6 +51,8 @@ describe('policy', () => {
       { approvals: { needed: 1, operators: [{ ...ADA, key: 'abc' }] } },
       { approvals: { needed: 1, operators: [{ ...ADA, name: ' ada' }] } },
       { approvals: { needed: 1 } },
+      { approvals: { needed: 0, operators: [], always: 'any' } },
+      { approvals: { needed: 1, operators: [ADA], always: ['builtin'] } },
     ]) {
       assert.equal(policySchema.safeParse({ version: 1, ...laxer }).success, false, JSON.stringify(laxer))
     }

@@ -89,7 +89,7 @@ describe('the receipt of an image', () => {
     const found = attestedIn(document)
     assert.deepEqual(found?.reviewers, ['ana', 'cy'])
     assert.deepEqual(found?.description, description())
-    assert.deepEqual([found?.floor, found?.index], [FLOOR, FLOOR + 1])
+    assert.deepEqual([found?.floor.index, found?.index], [FLOOR, FLOOR + 1])
     assert.match(said(document), /reviewed by ana, cy, as the hub attests/)
   })
 

@@ -373,7 +373,7 @@ describe('receipt, when something is off', () => {
 
   it('notices a site that the job does not name, and two of one house', () => {
     const named = { ...DESCRIBE, cohort: { sites: SITES.slice(0, 7) } }
-    assert.equal(verdict(receiptOf(ran(named))), 'rounds')
+    assert.equal(verdict(receiptOf(ran(named))), 'decisions')
     assert.equal(
       verdict(receiptOf(ran(named, { decisions: { 'site-h': null }, survivors: () => [0, 1, 2, 3, 4] }))),
       'ok',

@@ -110,8 +110,9 @@ export const compile = (document: Record<string, unknown> = {}, changes: Partial
 /** The roster of a log that attests an image, or has withdrawn it. */
 export function attesting(image: ImageDescription, withdrawn = false): Roster {
   const hash = descriptionHash(image)
-  const attestation = { index: 12, hash, description: image, reviewers: ['ana', 'bo'], floor: 11, withdrawn }
-  const policyFloor = { index: 11, threshold: 2, reviewers: ['ana', 'bo', 'cy'] }
+  const names = ['ana', 'bo', 'cy']
+  const policyFloor = { index: 11, threshold: 2, reviewers: names, keys: names.map(keyOf) }
+  const attestation = { index: 12, hash, description: image, reviewers: ['ana', 'bo'], floor: policyFloor, withdrawn }
   return { ...roster, images: new Map([[hash, attestation]]), policyFloor }
 }
 

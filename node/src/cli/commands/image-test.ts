@@ -36,7 +36,33 @@ interface TestOptions {
 
 const MAX_SPLITS = 32
 
-export async function imageTest(context: CommandContext, file: string, options: TestOptions): Promise<undefined> {
+/** What ends a test early, and the exit code that shells know it by. A wrapper may pass the same signal on once more. */
+const ENDING = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+
+/** Runs until the work is done, or a signal to this process ends it; then what it began is undone before its exit code is given. */
+async function untilSignal(work: (signal: AbortSignal) => Promise<undefined>): Promise<number | undefined> {
+  const stop = new AbortController()
+  const handlers = Object.entries(ENDING).map(([name, exit]) => [name, () => stop.abort(exit)] as const)
+  for (const [name, handler] of handlers) process.on(name, handler)
+  try {
+    return await work(stop.signal)
+  } catch (error) {
+    if (stop.signal.aborted) return stop.signal.reason as number
+    throw error
+  } finally {
+    for (const [name, handler] of handlers) process.removeListener(name, handler)
+  }
+}
+
+export const imageTest = (context: CommandContext, file: string, options: TestOptions): Promise<number | undefined> =>
+  untilSignal((signal) => testUntil(context, file, options, signal))
+
+async function testUntil(
+  context: CommandContext,
+  file: string,
+  options: TestOptions,
+  signal: AbortSignal,
+): Promise<undefined> {
   const image = readDescription(await parseYaml(await readText(file, MAX_JOB_BYTES), file))
   const { sites, rounds = image.maxRounds } = options
   if (sites < 1 || sites > MAX_SPLITS)
@@ -52,7 +78,7 @@ export async function imageTest(context: CommandContext, file: string, options: 
     address: { socketPath: options.socket ?? DEFAULT_SOCKET },
   })
   const runner = new ImageRunner({
-    engine,
+    engine: { run: (request) => engine.run(request, signal) },
     limits: {},
     tellAll: true,
     rows: (request) => worker.rowsForImage(request),
@@ -61,7 +87,7 @@ export async function imageTest(context: CommandContext, file: string, options: 
     },
   })
   try {
-    await engine.check()
+    await engine.check(signal)
     const { splits, names } = await split(options.data, sites, folder)
     const parameters = imageParameters(options.columns ?? names, await writtenParameters(options.parameters))
     const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
@@ -75,7 +101,7 @@ export async function imageTest(context: CommandContext, file: string, options: 
     context.out.result({ ...rehearsal, printed: runs.map(printedOf) }, () => textOf(rehearsal, runs))
   } catch (error) {
     // what the image said is what its author needs
-    for (const run of runs.slice(-1)) context.out.note(printedOf(run))
+    for (const run of signal.aborted ? [] : runs.slice(-1)) context.out.note(printedOf(run))
     throw error
   } finally {
     await worker.close()

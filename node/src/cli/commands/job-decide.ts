@@ -65,7 +65,7 @@ async function approvalOf(
   operator: Signer,
   consent: boolean,
 ): Promise<string> {
-  const { name } = operatorOf({ approvals: { ...approvals, operators: [...approvals.operators] } }, operator.publicKey)
+  const { name } = operatorOf(approvals.operators, operator.publicKey)
   if (policy === null || dataset.version === null)
     throw new FlameshError('no-dataset', `there is no dataset ${dataset.name} at this site`)
   const site = (await context.control().get<StatusDocument>('/status')).key

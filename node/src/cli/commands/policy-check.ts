@@ -10,11 +10,20 @@ interface CheckOptions {
   readonly researcher?: string
 }
 
-const VERDICTS = {
-  approve: 'The policy would approve this job.',
-  ask: 'The job would wait for the operator',
-  refuse: 'The policy would refuse this job',
-} as const
+/** What would become of the job, and whose word it would wait for. */
+export function verdictText({ decision, code, message, signatures }: PolicyDecision): string {
+  const why = `: ${message} (${code}).`
+  switch (decision) {
+    case 'approve':
+      return 'The policy would approve this job.'
+    case 'refuse':
+      return `The policy would refuse this job${why}`
+    case 'ask': {
+      const operators = signatures === 1 ? 'an operator has signed' : `${signatures} operators have signed`
+      return `The job would wait ${signatures === 0 ? 'for the operator' : `until ${operators}`}${why}`
+    }
+  }
+}
 
 export async function policyCheck(context: CommandContext, file: string, options: CheckOptions): Promise<number> {
   const document = await parseYaml(await readText(file, MAX_JOB_BYTES), file)
@@ -23,12 +32,10 @@ export async function policyCheck(context: CommandContext, file: string, options
     .post<PolicyDecision>('/policy/check', { document, researcher: options.researcher })
   context.out.result(check, () => {
     const rows = check.rules.map((rule) => [rule.outcome, rule.rule, rule.message])
-    const verdict = VERDICTS[check.decision]
-    const why = check.decision === 'approve' ? '' : `: ${check.message} (${check.code}).`
     return `${renderTable(
       ['', 'rule', 'because'].map((title) => ({ title })),
       rows,
-    )}\n${verdict}${why}`
+    )}\n${verdictText(check)}`
   })
   return check.decision === 'refuse' ? EXIT.refusedByPolicy : EXIT.ok
 }

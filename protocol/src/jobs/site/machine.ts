@@ -17,11 +17,12 @@ import { guardKey } from '../check.js'
 import { CANCEL, DECISION } from '../messages.js'
 import { decideByPolicy, onOperator, sendDecision } from './deciding.js'
 import { ask, askMembers, onStanding } from './resolving.js'
-import { contribute, onComputed, onContributed, onGreeted, onRound } from './rounds.js'
+import { contribute, leaveRefused, onComputed, onContributed, onGreeted, onRound } from './rounds.js'
 import {
   audit,
   beginTurn,
   endedUntold,
+  isAnswering,
   isOpen,
   isWaitingForOpening,
   markResolved,
@@ -127,6 +128,7 @@ function resume(turn: Turn, restarted: boolean): Verdict {
     { type: 'timer', name: 'forget', atMs: turn.job.notAfter + OPEN_MARGIN_MS },
   )
   if (successionOf(turn.context.roster, turn.job.committee, turn.job.dataset) !== undefined) leaveRetired(turn)
+  leaveRefused(turn)
   if (status === 'announced' || (status === 'waiting' && !restarted)) decideByPolicy(turn)
   else if (restarted) repeat(turn)
   if (voice(turn) === 'restored') onGreeted(turn)
@@ -220,7 +222,7 @@ function repeat(turn: Turn): void {
   if (turn.state.decision !== undefined && isOpen(turn)) sendDecision(turn, turn.state.decision)
   for (const [name, round] of turn.state.rounds) {
     if (round.resolved) continue
-    if (round.status === 'preparing' && isOpen(turn) && voice(turn) === 'free') contribute(turn, name, round)
+    if (isAnswering(turn.state, name) && voice(turn) === 'free') contribute(turn, name, round)
     for (const [key, sent] of turn.state.sent)
       if (key.startsWith(`${name}/`)) send(turn, `answer/${name}`, key.slice(name.length + 1), sent)
   }

@@ -23,6 +23,7 @@ import { askMembers } from './resolving.js'
 import {
   attemptOf,
   audit,
+  isAnswering,
   isOpen,
   markResolved,
   needed,
@@ -62,6 +63,15 @@ export function onRound(turn: Turn, from: Hex, message: WireOf<'round'>): Verdic
   setStatus(turn, 'preparing', '', `round ${body.round}`)
   contribute(turn, name, keepRound(turn, name, round, state))
   return accept
+}
+
+/** While the analysis is at work the log or the policy changed: what the policy refuses by now is not answered any more. */
+export function leaveRefused(turn: Turn): void {
+  const begun = [...turn.state.rounds].filter(([name]) => isAnswering(turn.state, name))
+  if (begun.length === 0 || voice(turn) !== 'free') return
+  const policy = decidePolicy(turn.job, turn.jobId, turn.context)
+  if (policy.decision !== 'refuse') return
+  for (const [name, round] of begun) withdraw(turn, name, round, 'policy', policy.message)
 }
 
 function keepRound(turn: Turn, name: string, round: SiteRound, state: RoundState | null): SiteRound {
@@ -181,9 +191,8 @@ function askForRound(turn: Turn, name: string): void {
 
 export function onContributed(turn: Turn, name: string, outcome: ContributeOutcome): Verdict {
   const round = turn.state.rounds.get(name)
-  if (round?.status !== 'preparing' || round.resolved) return ignore('past')
   const specification = turn.state.specifications.get(name)
-  if (specification === undefined) return ignore('past')
+  if (round === undefined || specification === undefined || !isAnswering(turn.state, name)) return ignore('past')
   if (!outcome.ok) return withdraw(turn, name, round, outcome.code, outcome.message)
   if (turn.job.image !== null)
     turn.state = { ...turn.state, _vector: { round: attemptOf(name).round, values: outcome.values } }
@@ -211,7 +220,7 @@ export function onContributed(turn: Turn, name: string, outcome: ContributeOutco
 
 export function onComputed(turn: Turn, name: string, answer: ComputeAnswer): Verdict {
   const round = turn.state.rounds.get(name)
-  if (round?.status !== 'preparing' || round.resolved) return ignore('past')
+  if (round === undefined || !isAnswering(turn.state, name)) return ignore('past')
   // it was begun before this node knew which life it leads
   if (voice(turn) !== 'free') return ignore('restored-from-backup')
   if (answer.kind !== 'prepared')

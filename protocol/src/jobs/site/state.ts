@@ -85,8 +85,14 @@ export const needed = (turn: Turn): number => (profileOf(turn.committee.members.
 
 export const voice = (turn: Turn): Voice => voiceIn(turn.jobId, turn.job, turn.seats, turn.context, needed(turn))
 
-export const isOpen = (turn: Turn): boolean =>
-  ['announced', 'waiting', 'approved', 'preparing', 'submitted', 'refused'].includes(turn.state.status.status)
+export const isOpen = ({ state }: Pick<Turn, 'state'>): boolean =>
+  ['announced', 'waiting', 'approved', 'preparing', 'submitted', 'refused'].includes(state.status.status)
+
+/** Whether this site still is to answer an attempt, by its name: what its analysis comes to is waited for. */
+export function isAnswering(state: SiteState, name: string): boolean {
+  const round = state.rounds.get(name)
+  return round?.status === 'preparing' && !round.resolved && isOpen({ state })
+}
 
 /** Over here, and nobody has said how it ended. */
 export const endedUntold = ({ status: { status, code } }: SiteState): boolean =>

@@ -169,7 +169,7 @@ function afterOpening(turn: Turn, opened: Signed): void {
   const { progress } = turn.state
   const { body } = openSigned(opened, OPENED)
   // what this member opened itself counts only if it is what the quorum signed
-  const agreed = opened.signatures.some((one) => one.signer === turn.context.self)
+  const agreed = body.outcome !== 'suppressed' && opened.signatures.some((one) => one.signer === turn.context.self)
   const { nextState, sealed } = agreed ? turn.state : { nextState: undefined, sealed: undefined }
   rememberSurvivors(turn, body.contributors, opened)
   const ended = endingOf(turn.job, progress.attempt, { abandoned: undefined, opened: body }) ?? null

@@ -8,9 +8,8 @@ import type { Hex } from '../../crypto/hash.js'
 import { openSigned, type Signed } from '../../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../../encoding/verdict.js'
 import { activeMember } from '../../identity/roster.js'
-import { guardKey } from '../../jobs/check.js'
-import { CANCEL, consentsFit, DECISION } from '../../jobs/messages.js'
-import { operatorsFit } from '../../jobs/operators.js'
+import { checkDecision, judgedBy } from '../../jobs/decisions.js'
+import { CANCEL, DECISION } from '../../jobs/messages.js'
 import { type Context, type Effect, withEntry } from '../../machine.js'
 import type { ContributeOutcome } from '../../ports.js'
 import type { WireMessage, WireOf } from '../../wire.js'
@@ -24,10 +23,12 @@ import { answerPast, askAhead, onBehind, onEnded, placeOf } from './catching-up.
 import { advanceClosed, ask, fellows, onStanding } from './closing.js'
 import { advanceCollecting, announceRound, onHave, onSubmit, onWithdrawal, openState } from './collecting.js'
 import { advanceDeciding, feed, onConsensus } from './deciding.js'
+import { advanceDiffering } from './differing.js'
 import { advanceEnding, advanceKept, onRecord, release, tellEnd } from './ending.js'
 import { onFetch, onSupply } from './holding.js'
 import { completeHistory, rememberConsent } from './memory.js'
-import { advanceOpening, onOpened, onPartials, onReduced, onSums, tryOpen } from './opening.js'
+import { advanceOpening, onOpened, onPartials, onReduced, onSums, sendOpening, tryOpen } from './opening.js'
+import { leaveWithdrawn } from './reducing.js'
 import { advanceRetiring, noteRetired } from './retiring.js'
 import { maySign } from './speaking.js'
 import { advanceSpecifying, onSpecification } from './specifying.js'
@@ -83,6 +84,7 @@ function take(turn: Turn, event: MemberEvent): Verdict {
   switch (event.type) {
     case 'resume':
       if (event.restarted) repeat(turn)
+      leaveWithdrawn(turn)
       tryOpen(turn) // the gate may have waited for what the specification names
       setTimer(turn, 'expire', turn.job.notAfter)
       setTimer(turn, 'give-up', deadline(turn))
@@ -130,6 +132,7 @@ function advance(turn: Turn): void {
       advanceCollecting(turn)
       advanceDeciding(turn)
       advanceOpening(turn)
+      advanceDiffering(turn)
       advanceEnding(turn)
     }
     if (turn.state === before) return
@@ -156,8 +159,7 @@ function repeat(turn: Turn): void {
   const have = haves.get(String(turn.seat))
   if (have !== undefined) sendToMembers(turn, 'have', { type: 'have', ...attemptName(turn), have })
   if (consensus !== undefined) feed(turn, { type: 'resume' })
-  for (const opened of openings.values())
-    sendToMembers(turn, 'opened', { type: 'opened', ...attemptName(turn), opened })
+  for (const opened of openings.values()) sendOpening(turn, opened)
   sendToMembers(turn, 'behind', { type: 'behind', ...attemptName(turn) })
 }
 
@@ -269,13 +271,11 @@ function takeWithdrawal(turn: Turn, signed: Signed): Verdict {
 }
 
 function onDecision(turn: Turn, signed: Signed): Verdict {
-  const { body, signers } = openSigned(signed, DECISION)
-  if (signers.length !== 1 || signers[0] !== body.site || body.job !== turn.jobId)
-    return reject('signature', 'not signed by the site')
+  const { body } = openSigned(signed, DECISION)
   const member = activeMember(turn.context.roster, body.site, turn.context.nowMs)
   if (member === undefined) return later('site-unknown')
-  if (!consentsFit(body, guardKey(turn.job))) return reject('consent', 'a consent that is not this site’s to give')
-  if (!operatorsFit(body)) return reject('operators', 'an approval of an operator who did not sign it')
+  const against = judgedBy(() => checkDecision(signed, { id: turn.jobId, job: turn.job }, turn.context))
+  if (against !== undefined) return against
   rememberConsent(turn, signed)
   if (turn.state.decisions.has(body.site)) return accept
   update(turn, { decisions: withEntry(turn.state.decisions, body.site, signed) })

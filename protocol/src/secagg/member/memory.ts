@@ -18,7 +18,9 @@ import {
   withEntries,
 } from '../../history.js'
 import { guardKey } from '../../jobs/check.js'
+import { attempted } from '../../jobs/decisions.js'
 import { givesConsent } from '../../jobs/messages.js'
+import { checkConsent } from '../../jobs/receipt-rounds.js'
 import { MAX_PROOFS_PER_MESSAGE, MAX_SETS_PER_HELLO } from '../../limits.js'
 import { withEntry } from '../../machine.js'
 import type { GuardRefusal, SetProof } from '../../wire.js'
@@ -155,7 +157,7 @@ export function learnConsents(turn: Turn, specification: Specification, decision
   for (const { site, decision } of specification.consents) {
     const signed = given.get(decision)
     if (signed === undefined || turn.state.consents.has(decision)) continue
-    if (givesConsent(signed, guardKey(turn.job)) !== site) continue
+    if (attempted(() => checkConsent(signed, guardKey(turn.job), turn.context)) !== site) continue
     update(turn, { consents: withEntry(turn.state.consents, decision, signed) })
     rememberConsent(turn, signed)
   }

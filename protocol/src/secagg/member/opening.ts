@@ -20,7 +20,7 @@ import { type Added, assemble, openPartials, type PartialSum, partialsFor, sealP
 import { openByCommittee, openPrekeys } from '../specification.js'
 import { deliveryOf, fetchMissing } from './holding.js'
 import { certifiedProof, namedBasis, rememberSet } from './memory.js'
-import { releaseOfReduced, startReducing } from './reducing.js'
+import { isReducing, releaseOfReduced, startReducing } from './reducing.js'
 import { maySign } from './speaking.js'
 import {
   accuse,
@@ -175,8 +175,8 @@ function openSum(turn: Turn, specification: Specification, added: Added): void {
 
 /** An image's `reduce` is done at this member. */
 export function onReduced(turn: Turn, tag: string, outcome: ContributeOutcome): Verdict {
-  if (turn.state.progress.ended !== null || turn.state.attempt.halted || openedByMe(turn)) return ignore('past')
-  const reduced = releaseOfReduced(turn, tag, outcome)
+  if (!isReducing(turn.state, tag) || openedByMe(turn)) return ignore('past')
+  const reduced = releaseOfReduced(turn, outcome)
   if (reduced === undefined) return ignore('not-reduced')
   signOpening(turn, reduced.added, reduced.release)
   return accept
@@ -209,12 +209,21 @@ function signOpening(turn: Turn, added: Added, release: Release): void {
   })
   const signed = signObject(OPENED.kind, OPENED.version, body, turn.context.signer)
   keepOpening(turn, signed)
-  sendToMembers(turn, 'opened', {
-    type: 'opened',
-    ...attemptName(turn),
-    opened: turn.state.openings.get(payloadHash(signed)) as Signed,
-  })
+  sendOpening(turn, signed)
 }
+
+/** With every signature that is here; another opening does not take its place. */
+export function sendOpening(turn: Turn, signed: Signed): void {
+  const hash = payloadHash(signed)
+  const opened = turn.state.openings.get(hash) ?? signed
+  sendToMembers(turn, `opened/${hash}`, { type: 'opened', ...attemptName(turn), opened })
+}
+
+export const DIFFERS = 'reduce-differs'
+
+/** Whether an opening says that there will be none (differing.ts): no contradiction to another one of the same member. */
+export const isDiffering = ({ outcome, code }: Pick<OpenedBody, 'outcome' | 'code'>): boolean =>
+  outcome === 'suppressed' && code === DIFFERS
 
 /** What a box with a result is bound to. */
 export function releaseContext(job: Hex): Uint8Array {
@@ -260,7 +269,10 @@ export function onOpened(turn: Turn, signed: Signed): Verdict {
   }
   const liars = signers.filter((signer) => {
     const other = [...turn.state.openings].find(
-      ([known, one]) => known !== hash && one.signatures.some((signature) => signature.signer === signer),
+      ([known, one]) =>
+        known !== hash &&
+        isDiffering(openSigned(one, OPENED).body) === isDiffering(body) &&
+        one.signatures.some((signature) => signature.signer === signer),
     )
     if (other !== undefined) accuse(turn, 'second-opening', signer, { first: other[0], second: hash })
     return other !== undefined

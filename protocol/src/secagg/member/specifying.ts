@@ -9,8 +9,8 @@ import { accept, ignore, later, reject, type Verdict } from '../../encoding/verd
 import { namedSets } from '../../history.js'
 import { activeMember, type Member, type Roster } from '../../identity/roster.js'
 import { absentSeats, guardKey } from '../../jobs/check.js'
-import { consentsFit, DECISION } from '../../jobs/messages.js'
-import { operatorsFit } from '../../jobs/operators.js'
+import { countedDecision, judgedBy } from '../../jobs/decisions.js'
+import { DECISION } from '../../jobs/messages.js'
 import { withEntry } from '../../machine.js'
 import { proposerSeat } from '../consensus-messages.js'
 import { PREKEY, SPECIFICATION, type Specification } from '../messages.js'
@@ -209,10 +209,9 @@ function noteEquivocation(turn: Turn, hash: Hex, signers: readonly Hex[]): void 
 function learnDecisions(turn: Turn, { cohort }: Specification, decisions: readonly Signed[]): void {
   const named = new Map(cohort.map((one) => [one.site, one.decision]))
   for (const signed of decisions) {
-    const { body, hash, signers } = openSigned(signed, DECISION)
-    if (named.get(body.site) !== hash || body.job !== turn.jobId || signers.length !== 1 || signers[0] !== body.site)
-      continue
-    if (!consentsFit(body, guardKey(turn.job)) || !operatorsFit(body)) continue
+    const { body, hash } = openSigned(signed, DECISION)
+    if (named.get(body.site) !== hash) continue
+    if (countedDecision(signed, { id: turn.jobId, job: turn.job }, turn.context) === undefined) continue
     const known = turn.state.decisions.get(body.site)
     if (known !== undefined && payloadHash(known) === hash) continue
     if (known !== undefined) accuse(turn, 'second-decision', body.site)
@@ -239,6 +238,8 @@ function judgeSpecification(turn: Turn, body: Specification): Verdict | undefine
   const { context, job, committee } = turn
   // told again by one that was away, or to one that was; or a clock is wrong
   if (!closingIsFresh(body, job, context.nowMs)) return ignore('times')
+  const otherLog = judgedBy(() => context.checkSeen(body.checkpoint))
+  if (otherLog !== undefined) return otherLog
   if (!context.mayServe(job.committee, job.dataset)) return later('handover-open')
   const absent = emptySeats(turn)
   for (const [seat, prekey] of body.committee.seats.entries()) {
@@ -262,7 +263,8 @@ function judgeSpecification(turn: Turn, body: Specification): Verdict | undefine
 function judgeCohort(turn: Turn, body: Specification): Verdict | undefined {
   const fixed = turn.state.progress.cohort
   if (fixed !== null) {
-    const same = fixed.length === body.cohort.length && fixed.every((one, at) => one.site === body.cohort[at]?.site)
+    const same =
+      fixed.length === body.cohort.length && fixed.every((one, at) => one.decision === body.cohort[at]?.decision)
     return same ? undefined : reject('cohort', 'the cohort changed after it was fixed')
   }
   const view = cohortView(turn)

@@ -1,7 +1,7 @@
-/** The other end of thread.ts. */
+/** The other end of threads.ts. */
 import { workerData } from 'node:worker_threads'
 import { type ComputeTask, compute } from '@flamesh/protocol/secagg/compute.js'
-import type { ThreadSettings } from './thread.js'
+import type { ThreadSettings } from './threads.js'
 
 const { port, count } = workerData as ThreadSettings
 port.on('message', ({ name, task }: { name: number; task: ComputeTask }) => {

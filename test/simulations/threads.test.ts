@@ -1,10 +1,10 @@
-/** The second thread of a large simulation: it changes how long a run takes, and nothing else. */
+/** The other threads of a large simulation: they change how long a run takes, and nothing else. */
 import assert from 'node:assert/strict'
 import { bytesToHex } from '@flamesh/protocol/crypto/hash.js'
 import { deriveKeyPair } from '@flamesh/protocol/crypto/sealing.js'
 import { type ComputeTask, compute } from '@flamesh/protocol/secagg/compute.js'
 import { seededRandom } from '@flamesh/simulations/kernel/random.js'
-import { ComputeThread } from '@flamesh/simulations/kernel/thread.js'
+import { ComputeThreads } from '@flamesh/simulations/kernel/threads.js'
 import { MEASURED } from '@flamesh/simulations/network/costs.js'
 import { describeJob, submit, world } from './world.js'
 
@@ -27,31 +27,31 @@ const task = (value: number): ComputeTask => ({
   },
 })
 
-describe('the second thread', () => {
-  it('answers as this one does, refusals too, in whatever order it is asked for', async () => {
-    const thread = new ComputeThread()
+describe('the other threads of a simulation', () => {
+  it('answer as this one does, refusals too, in whatever order it is asked for', async () => {
+    const threads = new ComputeThreads()
     const tasks = Array.from({ length: 150 }, (_, at) => task(at % 10 === 9 ? 2 ** 30 : at))
-    const answers = tasks.map((one) => thread.begin(one))
+    const answers = tasks.map((one) => threads.begin(one))
     for (const [at, answer] of [...answers.entries()].reverse()) {
       const expected = compute(tasks[at] as ComputeTask)
       assert.equal(expected.kind, at % 10 === 9 ? 'failed' : 'prepared')
       assert.deepEqual(answer(), expected)
     }
-    assert.ok(thread.answered > 0)
-    await thread.stop()
+    assert.ok(threads.answered > 0)
+    await threads.stop()
   })
 
-  it('is not missed once it is gone', async () => {
-    const thread = new ComputeThread()
-    await thread.stop()
+  it('are not missed once they are gone', async () => {
+    const threads = new ComputeThreads()
+    await threads.stop()
     const one = task(4)
-    assert.deepEqual(thread.begin(one)(), compute(one))
+    assert.deepEqual(threads.begin(one)(), compute(one))
   })
 
-  it('leaves a run as it is', async () => {
+  it('leave a run as it is', async () => {
     const hashes: string[] = []
-    for (const threadFromSites of [1, Number.POSITIVE_INFINITY]) {
-      const { federation } = await world({ costs: MEASURED, threadFromSites })
+    for (const threadsFromSites of [1, Number.POSITIVE_INFINITY]) {
+      const { federation } = await world({ costs: MEASURED, threadsFromSites })
       await federation.finish(await submit(federation, describeJob(federation)))
       assert.equal(federation.node('researcher').up().jobs()[0]?.status, 'released')
       hashes.push(federation.network.hash())
