@@ -61,6 +61,14 @@ describe('the lung data through the whole protocol', () => {
     ['linear', { outcome: 'meal.cal', covariates: ['age', 'sex'] }, undefined, reference['linear_meal.cal_on_age_sex']],
     ['logistic', { outcome: event, covariates }, undefined, reference.logistic_event_on_age_sex_ecog],
     ['cox', { time: 'time', event, covariates, strata: 'site' }, undefined, reference.cox_breslow_by_site],
+    ['glm', { outcome: event, exposure: 'time', covariates: ['age', 'sex'] }, undefined, referenceFile('glm').rate],
+    [
+      'ridge',
+      { outcome: 'meal.cal', covariates: ['age', 'sex'], penalty: 1e6 },
+      undefined,
+      referenceFile('ridge').strong,
+    ],
+    ['roc', { score: 'ph.karno', outcome: event, cuts: [80, 90] }, undefined, referenceFile('roc').karno],
   ] as const) {
     it(`${analysis} equals R`, async () => {
       const { status, result } = await run(analysis, written, 1)

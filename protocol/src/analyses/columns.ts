@@ -30,7 +30,9 @@ export type Event = z.infer<typeof eventSchema>
 const codedSchema = z
   .strictObject({ column: columnSchema, levels: levelsSchema, reference: levelSchema })
   .refine(({ levels, reference }) => levels.includes(reference), 'the reference is not among the levels')
-export const covariateSchema = z.union([columnSchema, codedSchema])
+/** The products of the columns of two covariates. */
+const interactionSchema = z.strictObject({ interaction: z.tuple([columnSchema, columnSchema]) })
+export const covariateSchema = z.union([columnSchema, codedSchema, interactionSchema])
 export type Covariate = z.infer<typeof covariateSchema>
 
 export const columnOf = (named: string | { readonly column: string }): string =>
@@ -141,8 +143,3 @@ export function completeFields(
   }
   return completed
 }
-
-export const eachOf =
-  (complete: (value: unknown) => unknown) =>
-  (values: unknown): unknown =>
-    Array.isArray(values) ? values.map(complete) : values

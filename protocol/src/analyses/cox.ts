@@ -6,16 +6,19 @@
 import { z } from 'zod'
 import { dot, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
 import type { Analysis, Rows } from './analysis.js'
+import { estimatesOf, ratiosOf } from './coefficients.js'
 import { columnOf, columnSchema, completeEvent, completeFields, eventSchema, eventsOf, numbersOf } from './columns.js'
 import {
   type Cases,
   casesAllowed,
+  codedCovariates,
   completeCases,
   completeCovariates,
+  covariateColumns,
   covariateNames,
   covariatesSchema,
 } from './design.js'
-import { chiSquareTail, normalTail, Z_975 } from './distributions.js'
+import { chiSquareTail } from './distributions.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import {
   checkModelCounts,
@@ -32,7 +35,8 @@ const parametersSchema = z
   .strictObject({ time: columnSchema, event: eventSchema, covariates: covariatesSchema, strata: z.literal('site') })
   .refine(
     ({ time, event, covariates }) =>
-      new Set([time, columnOf(event), ...covariates.map(columnOf)]).size === covariates.length + 2,
+      new Set([time, columnOf(event), ...covariateColumns(covariates)]).size ===
+      covariateColumns(covariates).length + 2,
     'time, event and covariates are different columns',
   )
 export type CoxParameters = z.infer<typeof parametersSchema>
@@ -105,7 +109,7 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
   parameters: parametersSchema,
   state: newtonSchema,
   released: releasedSchema,
-  columns: ({ time, event, covariates }) => [time, columnOf(event), ...covariates.map(columnOf)],
+  columns: ({ time, event, covariates }) => [time, columnOf(event), ...covariateColumns(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, {
       covariates: completeCovariates(levelsOf),
@@ -137,21 +141,12 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
     { contributors, leftOut, n, missing, events, coef, se, logLikelihoodNull, logLikelihood, iterations },
     parameters,
   ) {
-    const z = coef.map((value, i) => value / (se[i] as number))
-    const low = coef.map((value, i) => value - Z_975 * (se[i] as number))
-    const high = coef.map((value, i) => value + Z_975 * (se[i] as number))
+    const estimates = estimatesOf(coef, se)
     const lrt = 2 * (logLikelihood - logLikelihoodNull)
     return {
       names: namesOf(parameters),
-      coef,
-      se,
-      z,
-      p: z.map(normalTail),
-      ci_low: low,
-      ci_high: high,
-      hazard_ratio: coef.map(Math.exp),
-      hazard_ratio_low: low.map(Math.exp),
-      hazard_ratio_high: high.map(Math.exp),
+      ...estimates,
+      ...ratiosOf('hazard_ratio', estimates),
       loglik_null: logLikelihoodNull,
       loglik: logLikelihood,
       lrt,
@@ -165,7 +160,7 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
       iterations,
       time: parameters.time,
       event: parameters.event,
-      factors: parameters.covariates.filter((one) => typeof one !== 'string'),
+      factors: codedCovariates(parameters.covariates),
       contributors,
       sites_left_out: leftOut,
     }

@@ -12,6 +12,12 @@ const isDigits = (text: string): boolean => DIGITS.test(text) && text.replace('.
 export const decimalSchema = z.union([z.int().min(0), z.string().refine(isDigits, 'is no decimal number')])
 export type Decimal = z.infer<typeof decimalSchema>
 
+/** A number of either sign. */
+export const signedSchema = z.union([
+  z.int(),
+  z.string().refine((text) => isDigits(text.startsWith('-') ? text.slice(1) : text), 'is no decimal number'),
+])
+
 /** A number above 0. */
 export const positiveSchema = decimalSchema.refine((value) => numberOf(value) > 0, 'must be above 0')
 

@@ -4,21 +4,22 @@
  * docs/spec/analyses.md, "logistic". Every site sees the coefficients of every round.
  */
 import { z } from 'zod'
-import { centred, dividedBy, dot, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
 import type { Analysis, Rows } from './analysis.js'
+import { estimatesOf, ratiosOf } from './coefficients.js'
 import { columnOf, completeEvent, completeFields, eventSchema, eventsOf } from './columns.js'
 import {
   type Cases,
   casesAllowed,
+  codedCovariates,
   completeCases,
   completeCovariates,
+  covariateColumns,
   covariateNames,
   covariatesSchema,
   INTERCEPT,
 } from './design.js'
-import { normalTail, Z_975 } from './distributions.js'
-import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
-import { type Layout, openSum, planOf, quotient, sumToNumber, vectorOf, zeroVector } from './layout.js'
+import { add, type Sums, zeroSums } from './double-double.js'
+import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import {
   checkModelCounts,
   countsLayout,
@@ -27,12 +28,13 @@ import {
   modelCounts,
   modelCountsSchema,
 } from './model-counts.js'
-import { advance, type NewtonState, newtonSchema, type Solution, startAt } from './newton.js'
+import { advance, type NewtonState, newtonSchema, startAt } from './newton.js'
+import { scorerOf, scoringStep, scoringSums } from './scoring.js'
 
 const parametersSchema = z
   .strictObject({ outcome: eventSchema, covariates: covariatesSchema })
   .refine(
-    ({ outcome, covariates }) => !covariates.some((one) => columnOf(one) === columnOf(outcome)),
+    ({ outcome, covariates }) => !covariateColumns(covariates).includes(columnOf(outcome)),
     'the outcome is among the covariates',
   )
 export type LogisticParameters = z.infer<typeof parametersSchema>
@@ -50,30 +52,21 @@ const namesOf = ({ covariates }: LogisticParameters): readonly string[] => [INTE
 
 function layoutOf(parameters: LogisticParameters, state: NewtonState | undefined): Layout {
   if (state === undefined) return countsLayout(parameters.covariates)
-  const names = namesOf(parameters)
-  const information = pairsOf(names.length).map(([i, j]) => `information ${names[i]} × ${names[j]}`)
-  return { counts: MODEL_COUNTS, sums: ['log likelihood', ...names.map((name) => `score ${name}`), ...information] }
+  return { counts: MODEL_COUNTS, sums: ['log likelihood', ...scoringSums(namesOf(parameters))] }
 }
 
 /** Log likelihood, score and information of the site's rows at `beta`, intercept first. */
-function evaluate(cases: Cases, beta: readonly number[], sums: ReturnType<typeof zeroSums>): void {
-  const columns = [new Float64Array(cases.count).fill(1), ...cases.design]
-  const pairs = pairsOf(columns.length)
+function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
+  const scorer = scorerOf(cases, sums, 1)
   const outcome = cases.responses[0] as Float64Array
   for (let row = 0; row < cases.count; row++) {
-    let eta = 0
-    for (let j = 0; j < columns.length; j++) eta += (beta[j] as number) * (columns[j]?.[row] as number)
+    const eta = scorer.predictor(row, beta)
     // the sign makes `eta` the log odds of what happened, so that no probability is computed as 1 − another
     const sign = outcome[row] === 1 ? 1 : -1
     const odds = Math.exp(-Math.abs(eta))
     const likely = sign * eta >= 0
     add(sums, 0, (likely ? 0 : sign * eta) - Math.log1p(odds))
-    const residual = (sign * (likely ? odds : 1)) / (1 + odds)
-    const weight = odds / ((1 + odds) * (1 + odds))
-    for (const [j, column] of columns.entries()) addProduct(sums, 1 + j, column[row] as number, residual)
-    for (const [at, [i, j]] of pairs.entries()) {
-      addWeighted(sums, 1 + columns.length + at, weight, columns[i]?.[row] as number, columns[j]?.[row] as number)
-    }
+    scorer.add(row, (sign * (likely ? odds : 1)) / (1 + odds), odds / ((1 + odds) * (1 + odds)))
   }
 }
 
@@ -85,33 +78,6 @@ function contribute(rows: Rows, parameters: LogisticParameters, state: NewtonSta
   const sums = zeroSums(layout.sums.length)
   if (state !== undefined) evaluate(cases, state.beta, sums)
   return vectorOf(layout, countsOf(cases, covariates, cases.responses[0] as Float64Array, state === undefined), sums)
-}
-
-/** The scoring step: the intercept is eliminated by centring about weighted means, exactly, before anything is rounded. */
-function solve(sums: readonly bigint[], size: number): Solution | undefined {
-  const [weight = 0n, ...first] = sums.slice(size, 2 * size)
-  if (weight <= 0n) return undefined
-  const score = sums.slice(0, size)
-  const second = symmetric(size, sums.slice(size))
-  const design: Matrix<bigint> = second.slice(1).map((row) => row.slice(1))
-  const inverted = inverse(dividedBy(weight, centred(weight, first, design)))
-  if (inverted === undefined) return undefined
-  const means = first.map((sum) => quotient(sum, weight))
-  const ownScore = score[0] as bigint
-  const scores = dividedBy(weight, [
-    first.map((sum, j) => weight * (score[j + 1] as bigint) - sum * ownScore),
-  ])[0] as readonly number[]
-  const step = times(inverted, scores)
-  const level = quotient(ownScore, weight)
-  const total = sumToNumber(weight)
-  return {
-    step: [level - dot(means, step), ...step],
-    stepSize: Math.sqrt(Math.max(0, level * level + dot(scores, step) / total)),
-    se: [
-      Math.sqrt(1 / total + dot(means, times(inverted, means))),
-      ...inverted.map((row, j) => Math.sqrt(row[j] as number)),
-    ],
-  }
 }
 
 export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
@@ -128,7 +94,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
   parameters: parametersSchema,
   state: newtonSchema,
   released: releasedSchema,
-  columns: ({ outcome, covariates }) => [columnOf(outcome), ...covariates.map(columnOf)],
+  columns: ({ outcome, covariates }) => [columnOf(outcome), ...covariateColumns(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, { covariates: completeCovariates(levelsOf), outcome: completeEvent }),
   plan: (parameters, state) => planOf(layoutOf(parameters, state)),
@@ -143,27 +109,18 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
     if (state === undefined) return { kind: 'state', state: startAt(size) }
     const [first = 0n, ...sums] = opened.sums
     const logLikelihood = sumToNumber(first)
-    const progress = advance(state, logLikelihood, solve(sums, size))
+    const progress = advance(state, logLikelihood, scoringStep(sums, size))
     if (progress.kind !== 'converged') return progress
     const { coef, se, iterations } = progress
     return { kind: 'result', released: { ...modelCounts(opened, survivors), coef, se, logLikelihood, iterations } }
   },
   present({ contributors, leftOut, n, missing, events, coef, se, logLikelihood, iterations }, parameters) {
-    const z = coef.map((value, i) => value / (se[i] as number))
-    const low = coef.map((value, i) => value - Z_975 * (se[i] as number))
-    const high = coef.map((value, i) => value + Z_975 * (se[i] as number))
+    const estimates = estimatesOf(coef, se)
     const others = n - events
     return {
       names: namesOf(parameters),
-      coef,
-      se,
-      z,
-      p: z.map(normalTail),
-      ci_low: low,
-      ci_high: high,
-      odds_ratio: coef.map(Math.exp),
-      odds_ratio_low: low.map(Math.exp),
-      odds_ratio_high: high.map(Math.exp),
+      ...estimates,
+      ...ratiosOf('odds_ratio', estimates),
       deviance: -2 * logLikelihood,
       null_deviance: -2 * (events * Math.log(events / n) + others * Math.log(others / n)),
       aic: 2 * (coef.length - logLikelihood),
@@ -173,7 +130,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
       converged: true,
       iterations,
       outcome: parameters.outcome,
-      factors: parameters.covariates.filter((one) => typeof one !== 'string'),
+      factors: codedCovariates(parameters.covariates),
       contributors,
       sites_left_out: leftOut,
     }

@@ -50,18 +50,26 @@ const CONVERGED = 1e-11
 const SETTLED_AFTER = 12
 const MOVING = 0.01
 const MAX_ITERATIONS = 30
-/** A log likelihood that falls by less than this share fell by rounding. */
+/** A log likelihood that falls by less than this share, of itself or of its terms, fell by rounding. */
 const ROUNDING = 1e-12
 
-/** What follows from the log likelihood at the state's point and the solution there, undefined if the information is singular. */
-export function advance(state: NewtonState, logLikelihood: number, solution: Solution | undefined): Progress {
+/**
+ * What follows from the log likelihood at the state's point and the solution there, undefined if the information is singular.
+ * `terms` is the size of what the log likelihood is a difference of, if that may be much larger than the difference.
+ */
+export function advance(
+  state: NewtonState,
+  logLikelihood: number,
+  solution: Solution | undefined,
+  terms = 0,
+): Progress {
   const { iteration, beta, best } = state
   const next = (to: readonly number[], from: NewtonState['best']): Progress => {
     if (iteration + 1 === MAX_ITERATIONS)
       return suppressed('not-converged', `no convergence within ${MAX_ITERATIONS} iterations`)
     return { kind: 'state', state: { iteration: iteration + 1, beta: to.map((value) => value + 0), best: from } }
   }
-  if (best !== null && logLikelihood < best.logLikelihood - ROUNDING * Math.abs(best.logLikelihood)) {
+  if (best !== null && logLikelihood < best.logLikelihood - ROUNDING * (Math.abs(best.logLikelihood) + terms)) {
     // overshot: half way back
     return next(
       beta.map((value, i) => (value + (best.beta[i] as number)) / 2),

@@ -11,6 +11,7 @@ import { compareMeans } from './compare-means.js'
 import { correlation } from './correlation.js'
 import { cox } from './cox.js'
 import { describe } from './describe.js'
+import { glm } from './glm.js'
 import { histogram } from './histogram.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
@@ -20,6 +21,8 @@ import { moments } from './moments.js'
 import { pca } from './pca.js'
 import { quantiles } from './quantiles.js'
 import { rates } from './rates.js'
+import { ridge } from './ridge.js'
+import { roc } from './roc.js'
 import { survival } from './survival.js'
 import { table } from './table.js'
 
@@ -31,6 +34,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   correlation,
   cox,
   describe,
+  glm,
   histogram,
   linear,
   logistic,
@@ -39,6 +43,8 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   pca,
   quantiles,
   rates,
+  ridge,
+  roc,
   survival,
   table,
 ]

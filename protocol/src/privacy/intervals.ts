@@ -15,12 +15,13 @@ const WIDTHS: readonly number[] = [1, ...Array.from({ length: 10 }, (_, k) => [2
 /**
  * The ends of the merged intervals. Each has one of these widths or runs to the end of the grid, no small count, and somebody in
  * it; the narrowest that will do is taken, if what follows can be cut as well. What follows the last end is empty.
- * Undefined if there is no such partition. `counts` are series over the grid; `mayStart` tells where enough sites are at risk.
+ * Undefined if there is no such partition. `counts` are series over the grid; `fromSites` tells whether an interval is that of
+ * enough sites.
  */
 export function mergedIntervals(
   counts: readonly (readonly number[])[],
   length: number,
-  mayStart: (interval: number) => boolean,
+  fromSites: (start: number, end: number) => boolean,
   rules: DisclosureRules,
 ): readonly number[] | undefined {
   const upTo = counts.map((series) => {
@@ -38,9 +39,8 @@ export function mergedIntervals(
   // from the last start to the first: where the interval that begins there ends
   const endOf = new Array<number | undefined>(length).fill(undefined)
   for (let start = length - 1; start >= 0; start--) {
-    if (!mayStart(start)) continue
     endOf[start] = WIDTHS.map((width) => Math.min(start + width, length)).find(
-      (end) => shown(start, end) && (empty(end) || endOf[end] !== undefined),
+      (end) => shown(start, end) && fromSites(start, end) && (empty(end) || endOf[end] !== undefined),
     )
   }
   const ends: number[] = []

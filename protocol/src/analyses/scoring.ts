@@ -1,0 +1,70 @@
+/**
+ * Fisher scoring of a model with an intercept: a site's score and information row by row, and the step that follows from
+ * everyone's. Implements docs/spec/analyses.md, "logistic". The intercept is eliminated by centring about weighted means,
+ * exactly, before anything is rounded.
+ */
+import { centred, dividedBy, dot, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
+import type { Cases } from './design.js'
+import { addProduct, addWeighted, type Sums } from './double-double.js'
+import { quotient, sumToNumber } from './layout.js'
+import type { Solution } from './newton.js'
+
+/** Score, then information for all pairs; `names` are the coefficients, the intercept first. */
+export const scoringSums = (names: readonly string[]): readonly string[] => [
+  ...names.map((name) => `score ${name}`),
+  ...pairsOf(names.length).map(([i, j]) => `information ${names[i]} × ${names[j]}`),
+]
+
+export interface Scorer {
+  /** the linear predictor of a row */
+  predictor(row: number, beta: readonly number[]): number
+  /** score += x · residual, information += weight · x · xᵀ */
+  add(row: number, residual: number, weight: number): void
+}
+
+/** Adds to `sums` from the slot `first` on, in the order of `scoringSums`. */
+export function scorerOf(cases: Cases, sums: Sums, first: number): Scorer {
+  const columns = [new Float64Array(cases.count).fill(1), ...cases.design]
+  const pairs = pairsOf(columns.length)
+  return {
+    predictor(row, beta) {
+      let eta = 0
+      for (let j = 0; j < columns.length; j++) eta += (beta[j] as number) * (columns[j]?.[row] as number)
+      return eta
+    },
+    add(row, residual, weight) {
+      for (const [j, column] of columns.entries()) addProduct(sums, first + j, column[row] as number, residual)
+      for (const [at, [i, j]] of pairs.entries()) {
+        const slot = first + columns.length + at
+        addWeighted(sums, slot, weight, columns[i]?.[row] as number, columns[j]?.[row] as number)
+      }
+    },
+  }
+}
+
+/** The step to the next point from the sums in the order of `scoringSums`; undefined if the information is singular. */
+export function scoringStep(sums: readonly bigint[], size: number): Solution | undefined {
+  const [weight = 0n, ...first] = sums.slice(size, 2 * size)
+  if (weight <= 0n) return undefined
+  const score = sums.slice(0, size)
+  const second = symmetric(size, sums.slice(size))
+  const design: Matrix<bigint> = second.slice(1).map((row) => row.slice(1))
+  const inverted = inverse(dividedBy(weight, centred(weight, first, design)))
+  if (inverted === undefined) return undefined
+  const means = first.map((sum) => quotient(sum, weight))
+  const ownScore = score[0] as bigint
+  const scores = dividedBy(weight, [
+    first.map((sum, j) => weight * (score[j + 1] as bigint) - sum * ownScore),
+  ])[0] as readonly number[]
+  const step = times(inverted, scores)
+  const level = quotient(ownScore, weight)
+  const total = sumToNumber(weight)
+  return {
+    step: [level - dot(means, step), ...step],
+    stepSize: Math.sqrt(Math.max(0, level * level + dot(scores, step) / total)),
+    se: [
+      Math.sqrt(1 / total + dot(means, times(inverted, means))),
+      ...inverted.map((row, j) => Math.sqrt(row[j] as number)),
+    ],
+  }
+}
