@@ -254,6 +254,18 @@ describe('the end of a job, as a dishonest node hands it over,', function () {
     })
   }
 
+  it('is refused with an opening of an attempt that came to nothing, which nobody signed and a receipt would have to hold', async () => {
+    const { message, take } = await afterAnother()
+    assert.ok(message.type === 'release')
+    const records = message.records.map((record) => {
+      const { certificate, specification } = record
+      if (certificate.value.kind !== 'abandon' || specification === null) return record
+      return { ...record, opened: { ...specification, payload: new Uint8Array(100) } }
+    })
+    assert.notDeepEqual(records, message.records)
+    assert.equal(take({ ...message, records }), undefined)
+  })
+
   it('is refused without an approval that a round names, and taken from the next member', async () => {
     const one = await world({ dishonest: [LIAR] })
     const { federation, watch, names } = one

@@ -10,8 +10,9 @@ import { commitmentOf, openFromLast, sealToNext } from '@flamesh/protocol/trains
 import { CONFIRMATION, HOP, type Hop } from '@flamesh/protocol/trains/messages.js'
 import { decodeWire, encodeWire, type WireMessage, type WireOf } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '@flamesh/simulations/federation.js'
+import { signer } from '../protocol/identity/fixtures.js'
 import { assertFit, linearTrain, trainWorld } from './trains.js'
-import { ending, pass, submit, type World } from './world.js'
+import { ending, pass, submit, until, viewAt, type World } from './world.js'
 
 type Train = WireOf<'train'>
 type Outgoing = WireMessage | undefined
@@ -319,6 +320,29 @@ describe('a malicious station', function () {
     const delivered = watch.seen.flatMap(({ message }) => (message.type === 'delivery' ? [message.hops.at(-1)] : []))
     assert.equal(new Set(delivered.map((hop) => payloadHash(hop as Signed))).size, 1)
     watch.check()
+  })
+})
+
+describe('refusals of keys that are no stations’', () => {
+  it('are not kept by the researcher, and do not look like the end of the job', async () => {
+    const one = await trainWorld({ dishonest: ['site-b'] })
+    const { federation, watch, names } = one
+    const job = await submit(federation, linearTrain(federation))
+    await until(federation, 'an approval', () => viewAt(federation, 'researcher', job)?.status === 'approved')
+    const heard = watch.seen.find(({ message }) => message.type === 'decision')?.message as WireOf<'decision'>
+    const { body } = openSigned(heard.decision, DECISION)
+    for (let at = 0; at < 5; at++) {
+      const stranger = signer(`stranger ${at}`)
+      const refusal = { ...body, site: stranger.publicKey, decision: 'refuse' as const, datasetVersion: null }
+      const decision = signObject(DECISION.kind, DECISION.version, refusal, stranger)
+      const bytes = encodeWire({ type: 'decision', decision })
+      await federation.node('researcher').up().receive(federation.node('site-b').key, bytes, 'direct')
+    }
+    assert.notEqual(viewAt(federation, 'researcher', job)?.status, 'failed')
+    const entries = [...federation.node('researcher').disk.entries.keys()]
+    assert.ok(entries.filter((entry) => entry.startsWith(`job/${job}/request/decisions/`)).length <= names.length)
+    await federation.finish(job, 5_000_000)
+    await assertFit(federation, job, names)
   })
 })
 

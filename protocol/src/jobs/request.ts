@@ -18,7 +18,7 @@ import { checkRecord, type Ending, endingOf, seatsOf } from '../secagg/record.js
 import { isHopeless, receiveDelivery, type TrainEnd } from '../trains/receiving.js'
 import type { AttemptRecord, GuardRefusal, WireMessage, WireOf } from '../wire.js'
 import { type Accepted, acceptRelease } from './accepting.js'
-import { attempted } from './decisions.js'
+import { attempted, checkDecision, judgedBy } from './decisions.js'
 import { checkRefusal } from './guard-refusal.js'
 import { JOB, type Job, type JobId } from './job.js'
 import { CANCEL, DECISION } from './messages.js'
@@ -166,9 +166,9 @@ function takeMessage(turn: Turn, from: Hex, message: WireMessage): Verdict {
 }
 
 function onDecision(turn: Turn, signed: Signed): Verdict {
-  const { body, signers } = openSigned(signed, DECISION)
-  if (signers.length !== 1 || signers[0] !== body.site || body.job !== turn.jobId)
-    return reject('signature', 'not signed by the site')
+  const { body } = openSigned(signed, DECISION)
+  const against = judgedBy(() => checkDecision(signed, { id: turn.jobId, job: turn.job }, turn.context))
+  if (against !== undefined) return against
   if (turn.state.decisions.has(body.site)) return accept
   turn.state = { ...turn.state, decisions: withEntry(turn.state.decisions, body.site, signed) }
   notify(turn, body.decision === 'approve' ? 'site-approved' : 'site-refused', {

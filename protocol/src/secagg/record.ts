@@ -71,6 +71,8 @@ function checkAnew(record: AttemptRecord, jobId: JobId, job: Job, roster: Roster
       mismatch('the specification is of another attempt')
   }
   if (certified.value.kind === 'abandon') {
+    // nobody looks at its signatures, and receipts would carry it
+    if (record.opened !== null) return mismatch('an opening of an attempt that came to nothing')
     return {
       specification: specification?.body,
       roundId: specification?.hash,
