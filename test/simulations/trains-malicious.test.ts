@@ -371,6 +371,16 @@ describe('a malicious last station', function () {
     await assertStopped(one, 'researcher', 'chain')
   })
 
+  it('makes a receipt say nothing of stations that it names twice', async () => {
+    const { federation, job } = await delivering((message) => ({
+      ...message,
+      confirmations: [...message.confirmations.slice(0, 3), ...message.confirmations.slice(0, 3)],
+    }))
+    const { result } = await ending(federation, job)
+    const { findings } = verifyReceipt(result?.receipt as Uint8Array, { hubKey: federation.hubKey })
+    assert.match(findings.find(({ check }) => check === 'rounds')?.message ?? '', /; 3 of 5 stations confirmed/)
+  })
+
   it('delivers no other end than the one that was confirmed', async () => {
     const one = await delivering((message, from) => {
       const other = signObject(HOP.kind, HOP.version, { ...hopIn(message.hops), failed: 'gone' }, from.signer)

@@ -36,7 +36,7 @@ export class RunNotes {
       await makePrivateFolder(this.folder)
       await writeFile(path, `${titleOf(run)}${NO_END}\n${PRINTED}`, { mode: PRIVATE_FILE })
     })
-    return (text) => void this.#write(() => appendFile(path, text))
+    return (text) => void this.#write(() => appendFile(path, text, { mode: PRIVATE_FILE }))
   }
 
   async end(run: ImageRun): Promise<void> {

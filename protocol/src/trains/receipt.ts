@@ -4,7 +4,7 @@
  * its own.
  */
 import type { Hex } from '../crypto/hash.js'
-import { decodeSigned } from '../encoding/signed.js'
+import { decodeSigned, openSigned } from '../encoding/signed.js'
 import { FlameshError } from '../errors.js'
 import { activeMember } from '../identity/roster.js'
 import type { KnownLog, SignedJob } from '../jobs/decisions.js'
@@ -12,6 +12,7 @@ import { bytesOf, type ReceiptDocument } from '../jobs/receipt-document.js'
 import type { Rounds } from '../jobs/receipt-rounds.js'
 import { statusOf } from './arriving.js'
 import { checkChain, isConfirmed, STATION_REVOKED } from './chain.js'
+import { CONFIRMATION } from './messages.js'
 
 /** What a chain says of one station, in the order of the route. */
 export interface StationFinding {
@@ -71,7 +72,7 @@ export function readTrain(
       name: roster.members.get(key)?.name ?? 'unknown',
       code: codes.get(key) ?? 'not-reached',
     })),
-    confirmed: confirmations.length,
+    confirmed: new Set(confirmations.map((one) => openSigned(one, CONFIRMATION).body.station)).size,
   }
 }
 

@@ -64,7 +64,9 @@ async function follow({ folder, out }: CommandContext, id: string): Promise<neve
       const before = shown.get(name)
       out.stdout.write(newIn(text, before))
       shown.set(name, text)
-      if (text.split('\n')[2] !== NO_END) ended.add(name)
+      const [, , third, ...rest] = text.split('\n')
+      // a file that was only just made may be empty yet
+      if (rest.length > 0 && third !== NO_END) ended.add(name)
     }
     await sleep(LOOK_EVERY_MS)
   }
