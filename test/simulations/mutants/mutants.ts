@@ -141,8 +141,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'secagg/mask.ts',
-        from: "hmacSha256Hex(macKey, encode(['flamesh/partial/1', roundId, survivors, slice, part, data.length]), data)",
-        to: "hmacSha256Hex(new Uint8Array(32), encode(['flamesh/partial/1', roundId, survivors, slice, part, data.length]), data)",
+        from: 'hmacSha256Hex(macKey, head, data)',
+        to: 'hmacSha256Hex(new Uint8Array(32), head, data)',
       },
     ],
   },
