@@ -62,7 +62,7 @@ describe('tests of a table', () => {
         assert.deepEqual(run.result.counts_by_row, table)
         assertClose(run.result, result)
       }),
-      { numRuns: 20 },
+      { numRuns: 20, endOnFailure: true },
     )
   })
 
@@ -131,7 +131,7 @@ describe('mantel-haenszel', () => {
         assertClose(result.odds_ratio.estimate, sum(({ a, d, n }) => (a * d) / n) / sum(({ b, c, n }) => (b * c) / n))
         assert.deepEqual([result.contributors, result.sites_left_out], [count, 3])
       }),
-      { numRuns: 20 },
+      { numRuns: 20, endOnFailure: true },
     )
   })
 

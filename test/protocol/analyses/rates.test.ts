@@ -87,7 +87,7 @@ describe('rates', () => {
         assertClose(likeR(result, '0'), R.breast_hormon_0)
         assert.deepEqual([result.contributors, result.sites_left_out], [count, 3])
       }),
-      { numRuns: 10 },
+      { numRuns: 10, endOnFailure: true },
     )
   })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { DisclosureRules } from '@flamesh/protocol/analyses/analysis.js'
+import { intervalOf } from '@flamesh/protocol/analyses/time-grid.js'
 import { mergedIntervals } from '@flamesh/protocol/privacy/intervals.js'
 import fc from 'fast-check'
 import {
@@ -101,7 +102,7 @@ describe('survival', () => {
         assertEqualsR(outcome, R.breast_by_hormon)
         assert.deepEqual([outcome.result.contributors, outcome.result.sites_left_out], [count, 3])
       }),
-      { numRuns: 10 },
+      { numRuns: 10, endOnFailure: true },
     )
   })
 
@@ -125,6 +126,14 @@ describe('survival', () => {
       ['events, all, to 1.2', 1],
       ['censored, all, to 1.2', 2],
     ])
+    // 2.1 / 0.3 is a little above 7
+    for (const [time, at] of [
+      [2.1, 6],
+      [2.1000001, 7],
+      [4.2, 13],
+      [0.9, 2],
+    ] as const)
+      assert.equal(intervalOf({ width: '0.3', intervals: 20 }, time), at)
     const atRisk = slots.flatMap(({ name }, at) => (name.startsWith('sites') ? [vector[at]] : []))
     assert.deepEqual(atRisk, new Array(12).fill(1))
   })
