@@ -1,7 +1,7 @@
 /**
  * `correlation`: Pearson's r of every pair of columns over the rows that lack none of them, from exact sums of products.
- * Implements docs/spec/analyses/correlation.md. It counts rows, not values: a numeric column that is 1 in one row and 0
- * in the others gives that row's other values away.
+ * Implements docs/spec/analyses/correlation.md. Columns of two neighbouring whole numbers, 0 and 1 say, are a table that r gives
+ * back, so they are held to its rule; other columns of few values are not counted by value.
  */
 import { z } from 'zod'
 import { checkCells, parametersAllowed, subsetAllowed } from '../privacy/disclosure.js'
@@ -65,6 +65,30 @@ function pearson(xx: bigint, yy: bigint, xy: bigint): number | null {
   return Math.min(1, Math.max(-1, r)) + 0
 }
 
+/**
+ * Rows with each value of a column of two neighbouring whole numbers, and with each two of two such columns: all that the
+ * sums say of them. Between whole numbers z ≥ 0, Σz² = Σz only if every z is 0 or 1.
+ */
+function countsOfValues(n: number, first: readonly bigint[], second: Matrix<bigint>): readonly number[] {
+  const unit = 1n << BigInt(SUM_BITS)
+  const rows = BigInt(n) * unit
+  const binary = first.flatMap((sum, i) => {
+    const rest = ((sum % rows) + rows) % rows
+    const low = (sum - rest) / rows
+    const squares = (second[i]?.[i] as bigint) - 2n * low * sum + low * low * rows
+    return squares === rest && rest % unit === 0n ? [{ i, low, sum, ones: rest }] : []
+  })
+  const counts = binary.flatMap((a, at) => [
+    a.ones,
+    rows - a.ones,
+    ...binary.slice(at + 1).flatMap((b) => {
+      const both = (second[a.i]?.[b.i] as bigint) - a.low * b.sum - b.low * a.sum + a.low * b.low * rows
+      return [both, a.ones - both, b.ones - both, rows - a.ones - b.ones + both]
+    }),
+  ])
+  return counts.map((count) => Number(count / unit))
+}
+
 /** r as a full matrix, 1 on the diagonal. */
 export function fullMatrix({ r, mean }: CorrelationReleased): Matrix<number | null> {
   const between = r[Symbol.iterator]()
@@ -119,7 +143,10 @@ export const correlation: Analysis<CorrelationParameters, never, CorrelationRele
     const refused = checkCells([n], rules) ?? checkParameters(size, n)
     if (refused !== undefined) return refused
     const first = sums.slice(0, size)
-    const products = centred(BigInt(n) << BigInt(SUM_BITS), first, symmetric(size, sums.slice(size)))
+    const second = symmetric(size, sums.slice(size))
+    const small = checkCells(countsOfValues(n, first, second), rules)
+    if (small !== undefined) return small
+    const products = centred(BigInt(n) << BigInt(SUM_BITS), first, second)
     const at = (i: number, j: number): bigint => products[i]?.[j] as bigint
     const freedom = BigInt(n) * BigInt(n - 1)
     return {

@@ -79,8 +79,9 @@ export function withheldGroups(groups: readonly Level[], rules: DisclosureRules)
 
 /**
  * Which cells of a table (row by row) to withhold, given that its margins are known; undefined if only withholding the
- * margins too would do. Each small cell gets a rectangle whose other three corners hold at least minimumCell rows: moving
- * rows around it leaves every margin and every released cell as it is, so the small cell may be 0 or minimumCell as well.
+ * margins too would do. Each small cell gets a rectangle, and moving rows around it leaves every margin and every released cell
+ * as it is. Rectangles are chosen by what such moves do not change, and their corners hold enough for any number from 1 to
+ * minimumCell − 1 in every small cell: whoever knows this rule learns that there is a small cell, not which of these it holds.
  */
 export function withheldCells(
   counts: readonly number[],
@@ -88,34 +89,50 @@ export function withheldCells(
   rules: DisclosureRules,
 ): readonly boolean[] | undefined {
   const withheld = counts.map((count) => isSmallCell(count, rules))
-  const small = withheld.flatMap((is, at) => (is ? [at] : []))
-  for (const at of small) {
-    const corners = cheapestRectangle(at, counts, columns, withheld, rules)
+  // what is left in a corner when the small cells of its rectangles have moved as far as they may
+  const least = [...counts]
+  for (const [at, count] of counts.entries()) {
+    if (!isSmallCell(count, rules)) continue
+    const corners = roomiestRectangle(at, counts, columns, rules)
     if (corners === undefined) return undefined
-    for (const corner of corners) withheld[corner] = true
+    const up = rules.minimumCell - 1 - count
+    for (const [which, corner] of corners.entries()) {
+      withheld[corner] = true
+      const rest = (least[corner] as number) - (which === 2 ? count - 1 : up)
+      if (rest < rules.minimumCell) return undefined
+      least[corner] = rest
+    }
   }
   return withheld
 }
 
-/** The rectangle that withholds the fewest further rows; ties go to the first in reading order. */
-function cheapestRectangle(
+/**
+ * The other corners, the opposite one last, none of them small or empty, with the largest product of the opposite corner's
+ * margins; ties go to the first in reading order.
+ */
+function roomiestRectangle(
   at: number,
   counts: readonly number[],
   columns: number,
-  withheld: readonly boolean[],
   { minimumCell }: DisclosureRules,
 ): readonly number[] | undefined {
   const row = at - (at % columns)
   const column = at % columns
+  const rowTotals = new Map<number, number>()
+  const columnTotals = new Array<number>(columns).fill(0)
+  for (const [cell, count] of counts.entries()) {
+    const start = cell - (cell % columns)
+    rowTotals.set(start, (rowTotals.get(start) ?? 0) + count)
+    columnTotals[cell % columns] = (columnTotals[cell % columns] as number) + count
+  }
   let best: readonly number[] | undefined
-  let bestCost = Number.POSITIVE_INFINITY
-  for (let otherRow = 0; otherRow < counts.length; otherRow += columns) {
-    for (let otherColumn = 0; otherColumn < columns; otherColumn++) {
+  let most = 0
+  for (const [otherRow, rowTotal] of rowTotals) {
+    for (const [otherColumn, columnTotal] of columnTotals.entries()) {
       if (otherRow === row || otherColumn === column) continue
       const corners = [row + otherColumn, otherRow + column, otherRow + otherColumn]
       if (corners.some((corner) => (counts[corner] as number) < minimumCell)) continue
-      const cost = corners.reduce((sum, corner) => (withheld[corner] ? sum : sum + (counts[corner] as number)), 0)
-      if (cost < bestCost) [best, bestCost] = [corners, cost]
+      if (rowTotal * columnTotal > most) [best, most] = [corners, rowTotal * columnTotal]
     }
   }
   return best

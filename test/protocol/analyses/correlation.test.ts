@@ -212,6 +212,41 @@ describe('correlation and pca are refused', () => {
     assertClose(eigenvalues, [2, 0])
   })
 
+  it('where two columns of two values are a table with a small cell, which means and r give back', () => {
+    const coded = (few: number, base: number) =>
+      sitesOf(
+        lung.map((row, at) => ({
+          ...row,
+          a: base + (at % 2),
+          b: at < 80 ? 0 : at % 2 === 0 && at < 80 + 2 * few ? 0 : 1,
+        })),
+      )
+    const pair = { columns: ['a', 'b'] }
+    const { result } = runFederated('correlation', coded(5, 0), pair)
+    const [p, q] = [result.describe.a.mean, result.describe.b.mean]
+    const share = p * q + result.r[0] * Math.sqrt(p * (1 - p) * q * (1 - q))
+    // the attack: the cell a = 0, b = 0 from two means and r
+    assert.equal(Math.round(result.n * (1 - p - q + share)), 45)
+    const single = (base: number) => sitesOf(lung.map((row, at) => ({ ...row, a: base + (at === 7 ? 1 : 0) })))
+    const small = (few: number, base: number) =>
+      sitesOf(
+        lung.map((row, at) => ({
+          ...row,
+          a: base + (at % 2),
+          b: at % 2 === 0 && at < 2 * few ? 1 : at % 2 === 1 && at < 100 ? 1 : 0,
+        })),
+      )
+    for (const base of [0, 1, -3]) {
+      assertSuppressed(runFederated('correlation', small(4, base), pair), 'small-cell')
+      assert.equal(runFederated('correlation', small(5, base), pair).result.n, lung.length)
+      assertSuppressed(runFederated('correlation', single(base), { columns: ['age', 'a'] }), 'small-cell')
+      assertSuppressed(
+        runFederated('pca', single(base), { columns: ['age', 'a'], matrix: 'correlation' }),
+        'small-cell',
+      )
+    }
+  })
+
   it('where too few sites have all columns', () => {
     const sites = lungSites.map((rows, at) => ({
       ...rows,

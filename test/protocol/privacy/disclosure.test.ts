@@ -13,6 +13,8 @@ import fc from 'fast-check'
 
 const RULES = { minimumCell: 3, minimumContributors: 2 }
 
+const sumOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0)
+
 /** Smallest and largest value of a withheld cell over all tables with the released cells and the margins, by trying them. */
 function range(
   counts: readonly number[],
@@ -93,23 +95,68 @@ describe('withheld cells', () => {
     assert.ok(solved > 20)
   })
 
-  it('the cheapest rectangle, or the margins too if there is none', () => {
+  it('the roomiest rectangle, or the margins too if it has no room', () => {
     const rules = { minimumCell: 5, minimumContributors: 2 }
     assert.deepEqual(withheldCells([1, 50, 9, 60, 70, 80, 20, 30, 10], 3, rules), [
       true,
+      true,
       false,
+      true,
       true,
       false,
       false,
       false,
-      true,
       false,
-      true,
     ])
     assert.equal(withheldCells([4, 0, 9, 9], 2, rules), undefined)
     assert.equal(withheldCells([4, 4, 9, 9], 2, rules), undefined)
+    assert.equal(withheldCells([1, 7, 9, 9], 2, rules), undefined)
     assert.deepEqual(withheldCells([0, 9, 9, 0], 2, rules), [false, false, false, false])
   })
+
+  it('a small cell may hold any small number, for whoever knows the rule as well', () => {
+    const height = 2
+    let releases = 0
+    for (const [columns, top] of [
+      [2, 16],
+      [3, 11],
+    ] as const) {
+      const size = height * columns
+      const seen = new Map<string, number[][]>()
+      const counts = new Array<number>(size).fill(0)
+      const visit = (at: number): void => {
+        if (at < size) {
+          for (let value = 0; value <= top; value++) {
+            counts[at] = value
+            visit(at + 1)
+          }
+          return
+        }
+        const margins = [
+          ...Array.from({ length: height }, (_, r) => sumOf(counts.slice(r * columns, (r + 1) * columns))),
+          ...Array.from({ length: columns }, (_, c) => sumOf(counts.filter((_, cell) => cell % columns === c))),
+        ]
+        // so that every table with these margins is among those that are tried
+        if (margins.some((margin) => margin > top)) return
+        const withheld = withheldCells(counts, columns, RULES)
+        if (withheld === undefined || !withheld.includes(true)) return
+        const released = `${counts.map((count, cell) => (withheld[cell] ? 'x' : count))} of ${margins}`
+        seen.set(released, [...(seen.get(released) ?? []), [...counts]])
+      }
+      visit(0)
+      for (const [released, tables] of seen) {
+        releases++
+        for (const table of tables) {
+          table.forEach((count, cell) => {
+            if (!isSmallCell(count, RULES)) return
+            const values = new Set(tables.map((other) => other[cell]))
+            assert.ok(values.has(1) && values.has(2), `${released}: cell ${cell} is ${count}`)
+          })
+        }
+      }
+    }
+    assert.ok(releases > 1000)
+  }).timeout(60_000)
 })
 
 describe('withheld groups', () => {
