@@ -5,7 +5,8 @@
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { Role } from '@flamesh/protocol/identity/roster.js'
 import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
-import type { JobStatus, JobView } from '@flamesh/protocol/peer.js'
+import type { JobStatus } from '@flamesh/protocol/jobs/status.js'
+import type { JobView } from '@flamesh/protocol/peer.js'
 
 export interface StatusDocument {
   readonly version: string

@@ -14,9 +14,10 @@ import { profileOf } from '../secagg/committee.js'
 import { analysisOf } from './analysis-of.js'
 import { absentSeats } from './check.js'
 import type { PolicyDecision } from './evaluate.js'
-import type { Condition, Job, JobId } from './job.js'
+import type { Job, JobId } from './job.js'
 import { countedApprovals } from './operators.js'
 import { decidePolicy, termsOf } from './site/deciding.js'
+import type { Condition } from './where.js'
 
 export interface Person {
   readonly name: string
