@@ -7,10 +7,17 @@ import { decodeSigned } from '@flamesh/protocol/encoding/signed.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { decodeBase64 } from '@flamesh/protocol/identity/base.js'
 import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
+import { fitsOf } from '@flamesh/protocol/jobs/schema-fit.js'
 import type { JobView, Peer } from '@flamesh/protocol/peer.js'
 import { z } from 'zod'
 import type { Daemon } from './daemon.js'
-import { jobDocument, type PreviewDocument, type ResultDocument, type ShownJobDocument } from './documents.js'
+import {
+  type CheckedJobDocument,
+  jobDocument,
+  type PreviewDocument,
+  type ResultDocument,
+  type ShownJobDocument,
+} from './documents.js'
 import { type Lines, type Route, route } from './router.js'
 import { watchJob } from './watch.js'
 
@@ -43,6 +50,10 @@ export function controlRoutes(daemon: Daemon): readonly Route[] {
     route('POST', '/policy/check', checkSchema, async ({ body }) =>
       peer.evaluate(daemon.compile(body.document, daemon.researcher(body.researcher))),
     ),
+    route('POST', '/jobs/check', documentSchema, async ({ body }): Promise<CheckedJobDocument> => {
+      const job = daemon.compile(body.document)
+      return { body: job, sites: fitsOf(job, peer.roster(), peer.catalogue()) }
+    }),
     route('GET', '/jobs', undefined, async () => ({ jobs: peer.jobs().map(jobDocument) })),
     route('POST', '/jobs', documentSchema, async ({ body }) => {
       const job = await peer.submit(daemon.compile(body.document))

@@ -10,6 +10,7 @@ import { analysisOf } from './analysis-of.js'
 import type { Job } from './job.js'
 import type { Policy } from './policy.js'
 import { ask, hold, type PolicyContext, pass, type RuleOutcome, refuse } from './rules.js'
+import { isUnusable, misfitsOf, usesOf } from './schema-fit.js'
 import { listed, type Subject, selectors, subjectOf } from './selectors.js'
 
 export interface PolicyDecision {
@@ -77,6 +78,7 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
       `this site does not accept the committee ${context.committee?.name ?? ''}`.trim(),
     ),
   ]
+  outcomes.push(...schemaRules(job, context))
   const { image } = job
   if (image !== null) {
     const stands = imageAttestation(context.roster, job.analysis.hash) !== undefined
@@ -101,6 +103,14 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
     )
   }
   return outcomes
+}
+
+/** A column that is something else here than what it is used as would fail in the middle of a round. */
+function schemaRules(job: Job, { dataset }: PolicyContext): RuleOutcome[] {
+  if (dataset === undefined) return []
+  const misfit = misfitsOf(usesOf(job), dataset).find(isUnusable)
+  const failed = misfit === undefined ? '' : `this site ${misfit.message}`
+  return [hold('columns-unfit', misfit === undefined, 'refuse', 'the columns are here what they are used as', failed)]
 }
 
 /** A fine grid over a column is for sites that say so. */

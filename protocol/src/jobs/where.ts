@@ -28,13 +28,14 @@ export function isDecimal(value: string | number): boolean {
 }
 
 const ORDERING: ReadonlySet<Operator> = new Set(['at-least', 'at-most', 'above', 'below'])
+export const isOrdering = (operator: Operator): boolean => ORDERING.has(operator)
 
 /** What is wrong with a condition whatever the data, in words; undefined if nothing is. */
 export function conditionProblem({ operator, values }: Condition): string | undefined {
   if (operator === 'present') return values.length === 0 ? undefined : '"present" takes no value'
   if (operator === 'in') return values.length > 0 ? undefined : '"in" needs at least one value'
   if (values.length !== 1) return `"${operator}" takes exactly one value`
-  if (ORDERING.has(operator) && !isDecimal(values[0] as string | number)) return `"${operator}" compares numbers`
+  if (isOrdering(operator) && !isDecimal(values[0] as string | number)) return `"${operator}" compares numbers`
   return undefined
 }
 
