@@ -100,7 +100,7 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
   version: 1,
   iterative: true,
   definition: [
-    'parameters: time, event (0/1 column, or column is value), covariates (numeric, or factors coded against a reference), strata: site',
+    'parameters: time, event (0/1 column, or column is value), covariates (numeric, factors coded against a reference, interactions), strata: site',
     'first round: contributors, rows, missing, events; rows by level, sites with each outcome and level, events by level',
     'further rounds: contributors, rows, missing, events; log partial likelihood (Breslow) at the state and at 0, score and information at the state',
     'state: iteration, coefficients, best point so far with its log partial likelihood',
