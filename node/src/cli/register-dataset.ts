@@ -6,6 +6,7 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { DatasetStore } from '../data/datasets.js'
 import { type DeclarationOptions, declaredBy, withOptions } from '../data/declaration.js'
 import { diffColumns } from '../data/diff.js'
+import { withTable } from '../data/open-table.js'
 import { type Confirmation, type Proposal, proposeSchema } from '../data/schema.js'
 import type { StoredDataset } from '../data/stored-schema.js'
 import { loadIdentity } from '../store/identity.js'
@@ -38,21 +39,24 @@ export async function registerDataset(
   const written = await declaredBy(file, options.declaration)
   const from = written.from ?? (before === undefined ? undefined : `version ${before.version.slice(0, 12)}`)
   const base = written.from === undefined && before !== undefined ? before.declaration : written.declaration
-  const proposal = await proposeSchema(file, withOptions(base, options))
-  requireColumns(proposal, [...(options.rareLevels ?? []), ...(options.withhold ?? [])])
-  const confirmation: Confirmation = {
-    rareLevels: options.rareLevels ?? before?.confirmation.rareLevels ?? [],
-    withheld: options.withhold ?? before?.confirmation.withheld ?? [],
-  }
-  const { rows, form, columns, blankLines, emptyRows } = proposal
-  const read = { from: from ?? null, form, columns, blankLines, emptyRows }
-  if (options.yes !== true) {
-    const changes = before === undefined ? '' : `\n\n${columnDiffText(diffColumns(before.columns, columns))}`
-    await confirm(context, `${proposalText(name, proposal, confirmation, from)}${changes}`, read)
-  }
-  const dataset = await store.add(name, proposal, confirmation)
-  const announced = await reloadIfRunning(context)
-  return { ...dataset, rows, announced, read }
+  const declaration = withOptions(base, options)
+  return withTable(context.folder.scratchDir, file, declaration, async (table) => {
+    const proposal = await proposeSchema(table, declaration)
+    requireColumns(proposal, [...(options.rareLevels ?? []), ...(options.withhold ?? [])])
+    const confirmation: Confirmation = {
+      rareLevels: options.rareLevels ?? before?.confirmation.rareLevels ?? [],
+      withheld: options.withhold ?? before?.confirmation.withheld ?? [],
+    }
+    const { rows, form, columns, blankLines, emptyRows } = proposal
+    const read = { from: from ?? null, form, columns, blankLines, emptyRows }
+    if (options.yes !== true) {
+      const changes = before === undefined ? '' : `\n\n${columnDiffText(diffColumns(before.columns, columns))}`
+      await confirm(context, `${proposalText(name, proposal, confirmation, from)}${changes}`, read)
+    }
+    const dataset = await store.add(name, proposal, confirmation)
+    const announced = await reloadIfRunning(context)
+    return { ...dataset, rows, announced, read }
+  })
 }
 
 function requireColumns(proposal: Proposal, names: readonly string[]): void {

@@ -167,5 +167,12 @@ export function checkDeclaration(declaration: Declaration, header: readonly stri
   if (declaration.thousands !== undefined && declaration.thousands === decimal) throw sameSign('')
 }
 
+/** Throws `declaration-invalid` where the form of a text is declared of a source that has none. */
+export function checkTypedDeclaration({ encoding, separator }: Declaration): void {
+  for (const [field, value] of Object.entries({ encoding, separator })) {
+    if (value !== undefined) throw invalid(`${field}: only a CSV file has one`, 'leave it out')
+  }
+}
+
 const sameSign = (path: string): FlameshError =>
   invalid(`${path}thousands: is the decimal sign too`, 'declare both: decimal: "," with thousands: "."')

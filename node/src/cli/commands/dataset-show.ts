@@ -15,7 +15,7 @@ export async function datasetShow(context: CommandContext, name: string): Promis
   const dataset = await store.show(name)
   const versions = await store.versions(name)
   out.result({ ...dataset, versions }, () => {
-    const { encoding, separator, decimal } = dataset.form
+    const { form } = dataset
     const derivedBy = (column: string): string => {
       const derive = declaredDerive(dataset.declaration, column)
       return derive === undefined ? '' : deriveText(derive)
@@ -46,7 +46,12 @@ export async function datasetShow(context: CommandContext, name: string): Promis
           .map(({ version, at, stored }) => `${version.slice(0, 12)} of ${at.slice(0, 10)}${stored ? '' : ', deleted'}`)
           .join('; '),
       ],
-      ['read as', `${encoding}, separator ${shown(separator)}, decimal sign ${shown(decimal)}`],
+      [
+        'read as',
+        form === null
+          ? 'the types of its source'
+          : `${form.encoding}, separator ${shown(form.separator)}, decimal sign ${shown(form.decimal)}`,
+      ],
     ])
     return `${fields}\n${renderTable(titles, rows)}`
   })
