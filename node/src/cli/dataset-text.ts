@@ -1,5 +1,6 @@
 /** What an operator reads about data: every guess and what the mesh would see of a file, and what changed between versions. */
 import type { ProposedColumn } from '../data/column-scan.js'
+import { sourceText } from '../data/declared-source.js'
 import type { ColumnDiff, DatasetDiff } from '../data/diff.js'
 import { type Confirmation, type FileForm, type Proposal, publishedColumns, roundRows } from '../data/schema.js'
 import type { Found } from '../data/table.js'
@@ -27,11 +28,14 @@ function formLines({
   ]
 }
 
-function formText({ table, form, sources, columns, blankLines, emptyRows }: Proposal, from?: string): string {
+function formText(proposal: Proposal, from?: string): string {
+  const { table, form, sources, columns, blankLines, emptyRows } = proposal
+  const { source } = proposal.declaration
   const isKept = (name: string): boolean => columns.some((one) => one.name === name && one.reading.as !== 'derived')
   const dropped = sources.map(({ name }) => name).filter((name) => !isKept(name))
   return renderFields([
     ...(from === undefined ? [] : [['declared by', from] as const]),
+    ...(source === undefined ? [] : [['source', sourceText(source)] as const]),
     ...(form === undefined ? [['types', `as in ${table.name}`] as const] : formLines(form)),
     ...(dropped.length === 0 ? [] : [['read, not kept', dropped.join(', ')] as const]),
     ...(blankLines === 0 ? [] : [['blank lines', `${blankLines}, which are no rows`] as const]),

@@ -69,8 +69,11 @@ export async function openDuckDb(request: DuckDbRequest, temporary: string): Pro
 
 async function run(connection: DuckDBConnection, query: string): Promise<Omit<SourceTable, 'close'>> {
   const { DuckDBTypeId, StatementType } = await import('@duckdb/node-api')
-  const statements = await connection.extractStatements(query)
-  const only = statements.count === 1 ? await statements.prepare(0) : undefined
+  const statements = await connection.extractStatements(query).catch((error: Error) => {
+    // what the library says of a query of comments alone
+    if (error.message !== 'Error in native callback') throw error
+  })
+  const only = statements?.count === 1 ? await statements.prepare(0) : undefined
   if (only?.statementType !== StatementType.SELECT) {
     throw new FlameshError('query-invalid', 'the query of the source is not one SELECT', {
       hint: 'a source is read, never written: one SELECT, which may begin with WITH',

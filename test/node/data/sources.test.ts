@@ -1,11 +1,11 @@
 /** Sources with types: files that DuckDB reads, and what becomes of their rows. */
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { DatasetStore, loadRows } from '@flamesh/node/data/datasets.js'
-import type { Declaration } from '@flamesh/node/data/declaration.js'
+import { type Declaration, readDeclaration } from '@flamesh/node/data/declaration.js'
 import { withTable } from '@flamesh/node/data/open-table.js'
 import { openRows, proposeSchema } from '@flamesh/node/data/schema.js'
 import type { SourceColumn, SourceTable } from '@flamesh/node/data/source.js'
@@ -33,7 +33,7 @@ describe('sources of datasets', () => {
     return file
   }
   /** The columns of a file as [name, type, guessed, missing], and its rows. */
-  const read = (file: string, declaration: Declaration = {}) =>
+  const read = (file: string | undefined, declaration: Declaration = {}) =>
     withTable(scratch, file, declaration, async (table) => {
       const proposal = await proposeSchema(table, declaration)
       const rows: (readonly Value[])[] = []
@@ -41,6 +41,7 @@ describe('sources of datasets', () => {
       const columns = proposal.columns.map(({ name, type, guessed, missing }) => [name, type, guessed, missing])
       return { proposal, columns, rows }
     })
+  const readQuery = (query: string) => read(undefined, { source: { query, folder: root } })
   const refused = async (code: string, message: RegExp, work: () => Promise<unknown>, never = /needle/) =>
     assert.rejects(work, (error: { code: string; message: string; hint?: string; meta: object }) => {
       assert.equal(error.code, code, error.message)
@@ -179,6 +180,92 @@ describe('sources of datasets', () => {
     await refused('source-failed', /Malformed JSON in file .*visits\.ndjson", at byte \d+ near line \d$/, () =>
       read(file),
     )
+  })
+
+  it('reads a query over files of a folder', async () => {
+    await parquet(
+      "SELECT i AS id, CASE i % 2 WHEN 0 THEN 'f' ELSE 'm' END AS sex FROM range(40) t(i)",
+      'people.parquet',
+    )
+    await writeFile(
+      join(root, 'visits.csv'),
+      `id,score\n${Array.from({ length: 80 }, (_, i) => `${i % 40},${i}`).join('\n')}`,
+    )
+    const here = process.cwd()
+    const { columns, rows } = await readQuery(`
+      WITH latest AS (SELECT id, max(score) AS score FROM 'visits.csv' GROUP BY id)
+      SELECT sex, score FROM 'people.parquet' JOIN latest USING (id) ORDER BY id -- one row a person`)
+    assert.deepEqual(columns, [
+      ['sex', 'level', false, 0],
+      ['score', 'integer', false, 0],
+    ])
+    assert.deepEqual(rows.slice(0, 2), [
+      ['f', 40],
+      ['m', 41],
+    ])
+    assert.equal(process.cwd(), here)
+  })
+
+  it('runs the query that the reference shows', async () => {
+    const page = await readFile(new URL('../../../docs/reference/datasets.md', import.meta.url), 'utf8')
+    const block = /```yaml\n(source:\n {2}query:.*?)```/s.exec(page)?.[1] ?? ''
+    const study = join(root, 'study.yaml')
+    await writeFile(study, block.replace(/folder: \S+/, 'folder: export'))
+    await mkdir(join(root, 'export', 'lab'), { recursive: true })
+    await parquet("SELECT i AS id, 'f' AS sex, DATE '1950-01-01' AS born FROM range(3) t(i)", 'export/patients.parquet')
+    await writeFile(
+      join(root, 'export', 'lab', '2024.csv'),
+      'patient,code,value\n0,4548-4,5.5\n0,4548-4,6.5\n1,718-7,14\n',
+    )
+    const { columns, rows } = await read(undefined, await readDeclaration(study))
+    assert.deepEqual(
+      columns.map(([name, type]) => [name, type]),
+      [
+        ['sex', 'level'],
+        ['birth_year', 'integer'],
+        ['hba1c', 'number'],
+      ],
+    )
+    assert.deepEqual(new Set(rows.map((row) => row[2])), new Set([6.5, undefined]))
+    assert.equal(rows.length, 3)
+  })
+
+  it('reads nothing outside of the folder, writes nothing, and has no network', async () => {
+    const outside = await mkdtemp(join(tmpdir(), 'flamesh-outside-'))
+    try {
+      await writeFile(join(outside, 'secret.csv'), 'a\nneedle\n')
+      const secret = join(outside, 'secret.csv')
+      for (const [query, code] of [
+        [`SELECT * FROM '${secret}'`, 'source-failed'],
+        [`SELECT content FROM read_text('${secret}')`, 'source-failed'],
+        [`SELECT content FROM read_text('${root}/../${secret.slice(tmpdir().length + 1)}')`, 'source-failed'],
+        [`SELECT * FROM glob('${outside}/*')`, 'source-failed'],
+        ["SELECT * FROM read_csv('http://127.0.0.1:9/a.csv')", 'source-failed'],
+        [`COPY (SELECT 1) TO '${outside}/out.csv'`, 'source-failed'],
+        ["COPY (SELECT 1) TO 'out.csv'", 'query-invalid'],
+        ['SELECT 1; SELECT 2', 'query-invalid'],
+        ['CREATE TABLE t AS SELECT 1', 'query-invalid'],
+        ["SET memory_limit = '1TB'", 'query-invalid'],
+        ['INSTALL httpfs', 'query-invalid'],
+        ["ATTACH 'other.db'", 'query-invalid'],
+        ['EXPLAIN ANALYZE SELECT 1', 'query-invalid'],
+        ['SELEC 1', 'query-invalid'],
+        ['SELECT nothing FROM (SELECT 1 AS a)', 'query-invalid'],
+        ['-- nothing', 'query-invalid'],
+      ] as const)
+        await refused(code, /./, () => readQuery(query))
+      assert.deepEqual(await readdir(outside), ['secret.csv'])
+      assert.deepEqual((await readdir(root)).sort(), ['scratch'])
+    } finally {
+      await rm(outside, { recursive: true })
+    }
+  })
+
+  it('shows no value of a row on which a query failed', async () => {
+    await refused('source-failed', /^DuckDB: Conversion Error$/, () =>
+      readQuery("SELECT (CASE i WHEN 70000 THEN 'needle' ELSE '1' END)::INTEGER AS a FROM range(80000) t(i)"),
+    )
+    assert.deepEqual(await readdir(scratch), [])
   })
 
   it('says what is wrong with a file that is none', async () => {

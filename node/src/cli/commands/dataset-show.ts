@@ -1,6 +1,7 @@
 /** `flamesh dataset show`: one dataset as this site's own operator may see it, and what the mesh sees of it. */
 import { requireInitialised } from '../../config/state-folder.js'
 import { declaredDerive } from '../../data/declaration.js'
+import { sourceText } from '../../data/declared-source.js'
 import { deriveText } from '../../data/derive.js'
 import { roundRows } from '../../data/schema.js'
 import type { CommandContext } from '../context.js'
@@ -46,6 +47,9 @@ export async function datasetShow(context: CommandContext, name: string): Promis
           .map(({ version, at, stored }) => `${version.slice(0, 12)} of ${at.slice(0, 10)}${stored ? '' : ', deleted'}`)
           .join('; '),
       ],
+      ...(dataset.declaration.source === undefined
+        ? []
+        : [['source', sourceText(dataset.declaration.source)] as const]),
       [
         'read as',
         form === null
