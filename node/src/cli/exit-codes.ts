@@ -54,11 +54,11 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
       'name-taken',
     ],
     ...['csv-unreadable', 'csv-changed', 'csv-header', 'csv-empty', 'csv-record', 'csv-quote', 'csv-encoding'],
-    ...['csv-value'],
+    ...['csv-value', 'fhir-data', 'fhir-incomplete'],
     ...['dataset-damaged', 'folder-unusable', 'latency-matrix'],
     ...['engine-unreachable', 'engine-unsuited', 'grant-unknown', 'limit-invalid'],
   ],
-  [EXIT.daemonUnreachable]: ['daemon-unreachable', 'hub-unreachable'],
+  [EXIT.daemonUnreachable]: ['daemon-unreachable', 'hub-unreachable', 'fhir-unreachable'],
   [EXIT.notFound]: [
     'not-found',
     'file-not-found',
@@ -72,6 +72,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
   [EXIT.verificationFailed]: [
     'hub-key',
     'hub-answer',
+    'fhir-answer',
     'log-broken',
     'log-fork',
     'audit-broken',
