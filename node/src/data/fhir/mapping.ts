@@ -2,6 +2,7 @@
  * How resources become a table of one row a patient: each column takes one value from the resources of one type that are about
  * the patient. Implements docs/reference/datasets.md, "FHIR". Checked whole before anything is read.
  */
+import { resolve } from 'node:path'
 import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
 import { BadExpression, type Expression, loadFhirPath } from './fhirpath.js'
@@ -145,6 +146,18 @@ export const fhirSourceSchema = z.strictObject({
 })
 export type FhirSource = z.infer<typeof fhirSourceSchema>
 export type FhirServer = FhirSource['fhir']
+
+/** With paths that mean the same wherever a command runs. `folder`: what relative ones begin in. */
+export function anchoredFhir(source: FhirSource, folder: string): FhirSource {
+  const { files, ...server } = source.fhir
+  const paths = (['token_file', 'password_file', 'ca_file'] as const).flatMap((field) => {
+    const path = server[field]
+    return path === undefined ? [] : [[field, resolve(folder, path)]]
+  })
+  const anchoredFiles = files === undefined ? {} : { files: files.map((file) => resolve(folder, file)) }
+  return { ...source, fhir: { ...server, ...Object.fromEntries(paths), ...anchoredFiles } }
+}
+
 export const FHIR_FIELDS = Object.keys(serverSchema.shape)
 export const FHIR_COLUMN_FIELDS = Object.keys(columnSchema.shape)
 

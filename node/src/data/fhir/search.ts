@@ -20,6 +20,8 @@ import {
 import { isId } from './references.js'
 
 const RETRIED: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+/** Not of what is searched, but of the answer. */
+const OWN: ReadonlySet<string> = new Set(['_count', '_total'])
 const CERTIFICATE = /CERT|SIGNATURE|ERR_TLS|^EPROTO$/
 /** Codes of FHIR's issue types; anything else is not shown. */
 const ISSUE = /^[a-z][a-z-]{1,30}$/
@@ -33,6 +35,8 @@ export interface SearchResult {
 interface Page {
   readonly entries: readonly unknown[]
   readonly next: string | undefined
+  /** the search as the server understood it */
+  readonly self: string | undefined
   readonly total: number | undefined
 }
 
@@ -73,9 +77,15 @@ function pageOf(body: Buffer, what: string): Page {
   const { entry = [], link = [], total } = bundle
   if (bundle['resourceType'] !== 'Bundle' || !Array.isArray(entry) || !Array.isArray(link))
     throw answerError(what, 'the answer is no Bundle', 'does base lead to a FHIR server of R4?')
-  const next = link.filter(isObject).find(({ relation }) => relation === 'next')?.['url']
+  const linkTo = (to: string): unknown => link.filter(isObject).find(({ relation }) => relation === to)?.['url']
+  const [next, self] = [linkTo('next'), linkTo('self')]
   if (next !== undefined && typeof next !== 'string') throw answerError(what, 'the link to the next page is no address')
-  return { entries: entry, next, total: typeof total === 'number' ? total : undefined }
+  return {
+    entries: entry,
+    next,
+    self: typeof self === 'string' ? self : undefined,
+    total: typeof total === 'number' ? total : undefined,
+  }
 }
 
 /** How long to wait before the next attempt (milliseconds). */
@@ -142,6 +152,13 @@ function nextUrl(next: string, from: URL, what: string): URL {
   return url
 }
 
+/** Parameters that the server does not name among those it searched by: it may have ignored them. */
+function unused(asked: URL, self: string | undefined): readonly string[] {
+  if (self === undefined || !URL.canParse(self, asked)) return []
+  const used = new URL(self, asked).searchParams
+  return [...new Set(asked.searchParams.keys())].filter((name) => !OWN.has(name) && !used.has(name))
+}
+
 /**
  * All resources of one search. `type` is what is searched for, `first` the address of the first page. Throws `fhir-answer`,
  * `fhir-unreachable`, and `fhir-incomplete` if the server gave fewer than it said it has.
@@ -161,7 +178,8 @@ export function search(get: HttpGet, type: string, first: URL): SearchResult {
       visited.add(place)
       const answer: Answer = await fetchPage(get, url, what, page > 1)
       checkStatus(answer, what)
-      const { entries, next, total: said } = pageOf(answer.body, what)
+      const { entries, next, self, total: said } = pageOf(answer.body, what)
+      if (page === 1) for (const name of unused(first, self)) warnings.set(`nothing of having searched by ${name}`, 1)
       total = said ?? total
       const before = distinct.size
       yield resourcesOf(entries, type, what, distinct, warnings)

@@ -2,8 +2,6 @@
  * A table of one row a patient out of FHIR R4: a server's searches, or bulk files, mapped to columns. Implements
  * docs/reference/datasets.md, "FHIR". Reads everything before it hands out the first row: until then no value is known.
  */
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { readText } from '../../config/read-file.js'
 import { openBits } from '../../config/state-folder.js'
@@ -45,15 +43,14 @@ async function readSecret(path: string): Promise<string> {
   return text
 }
 
-async function accessOf(server: FhirServer, folder: string): Promise<Access> {
-  const { token_file, user, password_file, ca_file } = server
+async function accessOf({ token_file, user, password_file, ca_file }: FhirServer): Promise<Access> {
   const authorization =
     token_file !== undefined
-      ? `Bearer ${await readSecret(resolve(folder, token_file))}`
+      ? `Bearer ${await readSecret(token_file)}`
       : user !== undefined && password_file !== undefined
-        ? `Basic ${Buffer.from(`${user}:${await readSecret(resolve(folder, password_file))}`).toString('base64')}`
+        ? `Basic ${Buffer.from(`${user}:${await readSecret(password_file)}`).toString('base64')}`
         : undefined
-  const ca = ca_file === undefined ? undefined : await readFile(resolve(folder, ca_file), 'utf8')
+  const ca = ca_file === undefined ? undefined : await readText(ca_file, MAX_SECRET_BYTES)
   return { ...(authorization === undefined ? {} : { authorization }), ...(ca === undefined ? {} : { ca }) }
 }
 
@@ -106,19 +103,19 @@ async function collect(mapping: Mapping, read: Read, base: string | undefined): 
 }
 
 /**
- * `folder`: what relative paths of the declaration begin at. Throws `BadMapping`, `fhir-data`, `fhir-answer`,
+ * With paths that mean the same wherever a command runs (`anchoredFhir`). Throws `BadMapping`, `fhir-data`, `fhir-answer`,
  * `fhir-unreachable`, `fhir-incomplete`, and what reading the named files throws.
  */
-export async function openFhir(source: FhirSource, folder: string): Promise<FhirTable> {
+export async function openFhir(source: FhirSource): Promise<FhirTable> {
   const mapping = await compileMapping(source)
   const base = source.fhir.base?.replace(/\/+$/, '')
   const notes: string[] = []
   const collector = await (async () => {
     if (source.fhir.files !== undefined) {
-      const files = await bulkFiles(source.fhir.files.map((file) => resolve(folder, file)))
+      const files = await bulkFiles(source.fhir.files)
       return collect(mapping, filesRead(files), base)
     }
-    const get = openHttp(await accessOf(source.fhir, folder))
+    const get = openHttp(await accessOf(source.fhir))
     try {
       return await collect(mapping, serverRead(source, base as string, get, notes), base)
     } finally {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { IdSet } from '@flamesh/node/data/fhir/id-set.js'
-import { fhirSourceSchema } from '@flamesh/node/data/fhir/mapping.js'
+import { anchoredFhir, fhirSourceSchema } from '@flamesh/node/data/fhir/mapping.js'
 import { openFhir } from '@flamesh/node/data/fhir/source.js'
 import { expectedTable, MAPPING, population } from './people.js'
 
@@ -15,7 +15,9 @@ describe('bulk files as a source', () => {
   afterEach(() => rm(folder, { recursive: true }))
 
   async function read(files: string | readonly string[], given: Record<string, unknown> = MAPPING) {
-    const { batches, notes } = await openFhir(fhirSourceSchema.parse({ fhir: { files }, ...given }), folder)
+    const { batches, notes } = await openFhir(
+      anchoredFhir(fhirSourceSchema.parse({ fhir: { files }, ...given }), folder),
+    )
     const cells: (readonly (string | null)[])[] = []
     for await (const batch of batches) cells.push(...batch)
     return { cells, notes }

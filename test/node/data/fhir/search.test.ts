@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fhirSourceSchema } from '@flamesh/node/data/fhir/mapping.js'
+import { promisify } from 'node:util'
+import { anchoredFhir, fhirSourceSchema } from '@flamesh/node/data/fhir/mapping.js'
 import { waitMs } from '@flamesh/node/data/fhir/search.js'
 import { openFhir } from '@flamesh/node/data/fhir/source.js'
 import type { FlameshError } from '@flamesh/protocol/errors.js'
@@ -16,7 +19,7 @@ const PEOPLE = 40
 
 async function read(base: string, given: Record<string, unknown> = {}, folder = '/') {
   const source = fhirSourceSchema.parse({ fhir: { base, page_size: 7, ...given }, ...MAPPING })
-  const { batches, ...table } = await openFhir(source, folder)
+  const { batches, ...table } = await openFhir(anchoredFhir(source, folder))
   const cells: (readonly (string | null)[])[] = []
   for await (const batch of batches) cells.push(...batch)
   return { ...table, cells }
@@ -103,6 +106,13 @@ describe('a FHIR server as a source', () => {
     const { cells, notes } = await readFrom([{ type: 'Condition', page: 1, does }])
     assert.deepEqual(cells, expectedTable(PEOPLE))
     assert.deepEqual(notes, ['Condition: the server said warning/not-supported (1×)'])
+  })
+
+  it('says that a server may have ignored what it was to search by', async () => {
+    const given = { search: { Patient: { gender: 'male' } } }
+    const { cells, notes } = await readFrom([{ type: 'Patient', page: 0, does: 'ignores' }], {}, given)
+    assert.equal(cells.length, PEOPLE)
+    assert.deepEqual(notes, ['Patient: the server said nothing of having searched by gender (1×)'])
   })
 
   it('ends with an error where a page is missing, unless the server gives no total', async () => {
@@ -223,6 +233,35 @@ describe('a FHIR server as a source', () => {
           return error.code === 'fhir-answer'
         })
       })
+    })
+
+    it('shows nothing to a server whose certificate is not from the authority of the file', async () => {
+      const run = promisify(execFile)
+      for (const name of ['right', 'wrong']) {
+        const subject = ['-subj', '/CN=fhir', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2']
+        const files = ['-keyout', join(folder, `${name}.key`), '-out', join(folder, `${name}.pem`)]
+        await run('openssl', ['req', '-x509', '-newkey', 'ed25519', '-noenc', ...subject, ...files])
+      }
+      const [key, cert] = await Promise.all(['right.key', 'right.pem'].map((name) => readFile(join(folder, name))))
+      let asked = 0
+      const server = createSecureServer({ key, cert }, (_, response) => {
+        asked++
+        response.end(JSON.stringify({ resourceType: 'Bundle', total: 0 }))
+      }).listen(0, '127.0.0.1')
+      await new Promise((resolve) => server.once('listening', resolve))
+      const base = `https://127.0.0.1:${(server.address() as AddressInfo).port}/fhir`
+      const secret = { token_file: 'token' }
+      try {
+        const untrusted = { code: 'fhir-unreachable', hint: /^the certificate is not trusted/ }
+        await assert.rejects(read(base, { ...secret, ca_file: 'wrong.pem' }, folder), untrusted)
+        await assert.rejects(read(base, secret, folder), untrusted)
+        assert.equal(asked, 0)
+        assert.equal((await read(base, { ...secret, ca_file: 'right.pem' }, folder)).rows, 0)
+        assert.ok(asked > 0)
+      } finally {
+        server.closeAllConnections()
+        server.close()
+      }
     })
 
     it('refuses a token that others can read, or that is none', async () => {

@@ -33,6 +33,8 @@ export interface Fault {
     /** more than any page may have */
     | 'huge'
     | 'not-json'
+    /** all parameters but the page */
+    | 'ignores'
     | 'redirect'
 }
 
@@ -89,8 +91,9 @@ function answer(request: IncomingMessage, response: ServerResponse, base: string
     return json(response, 401, outcome('error', 'login'))
   const type = url.pathname.split('/').at(-1) as string
   const page = Number(url.searchParams.get('page') ?? 1)
-  const found = matching(type, url.searchParams)
   const does = faultAt(type, page)
+  if (does === 'ignores') for (const name of ['gender', 'code']) url.searchParams.delete(name)
+  const found = matching(type, url.searchParams)
   if (typeof does === 'object' && 'status' in does) {
     const headers = does.retryAfter === undefined ? undefined : { 'retry-after': does.retryAfter }
     return json(response, does.status, outcome('error', does.outcome ?? 'throttled'), headers)
