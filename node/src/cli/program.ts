@@ -125,15 +125,15 @@ function datasetCommands(noun: Noun, leaf: Leaf): void {
   reading(
     leaf(
       dataset,
-      'add <name> <file>',
-      'register a CSV file under the name that jobs use',
+      'add <name> [file]',
+      'register a file, or what a declared source gives, under the name that jobs use',
       async () => (await import('./commands/dataset-add.js')).datasetAdd,
     ),
   )
   reading(
     leaf(
       dataset,
-      'update <name> <file>',
+      'update <name> [file]',
       'make a new version of a dataset, for new jobs',
       async () => (await import('./commands/dataset-update.js')).datasetUpdate,
     ),
