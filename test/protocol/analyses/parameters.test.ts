@@ -83,7 +83,8 @@ describe('parameters as users write them', () => {
         7,
         'text',
         [],
-        {},
+        // nothing at all is a question to an analysis that needs no parameter
+        ...(name === 'feasibility' ? [] : [{}]),
         { columns: 7, rows: [], covariates: {}, by: 3, outcome: [], event: null },
       ]) {
         assert.equal(
@@ -150,6 +151,7 @@ describe('the registry', () => {
         ['correlation', 1, false],
         ['cox', 1, true],
         ['describe', 1, false],
+        ['feasibility', 1, false],
         ['glm', 1, true],
         ['histogram', 1, false],
         ['linear', 1, false],
@@ -185,6 +187,7 @@ const HASHES = {
   correlation: '21d89bfba110d2aa0df20398256ebbd1bd1185132eb7687223b61f9916865c3f',
   cox: 'ce7e7da0ed8a930dda4a66cd4776665520867e2049147faa1fbfc47b1d121bba',
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
+  feasibility: '9ad7b5cd3858ef293cc8e711c4d46897dc510176aaf31a1153077ff0c6f847b9',
   glm: '36384d7cf277575432a57e974514a43391485336a82f95aa83887b34ecfa0f21',
   histogram: 'cef8c26c0d9667fb8c799fcf455101e8bc4d7f0fd3b0ecac2331b9f42fa3d179',
   linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',
