@@ -55,11 +55,11 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
       'name-taken',
     ],
     ...['csv-unreadable', 'csv-changed', 'csv-header', 'csv-empty', 'csv-record', 'csv-quote', 'csv-encoding'],
-    ...['csv-value', 'source-failed', 'source-row', 'source-type'],
+    ...['csv-value', 'source-failed', 'source-row', 'source-type', 'fhir-data', 'fhir-incomplete'],
     ...['dataset-damaged', 'folder-unusable', 'latency-matrix'],
     ...['engine-unreachable', 'engine-unsuited', 'grant-unknown', 'limit-invalid'],
   ],
-  [EXIT.daemonUnreachable]: ['daemon-unreachable', 'hub-unreachable'],
+  [EXIT.daemonUnreachable]: ['daemon-unreachable', 'hub-unreachable', 'fhir-unreachable'],
   [EXIT.notFound]: [
     'not-found',
     'file-not-found',
@@ -73,6 +73,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
   [EXIT.verificationFailed]: [
     'hub-key',
     'hub-answer',
+    'fhir-answer',
     'log-broken',
     'log-fork',
     'audit-broken',
