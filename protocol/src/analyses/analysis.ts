@@ -17,6 +17,14 @@ export interface Rows {
   readonly others?: Rows
 }
 
+/**
+ * A column as an analysis uses it: a name alone means numbers; with `levels` or `is` it is cut by these; `{column}` alone is
+ * read as it is.
+ */
+export type ColumnUse =
+  | string
+  | { readonly column: string; readonly levels?: readonly string[] | undefined; readonly is?: string | undefined }
+
 /** One word of a site's vector: what it counts or sums, by name, for the preview and the receipt. */
 export interface Slot {
   readonly name: string
@@ -97,8 +105,8 @@ export interface Analysis<P, S, R> {
   readonly released: z.ZodType<R>
   /** a site's rows come with those that `where` did not keep */
   readonly others?: true
-  /** every column that is read */
-  columns(parameters: P): readonly string[]
+  /** every column that is read, as it is used */
+  columns(parameters: P): readonly ColumnUse[]
   /** into how many public intervals a numeric column is cut, of analyses that do: the finer, the smaller the cells that are opened */
   intervals?(parameters: P): number
   /**

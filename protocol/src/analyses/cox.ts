@@ -17,6 +17,7 @@ import {
   covariateColumns,
   covariateNames,
   covariatesSchema,
+  singles,
 } from './design.js'
 import { chiSquareTail } from './distributions.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
@@ -109,7 +110,7 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
   parameters: parametersSchema,
   state: newtonSchema,
   released: releasedSchema,
-  columns: ({ time, event, covariates }) => [time, columnOf(event), ...covariateColumns(covariates)],
+  columns: ({ time, event, covariates }) => [time, event, ...singles(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, {
       covariates: completeCovariates(levelsOf),

@@ -193,7 +193,7 @@ export const feasibility: Analysis<FeasibilityParameters, never, Released> = {
   state: z.never(),
   released: releasedSchema,
   others: true,
-  columns: ({ by }) => by.map(({ column }) => column),
+  columns: ({ by }) => by,
   complete(written, levelsOf) {
     if (!isRecord(written)) return written
     const { by = [] } = written

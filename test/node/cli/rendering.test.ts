@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { checkedText } from '@flamesh/node/cli/commands/job-check.js'
 import { verdictText } from '@flamesh/node/cli/commands/policy-check.js'
 import { renderStatus } from '@flamesh/node/cli/commands/status.js'
 import { createProgress } from '@flamesh/node/cli/progress.js'
@@ -7,6 +8,7 @@ import { numberText, renderOutcome, renderResult } from '@flamesh/node/cli/rende
 import { renderTable } from '@flamesh/node/cli/table.js'
 import { type JobDocument, jobDocument } from '@flamesh/node/control/documents.js'
 import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
+import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { jobBrief, jobView } from '../control/fake-peer.js'
 
 const JOB = 'ab'.repeat(32)
@@ -309,6 +311,28 @@ describe('a job before it is decided', () => {
       shown({ approvals: { needed: 2, operators } }),
       /^approvals +2 operators must sign; signed: bo; not yet: ada$/m,
     )
+  })
+})
+
+describe('how a job fits the sites', () => {
+  it('says of each site what does not fit, and who cannot take part', () => {
+    const sites = [
+      { site: 'site-a', roundedRows: 120, columns: ['age'], misfits: [] },
+      {
+        site: 'site-b',
+        roundedRows: 40,
+        columns: [],
+        misfits: [
+          { column: 'age', kind: 'absent' as const, message: 'has no column age' },
+          { column: 'sex', kind: 'text' as const, message: 'keeps no values of sex' },
+        ],
+      },
+    ]
+    const body = { analysis: { name: 'describe' }, parameters: { columns: ['age'] } } as unknown as Job
+    const text = checkedText({ body, sites })
+    assert.match(text, /parameters +\{"columns":\["age"\]\}/)
+    assert.match(text, /site-a +120 {2}fits/)
+    assert.match(text, /site-b +40 {2}has no column age\n +no: keeps no values of sex/)
   })
 })
 
