@@ -22,7 +22,15 @@ const INTERRUPTED = 130
 const RECEIPT_LOOKS = 20
 const RECEIPT_LOOK_MS = 100
 
-export async function awaitResult(context: CommandContext, job: string, options: WaitOptions): Promise<number> {
+/** What a person reads of an outcome. */
+export type Render = typeof renderOutcome
+
+export async function awaitResult(
+  context: CommandContext,
+  job: string,
+  options: WaitOptions,
+  render: Render = renderOutcome,
+): Promise<number> {
   const timeoutMs = options.timeout === undefined ? undefined : parseDuration('--timeout', options.timeout)
   const later = `flamesh job result ${job} --dir ${context.folder.dir}`
   const stop = new AbortController()
@@ -44,7 +52,7 @@ export async function awaitResult(context: CommandContext, job: string, options:
     process.removeListener('SIGINT', interrupt)
   }
   await receiptComes(context, job)
-  return fetchResult(context, job)
+  return fetchResult(context, job, render)
 }
 
 /** The public news of an end can be here a moment before the receipt is; a job nobody opened may have none. */
@@ -70,10 +78,14 @@ async function follow(context: CommandContext, job: string, signal: AbortSignal)
 }
 
 /** Fetches what there is, keeps it in files, prints it, and says by the exit code how the job stands. */
-export async function fetchResult(context: CommandContext, job: string): Promise<number> {
+export async function fetchResult(
+  context: CommandContext,
+  job: string,
+  render: Render = renderOutcome,
+): Promise<number> {
   const document = await context.control().get<ResultDocument>(`/jobs/${job}/result`)
   const { resultFile, receiptFile } = await writeResultFiles(context.folder, document)
   const printed = { ...document, receipt: receiptFile ?? null, resultFile: resultFile ?? null }
-  context.out.result(printed, () => renderOutcome(document, { resultFile, receiptFile }))
+  context.out.result(printed, () => render(document, { resultFile, receiptFile }))
   return exitOfOutcome(document)
 }
