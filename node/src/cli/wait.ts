@@ -10,11 +10,13 @@ import { parseDuration } from './duration.js'
 import { exitOfOutcome } from './exit-codes.js'
 import { createProgress } from './progress.js'
 import { renderOutcome } from './render-result.js'
-import { writeResultFiles } from './result-files.js'
+import { resultFolder, writeResultFiles } from './result-files.js'
 
 export interface WaitOptions {
   readonly wait?: boolean
   readonly timeout?: string
+  /** where the files go, in the place of the folder's own */
+  readonly out?: string
 }
 
 /** Exit code of an interrupted command, as shells have it: 128 + SIGINT. */
@@ -52,7 +54,7 @@ export async function awaitResult(
     process.removeListener('SIGINT', interrupt)
   }
   await receiptComes(context, job)
-  return fetchResult(context, job, render)
+  return fetchResult(context, job, options, render)
 }
 
 /** The public news of an end can be here a moment before the receipt is; a job nobody opened may have none. */
@@ -81,11 +83,13 @@ async function follow(context: CommandContext, job: string, signal: AbortSignal)
 export async function fetchResult(
   context: CommandContext,
   job: string,
+  { out }: WaitOptions,
   render: Render = renderOutcome,
 ): Promise<number> {
   const document = await context.control().get<ResultDocument>(`/jobs/${job}/result`)
-  const { resultFile, receiptFile } = await writeResultFiles(context.folder, document)
-  const printed = { ...document, receipt: receiptFile ?? null, resultFile: resultFile ?? null }
-  context.out.result(printed, () => render(document, { resultFile, receiptFile }))
+  const written = await writeResultFiles(resultFolder(context.folder, job, out), document)
+  const { resultFile, receiptFile, files } = written
+  const printed = { ...document, receipt: receiptFile ?? null, resultFile: resultFile ?? null, files }
+  context.out.result(printed, () => render(document, written))
   return exitOfOutcome(document)
 }

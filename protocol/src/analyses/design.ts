@@ -114,6 +114,24 @@ export function covariateNames(covariates: readonly Covariate[]): readonly strin
   return covariates.flatMap(names)
 }
 
+/** The columns that each covariate has of the design, by its name: one, or those of a factor or of an interaction. */
+export function covariateTerms(
+  covariates: readonly Covariate[],
+): readonly { readonly name: string; readonly columns: readonly number[] }[] {
+  const width = (one: Covariate): number =>
+    isInteraction(one)
+      ? partsOf(one, covariates).reduce((product, part) => product * width(part), 1)
+      : typeof one === 'string'
+        ? 1
+        : codedLevels(one).length
+  let first = 0
+  return covariates.map((one) => {
+    const columns = Array.from({ length: width(one) }, (_, at) => first + at)
+    first += columns.length
+    return { name: isInteraction(one) ? one.interaction.join(':') : columnOf(one), columns }
+  })
+}
+
 /** What rows are counted by: every factor, and every interaction of two factors as a factor of its own. */
 interface Levels {
   /** of the factor, or of the two that interact */

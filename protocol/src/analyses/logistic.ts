@@ -86,7 +86,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
   version: 1,
   iterative: true,
   definition: [
-    'parameters: outcome (0/1 column, or column is value), covariates (numeric, or factors coded against a reference)',
+    'parameters: outcome (0/1 column, or column is value), covariates (numeric, factors coded against a reference, interactions)',
     'first round: contributors, rows, missing, events; rows by level, sites with each outcome and level, events by level',
     'further rounds: contributors, rows, missing, events; log likelihood, score and information at the state, intercept first',
     'state: iteration, coefficients, best point so far with its log likelihood',

@@ -237,7 +237,9 @@ function present(
         ]
       }),
     ),
-    ...(test === undefined ? {} : { logrank: test, rmst_differences: differences(means, levels) }),
+    ...(test === undefined
+      ? {}
+      : { logrank: { level: levels, ...test }, rmst_differences: differences(means, levels) }),
     horizon,
     conf_type: 'log-log',
     n: total(sizes),

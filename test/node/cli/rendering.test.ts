@@ -9,6 +9,8 @@ import { renderTable } from '@flamesh/node/cli/table.js'
 import { type JobDocument, jobDocument } from '@flamesh/node/control/documents.js'
 import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
+import { lungSites, runFederated } from '../../protocol/analyses/federation.js'
+import { RUNS } from '../../protocol/analyses/runs.js'
 import { jobBrief, jobView } from '../control/fake-peer.js'
 
 const JOB = 'ab'.repeat(32)
@@ -170,6 +172,40 @@ describe('results on a terminal', () => {
       'rows  228',
       '',
     ])
+  })
+
+  it('shows lists of records, and records with lists, as tables of their own', () => {
+    const text = renderResult({
+      logrank: { level: ['1', '2'], observed: [112, 53], expected: [92.471, 72.529], df: 1, p: 0.00001 },
+      differences: [
+        { level: '2', difference: 126.12, p: 0.0002 },
+        { level: '3', difference: null, p: null },
+      ],
+      factors: [{ column: 'sex', levels: ['1', '2'], reference: '1' }],
+      grid: { width: '30.5', intervals: 36 },
+    })
+    assert.deepEqual(text.split('\n'), [
+      'level  difference       p',
+      '2          126.12  0.0002',
+      '3               –       –',
+      '',
+      'logrank level     1, 2',
+      'logrank observed  112, 53',
+      'logrank expected  92.471, 72.529',
+      'logrank df        1',
+      'logrank p         <0.0001',
+      'factors           sex (1, 2, reference 1)',
+      'grid width        30.5',
+      'grid intervals    36',
+      '',
+    ])
+  })
+
+  it('shows no result of any analysis as JSON', () => {
+    for (const [name, parameters] of RUNS) {
+      const text = renderResult(runFederated(name, lungSites, parameters).result)
+      assert.doesNotMatch(text, /[{}"]|\[object/, name)
+    }
   })
 
   it('says why there is no result, and which sites took part', () => {
