@@ -13,7 +13,7 @@ import { cox } from './cox.js'
 import { describe } from './describe.js'
 import { glm } from './glm.js'
 import { histogram } from './histogram.js'
-import { FRACTION_BITS, REST_BITS } from './layout.js'
+import { FRACTION_BITS, SUM_BITS, WORD_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
 import { mantelHaenszel } from './mantel-haenszel.js'
@@ -80,6 +80,7 @@ export function analysisHash(name: string, version: number): Hex {
     iterative,
     definition,
     fractionBits: FRACTION_BITS,
-    restBits: REST_BITS,
+    wordBits: WORD_BITS,
+    sumBits: SUM_BITS,
   })
 }
