@@ -4,6 +4,7 @@
  * left out, those of the rows that are not. Splits follow from their seed alone.
  */
 import assert from 'node:assert/strict'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { listAnalyses } from '@flamesh/protocol/analyses/registry.js'
 import { ENTRIES, type Entry, type Scaled } from './entries.js'
 import {
@@ -45,7 +46,7 @@ const MOST = 40
 
 /** Every site has the complete rows that it needs, and any share of the others; a level goes to a third of the sites. */
 function split({ analysis, parameters, rows, need, level }: Entry, random: Random, count?: number): Row[][] {
-  const columns = known(analysis).columns(parameters)
+  const columns = known(analysis).columns(parameters).map(columnOf)
   const complete = (row: Row): boolean => columns.every((name) => row[name] !== null)
   const sparse = level !== undefined && random() < 0.5
   const isSparse = (row: Row): boolean => sparse && row[level[0]] === level[1]
@@ -86,7 +87,7 @@ function whole(entry: Entry, sites: readonly Row[][], random: Random): void {
 /** One site or two lack a column, three have one or two rows or none: the numbers are those of the rows of the others. */
 function partial(entry: Entry, sites: readonly Row[][], random: Random): void {
   const { analysis, parameters, oracle } = entry
-  const columns = known(analysis).columns(parameters)
+  const columns = known(analysis).columns(parameters).map(columnOf)
   const lacking = columns[Math.floor(random() * columns.length)] as string
   const without = (rows: readonly Row[]) => rows.map((row): Row => ({ ...row, [lacking]: null }))
   const few = sites.length > 7 ? 2 : 1
