@@ -3,7 +3,7 @@
  * the patient. Implements docs/reference/datasets.md, "FHIR". Checked whole before anything is read.
  */
 import { resolve } from 'node:path'
-import { suggest } from '@flamesh/protocol/jobs/document.js'
+import { FlameshError } from '@flamesh/protocol/errors.js'
 import { z } from 'zod'
 import { BadExpression, type Expression, loadFhirPath } from './fhirpath.js'
 import { MAX_CODES } from './limits.js'
@@ -158,7 +158,8 @@ export function anchoredFhir(source: FhirSource, folder: string): FhirSource {
   return { ...source, fhir: { ...server, ...Object.fromEntries(paths), ...anchoredFiles } }
 }
 
-export const FHIR_FIELDS = Object.keys(serverSchema.shape)
+export const FHIR_SERVER_FIELDS = Object.keys(serverSchema.shape)
+export const FHIR_SOURCE_FIELDS = Object.keys(fhirSourceSchema.shape)
 export const FHIR_COLUMN_FIELDS = Object.keys(columnSchema.shape)
 
 export interface FhirColumn extends Readonly<Pick<DeclaredFhirColumn, 'resource' | 'unit' | 'convert'>> {
@@ -182,14 +183,14 @@ export interface Mapping {
   readonly medications: boolean
 }
 
-/** A field that cannot be used, by its place below `source`. */
-export class BadMapping extends Error {
+/** A field that cannot be used; `path`: its place below `source`. */
+export class BadMapping extends FlameshError {
   constructor(
     readonly path: readonly string[],
-    message: string,
-    readonly hint: string | undefined,
+    readonly reason: string,
+    hint: string | undefined,
   ) {
-    super(message)
+    super('declaration-invalid', `source.${path.join('.')}: ${reason}`, hint === undefined ? {} : { hint })
   }
 }
 
@@ -239,9 +240,8 @@ export async function compileMapping(source: Pick<FhirSource, 'where' | 'columns
   }
 }
 
-export const fieldHint = (path: readonly PropertyKey[]): string | undefined =>
-  path[0] === 'fhir'
-    ? suggest(String(path.at(-1)), FHIR_FIELDS)
-    : path[0] === 'columns'
-      ? suggest(String(path.at(-1)), FHIR_COLUMN_FIELDS)
-      : suggest(String(path.at(-1)), ['fhir', 'where', 'columns'])
+/** For a person, in one line. */
+export function fhirText({ fhir, columns }: FhirSource): string {
+  const types = TYPES.filter((type) => Object.values(columns).some(({ resource }) => resource === type))
+  return `${types.join(', ')} of ${fhir.files?.join(', ') ?? fhir.base}`
+}

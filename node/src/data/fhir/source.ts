@@ -5,6 +5,7 @@
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { readText } from '../../config/read-file.js'
 import { openBits } from '../../config/state-folder.js'
+import type { SourceTable } from '../source.js'
 import { Collector, type Entry } from './collector.js'
 import { type Access, type HttpGet, openHttp } from './http.js'
 import { MAX_CODE_QUERY_CHARS } from './limits.js'
@@ -21,14 +22,6 @@ import { bulkFiles, readBulkFile } from './ndjson.js'
 import { search } from './search.js'
 
 const MAX_SECRET_BYTES = 1 << 16
-
-export interface FhirTable {
-  readonly columns: readonly { readonly name: string; readonly type?: 'integer' | 'number' | 'date' | 'level' }[]
-  readonly rows: number
-  readonly batches: AsyncIterable<readonly (readonly (string | null)[])[]>
-  /** counts of what was not used, for the operator */
-  readonly notes: readonly string[]
-}
 
 /** Every resource of these types, once more for each call. */
 type Read = (types: readonly string[]) => AsyncIterable<readonly Entry[]>
@@ -103,10 +96,10 @@ async function collect(mapping: Mapping, read: Read, base: string | undefined): 
 }
 
 /**
- * With paths that mean the same wherever a command runs (`anchoredFhir`). Throws `BadMapping`, `fhir-data`, `fhir-answer`,
+ * With paths that mean the same wherever a command runs (`anchoredFhir`). Throws `declaration-invalid`, `fhir-data`, `fhir-answer`,
  * `fhir-unreachable`, `fhir-incomplete`, and what reading the named files throws.
  */
-export async function openFhir(source: FhirSource): Promise<FhirTable> {
+export async function openFhir(source: FhirSource): Promise<SourceTable & { readonly notes: readonly string[] }> {
   const mapping = await compileMapping(source)
   const base = source.fhir.base?.replace(/\/+$/, '')
   const notes: string[] = []
@@ -123,5 +116,5 @@ export async function openFhir(source: FhirSource): Promise<FhirTable> {
     }
   })()
   notes.push(...collector.notes())
-  return { ...collector.table(), notes }
+  return { ...collector.table(), notes, close: async () => {} }
 }

@@ -276,7 +276,7 @@ describe('the mapping of FHIR to a table', () => {
 
   it('says which column found nothing', async () => {
     const { notes, types } = await tableOf({ sex: { path: 'gendr' } }, [patient('1', { gender: 'male' })])
-    assert.deepEqual(notes, ['sex: nothing was found; is its path right?'])
+    assert.deepEqual(notes, ['sex: nothing found; is it asked for as it stands there?'])
     assert.deepEqual(types, [undefined])
   })
 
@@ -295,7 +295,8 @@ describe('the mapping of FHIR to a table', () => {
         await assert.rejects(compileMapping(source), (error: unknown) => {
           assert.ok(error instanceof BadMapping)
           assert.equal(error.path.join('.'), path)
-          assert.match(error.message, message)
+          assert.match(error.reason, message)
+          assert.equal(error.code, 'declaration-invalid')
           return true
         })
       })
