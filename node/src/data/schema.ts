@@ -5,11 +5,12 @@
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
-import { ColumnScan, type ProposedColumn } from './column-scan.js'
+import { ColumnScan } from './column-scan.js'
 import type { CsvRecord, Separator } from './csv.js'
 import { type Declaration, declaredColumn, declaredDerive } from './declaration.js'
 import { compileDerive, deriveText, Underivable } from './derive.js'
 import type { Encoding } from './encoding.js'
+import type { ProposedColumn } from './proposed-column.js'
 import { checkedDeclaration, csvTable, declared, type Found, guessed, labelColumns, type Table } from './table.js'
 import { type Decimal, MISSING_TOKENS, readerOf, type Thousands, type Value } from './values.js'
 
