@@ -9,7 +9,7 @@ import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
 import { parsePlacedYaml, readText } from '../config/read-file.js'
 import { SEPARATORS } from './csv.js'
-import { anchored, checkSource, sourceFields, sourceSchema } from './declared-source.js'
+import { anchored, checkSource, SOURCE_FIELDS, sourceSchema } from './declared-source.js'
 import { DERIVE_FIELDS, type Derive, deriveSchema } from './derive.js'
 import { ENCODINGS } from './encoding.js'
 import { BadMapping } from './fhir/mapping.js'
@@ -69,12 +69,16 @@ function invalid(
 }
 
 const FIELDS = Object.keys(declarationSchema.shape)
-const COLUMN_FIELDS = Object.keys(columnSchema.shape)
+const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
+  columns: Object.keys(columnSchema.shape),
+  derive: DERIVE_FIELDS,
+  ...SOURCE_FIELDS,
+}
 
-/** The fields that may stand at a path. */
-function fieldsAt([first, ...rest]: readonly PropertyKey[]): readonly string[] {
-  if (rest.length === 0) return FIELDS
-  return first === 'source' ? sourceFields(rest) : first === 'derive' ? DERIVE_FIELDS : COLUMN_FIELDS
+/** The fields that may stand where the last part of a path stands. */
+function fieldsAt(path: readonly PropertyKey[]): readonly string[] {
+  const above = [path.length - 1, 2, 1].map((length) => FIELDS_OF[path.slice(0, length).join('.')])
+  return path.length === 1 ? FIELDS : (above.find((fields) => fields !== undefined) ?? FIELDS)
 }
 
 /** Throws `file-not-found`, `file-unusable`, `yaml-invalid`, and `declaration-invalid` with line and column. */

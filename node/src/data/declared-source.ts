@@ -1,8 +1,10 @@
 /**
- * What an operator declares of a source that is no single file: a query over files of a folder, or resources of FHIR. It is
- * part of the version (docs/spec/jobs.md, "Datasets"), so that `dataset update` can read it again, and holds no secret.
+ * What an operator declares of a source that is no single file: a query, over files of a folder or in a PostgreSQL database, or
+ * resources of FHIR. It is part of the version (docs/spec/jobs.md, "Datasets"), so that `dataset update` can read it again, and
+ * holds no secret.
  */
 import { resolve } from 'node:path'
+import { durationMs } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
 import {
   anchoredFhir,
@@ -16,13 +18,40 @@ import {
 } from './fhir/mapping.js'
 
 const MAX_QUERY_LENGTH = 100_000
+/** Of one statement: whoever waits longer says so. */
+const DEFAULT_TIMEOUT = '10m'
 
-const querySchema = z.strictObject({
-  /** one SELECT */
-  query: z.string().trim().min(1).max(MAX_QUERY_LENGTH),
-  /** where the files of the query lie; else beside the declaration */
-  folder: z.string().min(1).optional(),
+const postgresSchema = z.strictObject({
+  /** a name or an address, or the folder of a Unix socket */
+  host: z.string().min(1).max(255),
+  port: z.int().min(1).max(65_535).default(5432),
+  database: z.string().min(1).max(128),
+  user: z.string().min(1).max(128),
+  /** a file that only its owner can read; else as PostgreSQL's own programs find a password */
+  passwordFile: z.string().min(1).optional(),
+  /** `none`: by default only on this machine */
+  tls: z.enum(['verify-full', 'none']).optional(),
+  /** certificates of authorities in PEM, in the place of those that Node.js knows */
+  ca: z.string().min(1).optional(),
+  timeout: z
+    .string()
+    .refine((text) => (durationMs(text) ?? 0) > 0, 'a duration, such as 30s, 10m or 2h')
+    .default(DEFAULT_TIMEOUT),
 })
+export type DeclaredPostgres = z.infer<typeof postgresSchema>
+
+const querySchema = z
+  .strictObject({
+    /** one SELECT */
+    query: z.string().trim().min(1).max(MAX_QUERY_LENGTH),
+    /** where the files of the query lie; else beside the declaration */
+    folder: z.string().min(1).optional(),
+    postgres: postgresSchema.optional(),
+  })
+  .refine(({ folder, postgres }) => folder === undefined || postgres === undefined, {
+    path: ['folder'],
+    error: 'a query to PostgreSQL reads no files',
+  })
 export type QuerySource = z.infer<typeof querySchema>
 export type DeclaredSource = QuerySource | FhirSource
 
@@ -34,11 +63,12 @@ export const sourceSchema = z.looseObject({}).transform((given, context): Declar
   for (const issue of error?.issues ?? []) context.issues.push({ ...issue, input: given } as z.core.$ZodRawIssue)
   return data ?? z.NEVER
 })
-
-/** The fields that may stand at a path below `source`. */
-export function sourceFields([first, ...rest]: readonly PropertyKey[]): readonly string[] {
-  if (rest.length === 0) return [...Object.keys(querySchema.shape), ...FHIR_SOURCE_FIELDS]
-  return first === 'fhir' ? FHIR_SERVER_FIELDS : FHIR_COLUMN_FIELDS
+/** By the path of the object they belong to, or one above it. */
+export const SOURCE_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  source: [...Object.keys(querySchema.shape), ...FHIR_SOURCE_FIELDS],
+  'source.postgres': Object.keys(postgresSchema.shape),
+  'source.fhir': FHIR_SERVER_FIELDS,
+  'source.columns': FHIR_COLUMN_FIELDS,
 }
 
 /** Throws `BadMapping` for what the schema alone cannot see. */
@@ -47,9 +77,25 @@ export async function checkSource(source: DeclaredSource): Promise<void> {
 }
 
 /** With paths that mean the same wherever a command runs. `base`: what relative ones begin in. */
-export const anchored = (source: DeclaredSource, base: string): DeclaredSource =>
-  isFhir(source) ? anchoredFhir(source, base) : { ...source, folder: resolve(base, source.folder ?? '.') }
+export function anchored(source: DeclaredSource, base: string): DeclaredSource {
+  if (isFhir(source)) return anchoredFhir(source, base)
+  const { postgres } = source
+  if (postgres === undefined) return { ...source, folder: resolve(base, source.folder ?? '.') }
+  const { passwordFile, ca } = postgres
+  const files = {
+    ...(passwordFile === undefined ? {} : { passwordFile: resolve(base, passwordFile) }),
+    ...(ca === undefined ? {} : { ca: resolve(base, ca) }),
+  }
+  return { ...source, postgres: { ...postgres, ...files } }
+}
 
 /** For a person, in one line. */
-export const sourceText = (source: DeclaredSource): string =>
-  isFhir(source) ? fhirText(source) : `${source.query.replace(/\s+/g, ' ')} (files of ${source.folder})`
+export function sourceText(source: DeclaredSource): string {
+  if (isFhir(source)) return fhirText(source)
+  const { query, folder, postgres } = source
+  const where =
+    postgres === undefined
+      ? `files of ${folder}`
+      : `PostgreSQL at ${postgres.host}:${postgres.port}, database ${postgres.database}, as ${postgres.user}`
+  return `${query.replace(/\s+/g, ' ')} (${where})`
+}

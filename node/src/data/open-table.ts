@@ -24,7 +24,8 @@ async function openFile(file: string, kind: Kind, temporary: string): Promise<So
 
 async function openSource(source: DeclaredSource, temporary: string): Promise<SourceTable> {
   if (isFhir(source)) return (await import('./fhir/source.js')).openFhir(source)
-  const { query, folder = '.' } = source
+  const { query, folder = '.', postgres } = source
+  if (postgres !== undefined) return (await import('./postgres.js')).openPostgres(postgres, query)
   const { openDuckDb } = await import('./duckdb.js')
   return openDuckDb({ query, folder }, temporary)
 }

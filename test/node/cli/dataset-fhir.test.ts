@@ -34,7 +34,7 @@ describe('dataset commands with FHIR', () => {
       declaration,
       [
         'source:',
-        `  fhir: { base: ${base}, token_file: token, page_size: 7, search: { Patient: { gender: female } } }`,
+        `  fhir: { base: ${base}, tokenFile: token, pageSize: 7, search: { Patient: { gender: female } } }`,
         '  columns:',
         '    sex: { path: gender }',
         '    born: { path: birthDate }',
@@ -68,7 +68,7 @@ describe('dataset commands with FHIR', () => {
       const stored = readdirSync(join(dir, 'datasets'), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
-      assert.ok(stored.some((text) => text.includes('token_file')))
+      assert.ok(stored.some((text) => text.includes('tokenFile')))
       assert.ok([...texts, ...stored].every((text) => !text.includes(TOKEN)))
     })
     assert.equal((await document('update', 'people', '--yes')).error.code, 'fhir-unreachable')
@@ -105,7 +105,7 @@ describe('dataset commands with FHIR', () => {
     // the same, from files instead of a server
     const local = text
       .replace(/ {4}base:[^\n]*\n/, '    files: export.ndjson\n')
-      .replace(/ {4}token_file:[^\n]*\n/, '')
+      .replace(/ {4}tokenFile:[^\n]*\n/, '')
       .replace(/ {4}search:\n[^\n]*\n/, '')
     writeFileSync(declaration, local)
     const subject = { reference: 'Patient/MII-1' }

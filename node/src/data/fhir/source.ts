@@ -4,7 +4,7 @@
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { readText } from '../../config/read-file.js'
-import { openBits } from '../../config/state-folder.js'
+import { readSecret } from '../../config/secret-file.js'
 import type { SourceTable } from '../source.js'
 import { Collector, type Entry } from './collector.js'
 import { type Access, type HttpGet, openHttp } from './http.js'
@@ -21,30 +21,28 @@ import { Medications } from './medications.js'
 import { bulkFiles, readBulkFile } from './ndjson.js'
 import { search } from './search.js'
 
-const MAX_SECRET_BYTES = 1 << 16
+const MAX_CA_BYTES = 1 << 20
 
 /** Every resource of these types, once more for each call. */
 type Read = (types: readonly string[]) => AsyncIterable<readonly Entry[]>
 
-/** A file of one line that nobody else can read. Throws `file-not-found`, `file-unusable`, or `key-permissions`. */
-async function readSecret(path: string): Promise<string> {
-  const text = (await readText(path, MAX_SECRET_BYTES)).trim()
-  if ((await openBits(path)) !== 0)
-    throw new FlameshError('key-permissions', `others can read ${path}`, { hint: `chmod 600 ${path}` })
-  if (!/^[\x21-\x7e]+$/.test(text))
-    throw new FlameshError('file-unusable', `${path} does not hold one word`, { meta: { file: path } })
-  return text
+/** Of a header. Throws what `readSecret` throws. */
+async function readWord(file: string): Promise<string> {
+  const word = await readSecret(file)
+  if (!/^[\x21-\x7e]+$/.test(word))
+    throw new FlameshError('file-unusable', `${file} does not hold one word`, { meta: { file } })
+  return word
 }
 
-async function accessOf({ token_file, user, password_file, ca_file }: FhirServer): Promise<Access> {
+async function accessOf({ tokenFile, user, passwordFile, ca }: FhirServer): Promise<Access> {
   const authorization =
-    token_file !== undefined
-      ? `Bearer ${await readSecret(token_file)}`
-      : user !== undefined && password_file !== undefined
-        ? `Basic ${Buffer.from(`${user}:${await readSecret(password_file)}`).toString('base64')}`
+    tokenFile !== undefined
+      ? `Bearer ${await readWord(tokenFile)}`
+      : user !== undefined && passwordFile !== undefined
+        ? `Basic ${Buffer.from(`${user}:${await readSecret(passwordFile)}`).toString('base64')}`
         : undefined
-  const ca = ca_file === undefined ? undefined : await readText(ca_file, MAX_SECRET_BYTES)
-  return { ...(authorization === undefined ? {} : { authorization }), ...(ca === undefined ? {} : { ca }) }
+  const authorities = ca === undefined ? {} : { ca: await readText(ca, MAX_CA_BYTES) }
+  return { ...(authorization === undefined ? {} : { authorization }), ...authorities }
 }
 
 /** The codes of all columns of a type, if a search by them finds everything that counts. */
@@ -59,7 +57,7 @@ function codeQuery(source: FhirSource, type: ResourceType): string | undefined {
 
 function firstPage(source: FhirSource, base: string, type: ResourceType | 'Medication'): URL {
   const url = new URL(`${base}/${type}`)
-  url.searchParams.set('_count', String(source.fhir.page_size))
+  url.searchParams.set('_count', String(source.fhir.pageSize))
   if (type === 'Medication') return url
   for (const [name, values] of Object.entries(source.fhir.search[type] ?? {}))
     for (const value of values) url.searchParams.append(name, value)
