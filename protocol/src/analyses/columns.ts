@@ -62,6 +62,9 @@ function anyInfinite(values: Float64Array): boolean {
   return any
 }
 
+/** So many levels are looked through faster than looked up. */
+const FEW = 8
+
 /** Row by row the index of the factor's level, −1 where missing. Numbers are compared with levels by their shortest decimal form. */
 export function codesOf(rows: Rows, factor: Factor): Int32Array {
   const codes = new Int32Array(rows.count).fill(-1)
@@ -81,10 +84,14 @@ export function codesOf(rows: Rows, factor: Factor): Int32Array {
     }
     return codes
   }
-  const indices = new Map(levels.slice(first).map((level, at) => [level, first + at]))
+  const indices = levels.length > FEW ? new Map(levels.map((level, at) => [level, at])) : undefined
   for (let row = 0; row < codes.length; row++) {
     const value = values[row] ?? null
-    if (value !== null) codes[row] = indices.get(value) ?? other
+    if (value === null) continue
+    let at = first
+    if (indices !== undefined) at = indices.get(value) ?? levels.length
+    else while (at < levels.length && levels[at] !== value) at++
+    codes[row] = at < levels.length ? at : other
   }
   return codes
 }
@@ -94,7 +101,7 @@ export function eventsOf(rows: Rows, event: Event): Float64Array {
   if (typeof event !== 'string')
     return Float64Array.from(codesOf(rows, event), (code) => (code < 0 ? Number.NaN : code))
   const values = numbersOf(rows, event)
-  if (values.some((value) => value !== 0 && value !== 1 && !Number.isNaN(value))) {
+  if (!values.every((value) => value === 0 || value === 1 || Number.isNaN(value))) {
     throw new FlameshError('column-values', `${event} holds other values than 0 and 1`, {
       meta: { column: event },
       hint: `say which value is the event: {column: ${event}, is: 2}`,

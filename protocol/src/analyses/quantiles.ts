@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { checkCells, checkSites, implausible, MIN_SUBSET_ROWS, subsetAllowed } from '../privacy/disclosure.js'
-import type { Analysis, DisclosureRules, Rows } from './analysis.js'
+import type { Analysis, Column, DisclosureRules, Rows } from './analysis.js'
 import { columnSchema, completeFields, numbersOf } from './columns.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
 
@@ -146,18 +146,16 @@ function pointsOf(grid: Grid): Float64Array {
   )
 }
 
-/** Every round asks about the same rows: a tally is kept as long as its column. */
-const tallies = new WeakMap<object, Map<string, Tally>>()
+/** Every round asks about the same rows: the last tally of a column is kept as long as the column is. */
+const tallies = new WeakMap<Column, { readonly grid: string; readonly tally: Tally }>()
 
 function tallied(rows: Rows, grid: Grid): Tally {
-  const values = numbersOf(rows, grid.column)
-  const kept = tallies.get(values) ?? new Map<string, Tally>()
-  tallies.set(values, kept)
+  const column = rows.columns.get(grid.column)
+  const kept = column && tallies.get(column)
   const name = [grid.from, grid.to, grid.step].join(' ')
-  const tally = kept.get(name) ?? tallyOf(values, grid)
-  // one grid a column: another job with another grid makes its own
-  if (!kept.has(name)) kept.clear()
-  kept.set(name, tally)
+  if (kept?.grid === name) return kept.tally
+  const tally = tallyOf(numbersOf(rows, grid.column), grid)
+  if (column !== undefined) tallies.set(column, { grid: name, tally })
   return tally
 }
 
