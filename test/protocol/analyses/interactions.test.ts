@@ -177,7 +177,13 @@ describe('interactions in parameters', () => {
     ])
       assert.ok(!accepts(bad), JSON.stringify(bad))
     assert.ok(accepts([many('a', 5), many('b', 8), of('a', 'b')]))
-    const read = known('cox').columns({ ...cox, covariates: ['age', sex, of('age', 'sex')] })
-    assert.deepEqual(read.map(columnOf).sort(), ['age', 'sex', 'status', 'time'])
+    assert.deepEqual(
+      [
+        ...known('cox')
+          .columns({ ...cox, covariates: ['age', sex, of('age', 'sex')] })
+          .map(columnOf),
+      ].sort(),
+      ['age', 'sex', 'status', 'time'],
+    )
   })
 })

@@ -84,7 +84,8 @@ describe('parameters as users write them', () => {
         7,
         'text',
         [],
-        {},
+        // nothing at all is a question to an analysis that needs no parameter
+        ...(name === 'feasibility' ? [] : [{}]),
         { columns: 7, rows: [], covariates: {}, by: 3, outcome: [], event: null },
       ]) {
         assert.equal(
@@ -152,6 +153,7 @@ describe('the registry', () => {
         ['correlation', 1, false],
         ['cox', 1, true],
         ['describe', 1, false],
+        ['feasibility', 1, false],
         ['glm', 1, true],
         ['histogram', 1, false],
         ['linear', 1, false],
@@ -187,6 +189,7 @@ const HASHES = {
   correlation: 'fcb2f73f38653fc69f08b6095258af39a3aad88294d1e009c3b0d95e5ed8e511',
   cox: '17fb8c3451b85538e2da45a1b9346db8a18c605d1964c75391c7c14591be8d04',
   describe: '005e061fe84e5c60930d53ad0680bc8e6d1b0471a45d0f2ef8f99abb85c6892f',
+  feasibility: 'b84945dbff7c81c47c2f6307c5623aa3fa57642e91a71c0fdc118e43e6d8922d',
   glm: 'f6a7f1cc933a979fc3df129f4675b42b9f60f542e1b5a8bf39e1bc16bb223433',
   histogram: 'ef3542ef03dc1560afef2b4643e18004231f1cfb366171339fb6e52be0918ace',
   linear: '562e0e443fac896c1f24458d2db887965cf44c67da8d3bbf71ec75b5bf7e4cf1',
