@@ -230,7 +230,11 @@ describe('feasibility tells nothing below the minimum', () => {
   it('a context that does not say whether there was a where is taken to have one', () => {
     const parameters = { by: [] }
     const vectors = sitesWith(0, 0, 0).map((rows) => feasibility.contribute(rows, parameters, undefined))
-    const outcome = feasibility.combine(sumOf(vectors, 60), { parameters, rules: RULES, survivors: 3 }, undefined)
+    const outcome = feasibility.combine(
+      sumOf(vectors, feasibility.plan(parameters, undefined)),
+      { parameters, rules: RULES, survivors: 3 },
+      undefined,
+    )
     assert.equal((outcome as Loose).released.n, null)
   })
 })
