@@ -9,10 +9,7 @@ import { explain } from './endings.js'
 import type { ResultFiles } from './result-files.js'
 import { renderFields, renderTable } from './table.js'
 
-export function renderOutcome(
-  document: ResultDocument,
-  files: Pick<ResultFiles, 'resultFile' | 'receiptFile'>,
-): string {
+export function renderOutcome(document: ResultDocument, files: Omit<ResultFiles, 'files'>): string {
   const code = document.code === document.status ? undefined : document.code
   const reason = [code, document.message ?? explain(code)].filter((part) => part !== undefined).join(': ')
   const head: (readonly [string, string])[] = [
@@ -22,6 +19,7 @@ export function renderOutcome(
   ]
   if (files.resultFile !== undefined) head.push(['result', files.resultFile])
   if (files.receiptFile !== undefined) head.push(['receipt', files.receiptFile])
+  if (files.reportFile !== undefined) head.push(['report', files.reportFile])
   return document.result === null ? renderFields(head) : `${renderResult(document.result)}\n${renderFields(head)}`
 }
 

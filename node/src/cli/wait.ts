@@ -73,8 +73,12 @@ async function follow(context: CommandContext, job: string, signal: AbortSignal)
 
 /** Fetches what there is, keeps it in files, prints it, and says by the exit code how the job stands. */
 export async function fetchResult(context: CommandContext, job: string, { out }: WaitOptions): Promise<number> {
-  const document = await context.control().get<ResultDocument>(`/jobs/${job}/result`)
-  const written = await writeResultFiles(resultFolder(context.folder, job, out), document)
+  const control = context.control()
+  const document = await control.get<ResultDocument>(`/jobs/${job}/result`)
+  const view = await control.get<JobDocument>(`/jobs/${job}`)
+  const { hubKey } = context.config().config
+  const dir = resultFolder(context.folder, job, out)
+  const written = await writeResultFiles(dir, document, { view, hubKey, madeMs: Date.now() })
   const { resultFile, receiptFile, files } = written
   const printed = { ...document, receipt: receiptFile ?? null, resultFile: resultFile ?? null, files }
   context.out.result(printed, () => renderOutcome(document, written))

@@ -44,12 +44,12 @@ export function records(key: string, list: readonly Fields[]): ResultTable {
   }
 }
 
-/** At each depth the keys under which a record stands anywhere: null in their place is a record that does not exist. */
+/** At each depth the keys under which a record stands anywhere: null in their place is a record that does not exist, as at the top. */
 function branchesOf(value: Fields, depth: number, branches: Set<string>[]): readonly ReadonlySet<string>[] {
   const own = branches[depth] ?? new Set<string>()
   branches[depth] = own
   for (const [key, inner] of Object.entries(value)) {
-    if (depth > 0 && !isRecord(inner)) continue
+    if (!isRecord(inner) && !(depth === 0 && inner === null)) continue
     own.add(key)
     if (isRecord(inner)) branchesOf(inner, depth + 1, branches)
   }

@@ -25,8 +25,8 @@ export interface ResultColumn {
   /** in the CSV */
   readonly name: string
   readonly title: string
-  /** keys come first and say what a row is about; a p value is a number */
-  readonly kind: 'key' | 'number' | 'p' | 'text'
+  /** keys come first and say what a row is about; a p value is a number; an interval is the text of two, for a reader */
+  readonly kind: 'key' | 'number' | 'p' | 'text' | 'interval'
 }
 
 export interface ResultTable {
@@ -71,7 +71,7 @@ export function tablesOf(result: Fields): ResultTables {
 
 /** A file's name, whatever an image called its field; the second of a name is numbered. */
 function distinct(table: ResultTable, at: number, all: readonly ResultTable[]): ResultTable {
-  const safe = (id: string): string => (/^[a-z][a-z0-9_-]{0,40}$/i.test(id) ? id : 'table')
+  const safe = (id: string): string => (id !== 'result' && /^[a-z][a-z0-9_-]{0,40}$/i.test(id) ? id : 'table')
   const id = safe(table.id)
   const before = all.slice(0, at).filter((one) => safe(one.id) === id).length
   return { ...table, id: before === 0 ? id : `${id}-${before + 1}` }

@@ -98,6 +98,7 @@ function solve(score: readonly number[], information: Matrix<number>, events: nu
 export const cox: Analysis<CoxParameters, NewtonState, Released> = {
   name: 'cox',
   version: 1,
+  method: 'Cox proportional hazards regression stratified by site, with Breslow’s method for ties, over complete rows',
   iterative: true,
   definition: [
     'parameters: time, event (0/1 column, or column is value), covariates (numeric, or factors coded against a reference), strata: site',

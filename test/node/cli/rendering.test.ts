@@ -179,7 +179,7 @@ describe('results on a terminal', () => {
       sites: { b: { status: 'refused' as const }, a: { status: 'approved' as const } },
       receipt: null,
     }
-    const text = renderOutcome(document, { resultFile: undefined, receiptFile: undefined })
+    const text = renderOutcome(document, { resultFile: undefined, receiptFile: undefined, reportFile: undefined })
     assert.match(text, /status {2}failed \(cohort-below-minimum: fewer organisations/)
     assert.match(text, /sites {3}a approved, b refused/)
   })
