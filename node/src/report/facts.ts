@@ -1,11 +1,11 @@
 /** What a report tells beside the numbers: which question was asked of whom, under which rules, and how to prove the answer. */
 import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import type { Condition } from '@flamesh/protocol/jobs/job.js'
 import type { ReceiptReport } from '@flamesh/protocol/jobs/receipt.js'
 import { formatCount, plural } from '@flamesh/protocol/report/numbers.js'
 import type { JobDocument, ResultDocument } from '../control/documents.js'
 import { numberOf } from './figures/picture.js'
+import { conditionText } from './text.js'
 import { type Fields, sentence } from './values.js'
 
 export interface ReportFacts {
@@ -20,9 +20,6 @@ export interface ReportFacts {
 }
 
 export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
-
-export const conditionText = ({ column, operator, values }: Condition): string =>
-  [column, operator.replaceAll('-', ' '), values.join(', ')].join(' ').trim()
 
 /** Names of the sites in the sum, and of the others with what became of them. */
 export function sitesOf({ sites }: ReportFacts): {

@@ -2,9 +2,10 @@
 import { plural } from '@flamesh/protocol/report/numbers.js'
 import { groupBy } from '@flamesh/protocol/report/statistics.js'
 import { escaped } from '@flamesh/protocol/report/svg.js'
-import { acrossOf, isRepeated, type ResultColumn, type ResultTable } from './tables.js'
+import type { ResultColumn, ResultTable, Value } from './result-table.js'
+import { acrossOf, isRepeated } from './tables.js'
 import { pText, shortNumber } from './text.js'
-import { isList, isP, labelOf, toValue, type Value } from './values.js'
+import { isList, isP, labelOf, toValue } from './values.js'
 
 /** Longer tables are folded. */
 const MOST_ROWS = 40

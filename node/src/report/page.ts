@@ -7,12 +7,14 @@ import { drawings, figureMarkup, pageMarkup } from '@flamesh/protocol/report/mar
 import { formatCount, formatShare, plural } from '@flamesh/protocol/report/numbers.js'
 import { escaped } from '@flamesh/protocol/report/svg.js'
 import { toJson } from '../control/json.js'
-import { conditionText, dayOf, disclosureOf, methodsOf, type ReportFacts, sitesOf } from './facts.js'
+import { dayOf, disclosureOf, methodsOf, type ReportFacts, sitesOf } from './facts.js'
 import { picturesOf } from './figures/index.js'
 import { numberOf } from './figures/picture.js'
 import { fieldsMarkup, resultTableMarkup } from './markup.js'
+import type { ResultTable } from './result-table.js'
 import { STYLE } from './style.js'
-import { type ResultTable, tablesOf } from './tables.js'
+import { tablesOf } from './tables.js'
+import { conditionText } from './text.js'
 import type { Fields } from './values.js'
 
 export function renderReport(result: Fields, facts: ReportFacts): string {

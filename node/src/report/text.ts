@@ -1,4 +1,5 @@
-/** Numbers as a paper has them: few digits, a true minus, thousands apart; p values never 0. */
+/** Numbers as a paper has them: few digits, a true minus, thousands apart; p values never 0. And conditions in words. */
+import type { Condition } from '@flamesh/protocol/jobs/where.js'
 import { decimals, superscript } from '@flamesh/protocol/report/numbers.js'
 
 /** Keeps a number and what belongs to it on one line. */
@@ -50,3 +51,7 @@ export function pText(value: number): string {
 /** "p = 0.047", "p < 0.001" */
 export const pSaid = (value: number): string =>
   `p${SPACE}${/^[<>]/.test(pText(value)) ? '' : `=${SPACE}`}${pText(value)}`
+
+/** "age at least 18" */
+export const conditionText = ({ column, operator, values }: Condition): string =>
+  [column, operator.replaceAll('-', ' '), values.join(', ')].join(' ').trim()

@@ -1,11 +1,8 @@
 /** What a result is made of, read without trusting that it is what it should be. */
 
-import type { ResultColumn } from './tables.js'
+import type { ResultColumn, Value } from './result-table.js'
 
 export type Fields = Readonly<Record<string, unknown>>
-
-/** Null: withheld, or there is no such number. Undefined: the row has no such field. */
-export type Value = number | string | boolean | null | undefined
 
 /** A record of its own; a factor is a value. */
 export function isRecord(value: unknown): value is Fields {
@@ -55,6 +52,15 @@ export function isScalar(value: unknown): value is Value {
 export function labelOf(key: string): string {
   return key.replaceAll('_', ' ').replaceAll('.', ' ')
 }
+
+/** Of fields that are tables, where their name is no title. */
+const TITLES: Readonly<Record<string, string>> = {
+  zph: 'Test of proportional hazards',
+  rmst_differences: 'Differences of restricted mean survival times',
+}
+
+export const titleOf = (key: string): string =>
+  Object.hasOwn(TITLES, key) ? (TITLES[key] as string) : sentence(labelOf(key))
 
 export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 

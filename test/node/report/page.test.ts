@@ -151,6 +151,14 @@ describe('the report of a result', () => {
     )
   })
 
+  it('draws counts by name as bars, and frames those withheld', () => {
+    const result = { names: ['sex=1', 'sex=2', 'other'], counts: [138, null, 7], n: 150, row_factor: { column: 'sex' } }
+    const page = renderReport(result, factsOf('feasibility', {}))
+    assert.deepEqual([...figures(page).keys()], ['counts'])
+    assert.deepEqual([marks(page, 'counts', 'bar-fill').length, marks(page, 'counts', 'withheld').length], [2, 1])
+    for (const text of ['138', 'withheld', '7']) assert.ok(drawn(page, 'counts').includes(text))
+  })
+
   it('tells who asked what of whom, under which rules, and how to prove it', () => {
     const facts = factsOf('cox', exampleResult('cox').parameters)
     const body = { ...facts.view.body, where: [{ column: 'age', operator: 'at-least' as const, values: [18] }] }

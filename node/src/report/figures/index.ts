@@ -1,6 +1,7 @@
 /** The pictures of a result, found by the shape of its fields (docs/reference/results.md). A new kind of picture is one line here. */
 import type { Fields } from '../values.js'
 import { boxes, means } from './columns.js'
+import { counts } from './counts.js'
 import { survival } from './curves.js'
 import { coefficients, estimates, measures } from './forest.js'
 import { histogram } from './histogram.js'
@@ -15,6 +16,7 @@ const SHAPES: readonly Shape[] = [
   histogram,
   boxes,
   shares,
+  counts,
   measures,
   coefficients,
   survival,
