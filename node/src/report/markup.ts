@@ -10,7 +10,11 @@ import { isList, isP, labelOf, toValue } from './values.js'
 /** Longer tables are folded. */
 const MOST_ROWS = 40
 
-export function resultTableMarkup(table: ResultTable, number: number): string {
+export function resultTableMarkup(
+  table: ResultTable,
+  number: number,
+  note = `Every digit is in ${table.id}.csv.`,
+): string {
   const { id, title, rows } = table
   const body = table.across === undefined ? byFields(table).map(plainMarkup).join('') : acrossMarkup(table)
   const scrolled = `<div class="scroll" tabindex="0" role="region" aria-label="${escaped(title)}">${body}</div>`
@@ -18,7 +22,7 @@ export function resultTableMarkup(table: ResultTable, number: number): string {
     rows.length > MOST_ROWS
       ? `<details><summary>${plural(rows.length, 'row')}</summary>${scrolled}</details>`
       : scrolled
-  return `<section class="table" id="table-${escaped(id)}"><h2><span>Table ${number}</span> ${escaped(title)}</h2>${shown}<p class="note">Every digit is in ${escaped(id)}.csv.</p></section>`
+  return `<section class="table" id="table-${escaped(id)}"><h2><span>Table ${number}</span> ${escaped(title)}</h2>${shown}<p class="note">${escaped(note)}</p></section>`
 }
 
 /** What is null only if it is withheld. */

@@ -7,6 +7,7 @@ import { drawings, figureMarkup, pageMarkup } from '@flamesh/protocol/report/mar
 import { formatCount, formatShare, plural } from '@flamesh/protocol/report/numbers.js'
 import { escaped } from '@flamesh/protocol/report/svg.js'
 import { toJson } from '../control/json.js'
+import { baselineTable } from './baseline.js'
 import { dayOf, disclosureOf, methodsOf, type ReportFacts, sitesOf } from './facts.js'
 import { picturesOf } from './figures/index.js'
 import { numberOf } from './figures/picture.js'
@@ -20,8 +21,10 @@ import type { Fields } from './values.js'
 export function renderReport(result: Fields, facts: ReportFacts): string {
   const { tables, fields } = tablesOf(result)
   const pictures = picturesOf(result).map((picture, at) => figureMarkup(picture, at + 1, drawings(picture)))
-  const shown = tables.map((table, at) => resultTableMarkup(table, at + 1))
-  const single = fieldsMarkup(fields, tables.length + 1)
+  const baseline = baselineTable(result)
+  const first = baseline === undefined ? [] : [resultTableMarkup(baseline, 1, BASELINE_NOTE)]
+  const shown = [...first, ...tables.map((table, at) => resultTableMarkup(table, at + 1 + first.length))]
+  const single = fieldsMarkup(fields, shown.length + 1)
   const left = pictures.length > 0 ? pictures : shown
   const right = pictures.length > 0 ? [...shown, single] : [single]
   const { name } = facts.view
@@ -30,6 +33,9 @@ export function renderReport(result: Fields, facts: ReportFacts): string {
 <div class="column">${right.join('\n')}${provenance(facts)}</div></main>`
   return pageMarkup(`${name}: ${facts.view.analysis} on ${facts.view.dataset}`, STYLE, body)
 }
+
+const BASELINE_NOTE =
+  'SD: standard deviation; percentages are of rows without missing values; SMD: standardised mean difference.'
 
 /** Nulls in counts and groups; elsewhere a null is a number that does not exist. */
 function withheldIn(tables: readonly ResultTable[]): number {

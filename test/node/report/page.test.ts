@@ -159,6 +159,64 @@ describe('the report of a result', () => {
     for (const text of ['138', 'withheld', '7']) assert.ok(drawn(page, 'counts').includes(text))
   })
 
+  it('draws a meta-analysis as pooled values alone', () => {
+    const fixed = {
+      coef: 0.5,
+      se: 0.1,
+      p: 0.001,
+      ci_low: 0.3,
+      ci_high: 0.7,
+      odds_ratio: 1.65,
+      odds_ratio_low: 1.35,
+      odds_ratio_high: 2.01,
+    }
+    const random = { ...fixed, prediction_low: -0.2, prediction_high: 1.2 }
+    const result = {
+      names: ['(Intercept)', 'age'],
+      q: [3, 4],
+      estimates: { '(Intercept)': { fixed }, age: { fixed, random } },
+      n: 500,
+    }
+    const page = renderReport(result, factsOf('meta-analysis', {}))
+    assert.deepEqual([...figures(page).keys()], ['pooled'])
+    const said = drawn(page, 'pooled')
+    assert.deepEqual(
+      said.filter((one) => /^[a-z]+$/.test(one) && one !== 'p'),
+      ['age', 'fixed', 'random', 'prediction'],
+    )
+    assert.ok(said.includes('1.65 (1.35 to 2.01)') && said.includes('1.65 (0.82 to 3.32)'))
+  })
+
+  it('begins with the characteristics where columns and factors are described', () => {
+    const count = (n: number | null, percent: number | null) => ({ n, percent })
+    const moments = { n: 100, mean: 62.4474, sd: 9.0735, variance: 82.3 }
+    const result = {
+      describe: { age: { ...moments, missing: 3, by: { '1': moments, '2': { ...moments, mean: null, sd: null } } } },
+      factors: { ecog: { '0': count(63, 27.6), '1': count(113, 49.6) } },
+      factors_missing: { ecog: 0 },
+      factors_by: {
+        ecog: {
+          '0': { '1': count(36, 26.1), '2': count(null, null) },
+          '1': { '1': count(71, 51.4), '2': count(42, 46.7) },
+        },
+      },
+      comparison: { age: { p: 0.0656, smd: 0.2516 }, ecog: { p: 0.7, smd: null } },
+      groups: { '1': 138, '2': 90 },
+      by: { column: 'sex', levels: ['1', '2'] },
+      rows: 228,
+    }
+    const root = parseMarkup(renderReport(result, factsOf('table1', {})))
+    const [table] = elements(root, 'table')
+    const rows = elements(table as Element, 'tr').map((row) => row.children.map((cell) => textOf(cell as Element)))
+    assert.deepEqual(rows, [
+      ['', 'everyone (n = 228)', 'sex 1 (n = 138)', 'sex 2 (n = 90)', 'p', 'SMD'],
+      ['age, mean (SD); 3 missing', '62.45 (9.07)', '62.45 (9.07)', 'withheld', '0.066', '0.252'],
+      ['ecog, n (%)', '', '', '', '0.700', '–'],
+      ['\u20030', '63 (27.6)', '36 (26.1)', 'withheld', '', ''],
+      ['\u20031', '113 (49.6)', '71 (51.4)', '42 (46.7)', '', ''],
+    ])
+  })
+
   it('tells who asked what of whom, under which rules, and how to prove it', () => {
     const facts = factsOf('cox', exampleResult('cox').parameters)
     const body = { ...facts.view.body, where: [{ column: 'age', operator: 'at-least' as const, values: [18] }] }

@@ -6,7 +6,7 @@ import { bar, line, text } from '@flamesh/protocol/report/svg.js'
 import { pSaid, shortNumber } from '../text.js'
 import { type Fields, isFields } from '../values.js'
 import { intervals, isDrawable, type Row } from './intervals.js'
-import { columnOf, label, listed, numberOf, type Shape } from './picture.js'
+import { columnOf, label, listed, named, numberOf, type Shape } from './picture.js'
 
 /** Columns that a picture shows. */
 const MOST_COLUMNS = 16
@@ -53,7 +53,7 @@ function meansFinding(panels: readonly Panel[], tests: unknown): string {
   const said = panels.map(({ title, rows }) => {
     const parts = rows
       .slice(1)
-      .flatMap(({ label: name, estimate }) => (estimate === null ? [] : [`${name} ${shortNumber(estimate)}`]))
+      .flatMap(({ label: name, estimate }) => (estimate === null ? [] : [`${named(name)} ${shortNumber(estimate)}`]))
     const own = isFields(tests) && isFields(tests[title]) ? tests[title] : {}
     const test = [own['welch'], own['welch_anova'], own['anova']].find(isFields)
     const p = test === undefined ? null : numberOf(test['p'])

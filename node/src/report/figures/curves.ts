@@ -12,7 +12,7 @@ import { linearScale, type Scale, valueScale } from '@flamesh/protocol/report/sc
 import { line, type Point, path, steps, text, textWidth } from '@flamesh/protocol/report/svg.js'
 import { pSaid, shortNumber } from '../text.js'
 import { type Fields, isFields } from '../values.js'
-import { columnOf, eventText, label, listed, numberOf, numbersOf, type Shape, textsOf } from './picture.js'
+import { columnOf, eventText, label, listed, named, numberOf, numbersOf, type Shape, textsOf } from './picture.js'
 
 interface Step {
   readonly time: number
@@ -69,7 +69,7 @@ export const survival: Shape = (result) => {
   }
   const test = isFields(result['logrank']) ? numberOf(result['logrank']['p']) : null
   const medians = `Median ${what.time}: ${listed(
-    curves.map(({ name, said }) => `${name} ${said}`),
+    curves.map(({ name, said }) => `${named(name)} ${said}`),
     6,
   )}.`
   return [

@@ -3,7 +3,7 @@
 import { fixed, withInterval } from '../text.js'
 import { type Fields, isFields, isMeasure, labelOf, listOf, sentence } from '../values.js'
 import { type Axis, intervals, isDrawable, type Row } from './intervals.js'
-import { listed, numberOf, numbersOf, type Picture, type Shape, textsOf } from './picture.js'
+import { listed, named, numberOf, numbersOf, type Picture, type Shape, textsOf } from './picture.js'
 
 interface Forest {
   readonly id: string
@@ -31,7 +31,7 @@ export function forest({ id, title, rows, axis, numbers, legend }: Forest): read
 
 function findingOf(title: string, rows: readonly Row[], { none }: Axis): string {
   const says = ({ label, full, estimate, low, high }: Row): string =>
-    `${full ?? label} ${withInterval(estimate, low, high)}`
+    `${named(full ?? label)} ${withInterval(estimate, low, high)}`
   if (none === undefined || rows.length === 1) return `${title}: ${listed(rows.map(says))}.`
   const bounded = rows.filter(({ low, high }) => low !== null && high !== null)
   if (bounded.length === 0) return `${title}: ${listed(rows.map(says))}.`

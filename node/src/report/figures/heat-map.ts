@@ -27,6 +27,7 @@ export function heatMap({ rows, cols, cell }: Matrix, width: number): Drawing {
     const turned = label(0, 0, col, 120)
     return tag('g', { transform: `translate(${Math.round(x)} ${Math.round(top - 8)}) rotate(-45)` }, turned)
   })
+  const widest = Math.max(...rows.flatMap((_, r) => cols.map((_, c) => textWidth(cell(r, c).said))))
   const body = rows.map((row, r) => {
     const y = top + r * height
     const cells = cols.map((col, c) => {
@@ -34,7 +35,7 @@ export function heatMap({ rows, cols, cell }: Matrix, width: number): Drawing {
       const x = names + c * size
       const shade = Math.round(Math.min(1, Math.abs(value ?? 0)) * DARKEST * 100) / 100
       const style = value === null ? 'withheld' : `cell ${value < 0 ? 'c1' : 'c0'} o${Math.round(shade * 20)}`
-      const number = textWidth(said) <= size - 4 ? text(x + size / 2, y + height / 2 + 4, said, 'number', 'middle') : ''
+      const number = widest <= size - 4 ? text(x + size / 2, y + height / 2 + 4, said, 'number', 'middle') : ''
       return bar(x + 1, y + 1, size - 2, height - 2, style, `${row}, ${col}: ${said}`) + number
     })
     return label(names - 8, y + height / 2 + 4, row, names - 8, 'label', 'end') + cells.join('')

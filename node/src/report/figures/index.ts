@@ -7,6 +7,7 @@ import { coefficients, estimates, measures } from './forest.js'
 import { histogram } from './histogram.js'
 import { components, correlations } from './matrix.js'
 import type { Picture, Shape } from './picture.js'
+import { pooled } from './pooled.js'
 import { calibration, roc } from './roc.js'
 import { shares } from './shares.js'
 import { strata } from './strata.js'
@@ -19,6 +20,7 @@ const SHAPES: readonly Shape[] = [
   counts,
   measures,
   coefficients,
+  pooled,
   survival,
   roc,
   calibration,

@@ -54,6 +54,9 @@ export function label(
   return shown === content ? drawn : tag('g', {}, tag('title', {}, escaped(content)) + drawn)
 }
 
+/** A name before a number: after one that is written from right to left, the number goes on from left to right. */
+export const named = (name: string): string => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `${name}\u200e` : name)
+
 /** How to say several of something. */
 export function listed(items: readonly string[], most = 4): string {
   const shown = items.slice(0, most)

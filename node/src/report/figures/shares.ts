@@ -129,7 +129,7 @@ function drawCells(table: Counts, width: number): Drawing {
       cols: table.cols,
       cell: (r, c) => {
         const [count, total] = [countOf(table, r, c), table.totals[r]]
-        if (count === null || !total) return { value: null, said: 'withheld' }
+        if (count === null || !total) return { value: null, said: '–' }
         return { value: count / total, said: formatShare(count / total).replace('\u00a0%', '') }
       },
     },
