@@ -94,6 +94,8 @@ export type LevelsOf = (column: string) => readonly string[] | undefined
 export interface Analysis<P, S, R> {
   readonly name: string
   readonly version: number
+  /** what it is, as a methods section names it */
+  readonly method?: string
   /** several rounds over the same sites (a state goes back to them), or one */
   readonly iterative: boolean
   /** what is computed, layout included, in fixed words: hashed into the analysis's identity (registry.ts) */

@@ -115,6 +115,7 @@ function intervalOf(r: number | null, n: number): readonly (number | null)[] {
 export const correlation: Analysis<CorrelationParameters, never, CorrelationReleased> = {
   name: 'correlation',
   version: 1,
+  method: 'Pearson’s correlation of all pairs of columns over complete rows',
   iterative: false,
   definition: [
     'parameters: columns (numeric)',

@@ -94,6 +94,7 @@ function contribute(rows: Rows, parameters: CoxParameters, state: State | undefi
 export const cox: Analysis<CoxParameters, State, Hazards> = {
   name: 'cox',
   version: 1,
+  method: 'Cox proportional hazards regression stratified by site, with Breslow’s method for ties, over complete rows',
   iterative: true,
   definition: [
     'parameters: time, event (0/1 column, or column is value), covariates (numeric, factors coded against a reference, interactions), strata: site, zph: identity | log (optional)',

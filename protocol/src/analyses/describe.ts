@@ -64,6 +64,7 @@ export function momentsOf({ n, sums: [sum = 0n, squares = 0n] }: Group, rules: D
 export const describe: Analysis<DescribeParameters, never, DescribeReleased> = {
   name: 'describe',
   version: 1,
+  method: 'number, mean and standard deviation of each column',
   iterative: false,
   definition: [
     'parameters: columns (numeric), by (a factor, optional)',

@@ -166,6 +166,7 @@ function contribute(rows: Rows, parameters: GlmParameters, state: NewtonState | 
 export const glm: Analysis<GlmParameters, NewtonState, Released> = {
   name: 'glm',
   version: 1,
+  method: 'regression of counts with a logarithmic link (Poisson or quasi-Poisson) over complete rows',
   iterative: true,
   definition: [
     'parameters: family (poisson or quasipoisson, log link), outcome (a count, or column is value: 0 or 1), exposure (above 0, optional: its logarithm is the offset), covariates (numeric, factors coded against a reference, interactions)',

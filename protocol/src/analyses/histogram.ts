@@ -157,6 +157,7 @@ function release(
 export const histogram: Analysis<HistogramParameters, never, Released> = {
   name: 'histogram',
   version: 1,
+  method: 'the distribution over fixed bins',
   iterative: false,
   definition: [
     'parameters: column (numeric), breaks (ascending), by (a factor, optional)',

@@ -88,6 +88,7 @@ function contribute(rows: Rows, parameters: LogisticParameters, state: NewtonSta
 export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
   name: 'logistic',
   version: 1,
+  method: 'logistic regression by maximum likelihood over complete rows',
   iterative: true,
   definition: [
     'parameters: outcome (0/1 column, or column is value), covariates (numeric, factors coded against a reference, interactions)',

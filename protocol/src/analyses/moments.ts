@@ -121,6 +121,7 @@ function shown({ n, mean, variance, g1, g2 }: Shape): object {
 export const moments: Analysis<Grouped, State, Released> = {
   name: 'moments',
   version: 1,
+  method: 'number, mean, standard deviation, skewness and kurtosis of each column',
   iterative: true,
   definition: [
     'parameters: columns (numeric), by (a factor, optional)',
