@@ -10,6 +10,7 @@ import type { Analysis } from './analysis.js'
 import { compareMeans } from './compare-means.js'
 import { correlation } from './correlation.js'
 import { cox } from './cox.js'
+import { coxPooled } from './cox-pooled.js'
 import { describe } from './describe.js'
 import { glm } from './glm.js'
 import { histogram } from './histogram.js'
@@ -33,6 +34,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   compareMeans,
   correlation,
   cox,
+  coxPooled,
   describe,
   glm,
   histogram,

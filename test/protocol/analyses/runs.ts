@@ -22,6 +22,7 @@ export const RUNS: readonly (readonly [string, Loose])[] = [
   ['linear', { ...linear, covariates: ['age', { ...sex, reference: '1' }], strata: 'site' }],
   ['logistic', logistic],
   ['cox', cox],
+  ['cox-pooled', { time: 'time', event, covariates: ['age', 'sex'], grid: { width: 90, intervals: 12 }, zph: 'km' }],
   ['mantel-haenszel', { exposure: sex, outcome: event, strata: 'site' }],
   [
     'rates',
