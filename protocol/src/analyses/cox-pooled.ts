@@ -22,6 +22,7 @@ import {
   levelNames,
   levelSeries,
   presence,
+  singles,
 } from './design.js'
 import { addProduct, type Sums, zeroSums } from './double-double.js'
 import { hazardsSchema, presentHazards } from './hazards.js'
@@ -296,7 +297,7 @@ export const coxPooled: Analysis<CoxPooledParameters, State, Released> = {
   parameters: parametersSchema,
   state: stateSchema,
   released: releasedSchema,
-  columns: ({ time, event, covariates }) => [time, columnOf(event), ...covariateColumns(covariates)],
+  columns: ({ time, event, covariates }) => [time, event, ...singles(covariates)],
   intervals: ({ grid }) => grid.intervals,
   complete: (written, levelsOf) =>
     completeFields(written, { covariates: completeCovariates(levelsOf), event: completeEvent }),

@@ -16,6 +16,7 @@ import {
   covariateColumns,
   covariateNames,
   covariatesSchema,
+  singles,
 } from './design.js'
 import { type Hazards, hazardsSchema, newtonStep, presentHazards, proportionality } from './hazards.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
@@ -106,7 +107,7 @@ export const cox: Analysis<CoxParameters, State, Hazards> = {
   parameters: parametersSchema,
   state: stateSchema,
   released: hazardsSchema,
-  columns: ({ time, event, covariates }) => [time, columnOf(event), ...covariateColumns(covariates)],
+  columns: ({ time, event, covariates }) => [time, event, ...singles(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, {
       covariates: completeCovariates(levelsOf),

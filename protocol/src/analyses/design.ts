@@ -26,7 +26,8 @@ type Single = Exclude<Covariate, Interaction>
 type Coded = Exclude<Single, string>
 
 const isInteraction = (one: Covariate): one is Interaction => typeof one !== 'string' && 'interaction' in one
-const singles = (covariates: readonly Covariate[]): readonly Single[] =>
+/** Those that are no interaction: they name every column that is read. */
+export const singles = (covariates: readonly Covariate[]): readonly Single[] =>
   covariates.flatMap((one) => (isInteraction(one) ? [] : [one]))
 
 export const codedCovariates = (covariates: readonly Covariate[]): readonly Coded[] =>

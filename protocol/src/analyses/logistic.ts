@@ -17,6 +17,7 @@ import {
   covariateNames,
   covariatesSchema,
   INTERCEPT,
+  singles,
 } from './design.js'
 import { add, type Sums, zeroSums } from './double-double.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
@@ -94,7 +95,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
   parameters: parametersSchema,
   state: newtonSchema,
   released: releasedSchema,
-  columns: ({ outcome, covariates }) => [columnOf(outcome), ...covariateColumns(covariates)],
+  columns: ({ outcome, covariates }) => [outcome, ...singles(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, { covariates: completeCovariates(levelsOf), outcome: completeEvent }),
   plan: (parameters, state) => planOf(layoutOf(parameters, state)),

@@ -121,7 +121,7 @@ export const survival: Analysis<SurvivalParameters, never, Released> = {
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ time, event, by }) => [time, columnOf(event), ...(by === undefined ? [] : [columnOf(by)])],
+  columns: ({ time, event, by }) => [time, event, ...(by === undefined ? [] : [by])],
   intervals: ({ grid }) => grid.intervals,
   complete: (written, announced) =>
     completeFields(written, {

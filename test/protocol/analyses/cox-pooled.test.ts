@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { logarithm } from '@flamesh/protocol/analyses/algebra.js'
 import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { rowsNeeded } from '@flamesh/protocol/analyses/risk-sets.js'
 import { gridPoint, intervalOf } from '@flamesh/protocol/analyses/time-grid.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
@@ -281,7 +282,7 @@ describe('cox-pooled', () => {
       () => ['1', '2'],
     )
     assert.deepEqual(schema.parse(completed), { ...LUNG, covariates: ['age', sex] })
-    assert.deepEqual([columns(completed), intervals?.(completed)], [['time', 'status', 'age', 'sex'], 36])
+    assert.deepEqual([columns(completed).map(columnOf), intervals?.(completed)], [['time', 'status', 'age', 'sex'], 36])
     const many = Array.from({ length: 60 }, (_, at) => `x${at}`)
     assert.ok(schema.safeParse({ ...LUNG, covariates: many }).success)
     for (const bad of [

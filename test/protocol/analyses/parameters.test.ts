@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { analysisHash, findAnalysis, listAnalyses } from '@flamesh/protocol/analyses/registry.js'
 import { decode, encode } from '@flamesh/protocol/encoding/canonical.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
@@ -129,7 +130,8 @@ describe('parameters as users write them', () => {
   })
 
   it('name every column that is read', () => {
-    const columns = (name: string, parameters: unknown) => [...known(name).columns(parameters)].sort()
+    const columns = (name: string, parameters: unknown) =>
+      [...new Set(known(name).columns(parameters).map(columnOf))].sort()
     assert.deepEqual(columns('describe', { columns: ['age', 'sex'], by: sex }), ['age', 'sex'])
     assert.deepEqual(columns('table', { rows: sex, columns: event }), ['sex', 'status'])
     assert.deepEqual(
