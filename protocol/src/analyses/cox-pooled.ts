@@ -118,12 +118,13 @@ function casesOf(rows: Rows, { time, event, covariates, grid }: CoxPooledParamet
   return completeCases(rows, covariates, [intervals.map((at) => Math.min(at, grid.intervals - 1)), events])
 }
 
-/** For each of some rows: the number of those in its interval. */
-function seriesOf(intervalOfRow: ArrayLike<number>, intervals: number, included: (row: number) => boolean): number[] {
-  const series = new Array<number>(intervals).fill(0)
-  for (let row = 0; row < intervalOfRow.length; row++) {
+/** Rows with an event, and censored ones, by interval. */
+function seriesOf(intervalOfRow: ArrayLike<number>, events: Float64Array, intervals: number): readonly number[][] {
+  const series = [0, 0].map((zero) => new Array<number>(intervals).fill(zero))
+  for (const [row, event] of events.entries()) {
+    const own = series[event === 1 ? 0 : 1] as number[]
     const at = intervalOfRow[row] as number
-    if (included(row)) series[at] = (series[at] as number) + 1
+    own[at] = (own[at] as number) + 1
   }
   return series
 }
@@ -162,10 +163,8 @@ function contribute(rows: Rows, parameters: CoxPooledParameters, state: State | 
   if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return zeroVector(layout)
   const [interval, events] = cases.responses as [Float64Array, Float64Array]
   const counts = countsOf(cases, covariates, events, state === undefined)
-  const byEvent = (intervalOfRow: ArrayLike<number>, length: number) =>
-    [1, 0].map((happened) => seriesOf(intervalOfRow, length, (row) => events[row] === happened))
   if (state === undefined) {
-    const series = byEvent(interval, grid.intervals)
+    const series = seriesOf(interval, events, grid.intervals)
     const levels = levelSeries(cases, covariates, interval, grid.intervals)
     const all = [...series, presence(leavingOf(series)), ...levels]
     return vectorOf(layout, [...counts, ...all.flatMap((one) => [...one])])
@@ -179,7 +178,7 @@ function contribute(rows: Rows, parameters: CoxPooledParameters, state: State | 
   const sums = sumsOf(cases, intervalOfRow, state)
   // a step too far: the next will be half way back; at 0 it is the data that are too large
   const outOfReach = state.best !== null && !sums.high.every((value) => Math.abs(value) <= BOUND)
-  const all = [...counts, outOfReach ? 1 : 0, ...byEvent(intervalOfRow, ends.length).flat()]
+  const all = [...counts, outOfReach ? 1 : 0, ...seriesOf(intervalOfRow, events, ends.length).flat()]
   return vectorOf(layout, all, outOfReach ? undefined : sums)
 }
 

@@ -16,6 +16,7 @@ import { glm } from './glm.js'
 import { histogram } from './histogram.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
+import { logRank } from './log-rank.js'
 import { logistic } from './logistic.js'
 import { mantelHaenszel } from './mantel-haenszel.js'
 import { moments } from './moments.js'
@@ -39,6 +40,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   glm,
   histogram,
   linear,
+  logRank,
   logistic,
   mantelHaenszel,
   moments,

@@ -156,6 +156,7 @@ describe('the registry', () => {
         ['glm', 1, true],
         ['histogram', 1, false],
         ['linear', 1, false],
+        ['log-rank', 1, false],
         ['logistic', 1, true],
         ['mantel-haenszel', 1, false],
         ['moments', 1, true],
@@ -185,6 +186,7 @@ describe('the registry', () => {
 
 const HASHES = {
   'compare-means': '939280a3cd7f3c1c074fb356856d5d412fe2813497bc3c15c51f1b5149d7b9d0',
+  'log-rank': '66d21b407acc454e8c0164e84b8eabf795389a5943d558ddd1b95c5a9d45a624',
   correlation: '21d89bfba110d2aa0df20398256ebbd1bd1185132eb7687223b61f9916865c3f',
   cox: '6910430f167185c0b3adf44e095338599b5fcf67f2c08eae19bbc981d8c488e6',
   'cox-pooled': '053ee8203007899b5ffeb604c5b2764cb0efb098ab57c553e87c37e11f7b506c',

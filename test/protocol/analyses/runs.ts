@@ -23,6 +23,7 @@ export const RUNS: readonly (readonly [string, Loose])[] = [
   ['logistic', logistic],
   ['cox', cox],
   ['cox-pooled', { time: 'time', event, covariates: ['age', 'sex'], grid: { width: 90, intervals: 12 }, zph: 'km' }],
+  ['log-rank', { time: 'time', event, by: sex, strata: 'site' }],
   ['mantel-haenszel', { exposure: sex, outcome: event, strata: 'site' }],
   [
     'rates',
