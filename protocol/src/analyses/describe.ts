@@ -12,6 +12,7 @@ import {
   contributeGrouped,
   type Group,
   type Grouped,
+  givesValuesAway,
   groupedLayout,
   groupedSchema,
   openGrouped,
@@ -80,7 +81,9 @@ export const describe: Analysis<DescribeParameters, never, DescribeReleased> = {
     const opened = openGrouped(sum, context, POWERS)
     if (opened.kind !== 'opened') return opened
     const { contributors, rows } = opened
-    const columns = opened.columns.map((column) => releaseColumn(column, context, momentsOf, WITHHELD))
+    const columns = opened.columns.map((column) =>
+      releaseColumn(column, context, momentsOf, WITHHELD, givesValuesAway(column, context.rules)),
+    )
     return {
       kind: 'result',
       released: { contributors, leftOut: context.survivors - contributors, rows, columns },

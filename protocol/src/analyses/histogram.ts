@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { subsetAllowed, withheldCells, withheldGroups } from '../privacy/disclosure.js'
+import { placesOf } from '../privacy/strata.js'
 import type { Analysis, DisclosureRules, Rows } from './analysis.js'
 import {
   codesOf,
@@ -94,13 +95,6 @@ function contribute(rows: Rows, parameters: HistogramParameters): Float64Array {
   const { rowTotals: bins, columnTotals: columns } = marginsOf(cells, width)
   const present = [...bins, ...(by === undefined ? [] : columns)].map((count) => (count > 0 ? 1 : 0))
   return vectorOf(layout, [rows.count - used, ...present, ...cells])
-}
-
-/** What is hidden of a list becomes one entry, its last; without anything hidden there is none. */
-function placesOf(hidden: readonly boolean[]): readonly number[] {
-  const shown = hidden.filter((is) => !is).length
-  let next = 0
-  return hidden.map((is) => (is ? shown : next++))
 }
 
 /**

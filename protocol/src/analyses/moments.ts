@@ -13,6 +13,7 @@ import {
   contributeGrouped,
   type Group,
   type Grouped,
+  givesValuesAway,
   groupedLayout,
   groupedSchema,
   openGrouped,
@@ -141,8 +142,10 @@ export const moments: Analysis<Grouped, State, Released> = {
     const { contributors, rows } = opened
     if (state === undefined) {
       const { minimumContributors } = context.rules
-      const columns = opened.columns.map(({ sites, whole }) =>
-        sites < minimumContributors ? null : shiftOf(whole, context.rules),
+      const columns = opened.columns.map((column) =>
+        column.sites < minimumContributors || givesValuesAway(column, context.rules)
+          ? null
+          : shiftOf(column.whole, context.rules),
       )
       return { kind: 'state', state: { columns } }
     }

@@ -12,6 +12,7 @@ import { correlation } from './correlation.js'
 import { cox } from './cox.js'
 import { coxPooled } from './cox-pooled.js'
 import { describe } from './describe.js'
+import { feasibility } from './feasibility.js'
 import { glm } from './glm.js'
 import { histogram } from './histogram.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
@@ -37,6 +38,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   cox,
   coxPooled,
   describe,
+  feasibility,
   glm,
   histogram,
   linear,

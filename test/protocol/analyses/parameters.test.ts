@@ -84,7 +84,8 @@ describe('parameters as users write them', () => {
         7,
         'text',
         [],
-        {},
+        // nothing at all is a question to an analysis that needs no parameter
+        ...(name === 'feasibility' ? [] : [{}]),
         { columns: 7, rows: [], covariates: {}, by: 3, outcome: [], event: null },
       ]) {
         assert.equal(
@@ -153,6 +154,7 @@ describe('the registry', () => {
         ['cox', 1, true],
         ['cox-pooled', 1, true],
         ['describe', 1, false],
+        ['feasibility', 1, false],
         ['glm', 1, true],
         ['histogram', 1, false],
         ['linear', 1, false],
@@ -191,6 +193,7 @@ const HASHES = {
   cox: '6910430f167185c0b3adf44e095338599b5fcf67f2c08eae19bbc981d8c488e6',
   'cox-pooled': '053ee8203007899b5ffeb604c5b2764cb0efb098ab57c553e87c37e11f7b506c',
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
+  feasibility: '9ad7b5cd3858ef293cc8e711c4d46897dc510176aaf31a1153077ff0c6f847b9',
   glm: '36384d7cf277575432a57e974514a43391485336a82f95aa83887b34ecfa0f21',
   histogram: 'cef8c26c0d9667fb8c799fcf455101e8bc4d7f0fd3b0ecac2331b9f42fa3d179',
   linear: '97da2c7bf4a35ade4e70125b0202be3c872104968ca3f22fd54951c6b87f314d',
