@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { MAX_DIMENSION } from '../limits.js'
 import { checkSites, implausible, suppressed } from '../privacy/disclosure.js'
+import { smallValue } from '../privacy/few-values.js'
 import { mergedIntervals } from '../privacy/intervals.js'
 import { logarithm } from './algebra.js'
 import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Rows } from './analysis.js'
@@ -24,7 +25,6 @@ import {
   presence,
   singles,
 } from './design.js'
-import { addProduct, type Sums, zeroSums } from './double-double.js'
 import { hazardsSchema, presentHazards } from './hazards.js'
 import { BOUND, type Layout, openSum, planOf, type Reading, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
@@ -32,12 +32,13 @@ import { advance, newtonSchema, startAt } from './newton.js'
 import {
   deadBefore,
   evaluate,
-  leavingSums,
   logLikelihoodAtZero,
   proportional,
   riskNames,
   riskSets,
   rowsNeeded,
+  siteSums,
+  someValueIsSmall,
   standardised,
   sumsPerInterval,
   WORST,
@@ -129,33 +130,6 @@ function seriesOf(intervalOfRow: ArrayLike<number>, events: Float64Array, interv
   return series
 }
 
-/** Sums over the events of one site, then those over whoever leaves, by merged interval. */
-function sumsOf(cases: Cases, intervalOfRow: ArrayLike<number>, state: State): Sums {
-  const { beta, ends, centre, scale, g } = state
-  const z = cases.design.map((column, j) =>
-    column.map((value) => (value - (centre[j] as number)) / (scale[j] as number)),
-  )
-  const events = cases.responses[1] as Float64Array
-  const ofEvents = zeroSums(g === undefined ? z.length : 2 * z.length)
-  for (const [j, column] of z.entries()) {
-    for (const [row, value] of column.entries()) {
-      if (events[row] !== 1) continue
-      addProduct(ofEvents, j, 1, value)
-      if (g !== undefined) addProduct(ofEvents, z.length + j, g[intervalOfRow[row] as number] as number, value)
-    }
-  }
-  const risks = leavingSums(
-    z,
-    intervalOfRow,
-    ends.length,
-    beta.map((value, j) => value * (scale[j] as number)),
-  )
-  return {
-    high: Float64Array.from([...ofEvents.high, ...risks.high]),
-    low: Float64Array.from([...ofEvents.low, ...risks.low]),
-  }
-}
-
 function contribute(rows: Rows, parameters: CoxPooledParameters, state: State | undefined): Float64Array {
   const { covariates, grid } = parameters
   const layout = layoutOf(parameters, state)
@@ -175,7 +149,7 @@ function contribute(rows: Rows, parameters: CoxPooledParameters, state: State | 
     return found < 0 ? ends.length - 1 : found
   })
   const intervalOfRow = interval.map((at) => merged[at] as number)
-  const sums = sumsOf(cases, intervalOfRow, state)
+  const sums = siteSums(cases, intervalOfRow, state)
   // a step too far: the next will be half way back; at 0 it is the data that are too large
   const outOfReach = state.best !== null && !sums.high.every((value) => Math.abs(value) <= BOUND)
   const all = [...counts, outOfReach ? 1 : 0, ...seriesOf(intervalOfRow, events, ends.length).flat()]
@@ -260,6 +234,7 @@ function nextOutcome(
     return suppressed('small-cell', 'too few patients leave in an interval')
   }
   const ofEvents = (g === undefined ? 1 : 2) * size
+  if (iteration === 0 && someValueIsSmall(n, opened.sums.slice(ofEvents), size, rules)) return smallValue()
   const sets = outOfReach > 0 ? undefined : riskSets(opened.sums.slice(ofEvents), size)
   const at = sets && { sets, events, observed: opened.sums.slice(0, ofEvents).map(sumToNumber) }
   const { logLikelihood, solution } = at === undefined ? WORST : evaluate(at, state)

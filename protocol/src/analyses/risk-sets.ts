@@ -4,11 +4,14 @@
  * makes of it are integers and + − × ÷.
  */
 
+import { hasSmallValue } from '../privacy/few-values.js'
 import { centred, dividedBy, logarithm, type Matrix, pairsOf, symmetric } from './algebra.js'
+import type { DisclosureRules } from './analysis.js'
 import type { Covariate } from './columns.js'
+import type { Cases } from './design.js'
 import { add, addProduct, addWeighted, type Sums, zeroSums } from './double-double.js'
 import { type Hazards, newtonStep, proportionality } from './hazards.js'
-import { quotient, sumToNumber } from './layout.js'
+import { quotient, SUM_BITS, sumToNumber } from './layout.js'
 import type { Solution } from './newton.js'
 
 /** Of a row's risk r = exp(βz): r, r·z and r·z·zᵀ. */
@@ -27,7 +30,7 @@ const EVALUATIONS = 8
 export const rowsNeeded = (size: number): number => Math.ceil((EVALUATIONS * sumsPerInterval(size)) / size)
 
 /** Interval by interval, in the order of `riskNames`, over the rows that leave in it. */
-export function leavingSums(
+function leavingSums(
   z: readonly Float64Array[],
   intervalOfRow: ArrayLike<number>,
   intervals: number,
@@ -49,6 +52,56 @@ export function leavingSums(
     }
   }
   return sums
+}
+
+/** Where sites evaluate. */
+export interface Point {
+  /** coefficients of x */
+  readonly beta: readonly number[]
+  readonly ends: readonly number[]
+  /** z = (x − centre) / scale */
+  readonly centre: readonly number[]
+  readonly scale: readonly number[]
+  readonly g?: readonly number[] | undefined
+}
+
+/** Sums over the events of one site, then those over whoever leaves, by merged interval. */
+export function siteSums(cases: Cases, intervalOfRow: ArrayLike<number>, at: Point): Sums {
+  const { beta, ends, centre, scale, g } = at
+  const z = cases.design.map((column, j) =>
+    column.map((value) => (value - (centre[j] as number)) / (scale[j] as number)),
+  )
+  const events = cases.responses[1] as Float64Array
+  const ofEvents = zeroSums(g === undefined ? z.length : 2 * z.length)
+  for (const [j, column] of z.entries()) {
+    for (const [row, value] of column.entries()) {
+      if (events[row] !== 1) continue
+      addProduct(ofEvents, j, 1, value)
+      if (g !== undefined) addProduct(ofEvents, z.length + j, g[intervalOfRow[row] as number] as number, value)
+    }
+  }
+  const risks = leavingSums(
+    z,
+    intervalOfRow,
+    ends.length,
+    beta.map((value, j) => value * (scale[j] as number)),
+  )
+  return {
+    high: Float64Array.from([...ofEvents.high, ...risks.high]),
+    low: Float64Array.from([...ofEvents.low, ...risks.low]),
+  }
+}
+
+/** Whether what everyone's sums at 0 say of a column may be a value that few rows have (privacy/few-values.ts). */
+export function someValueIsSmall(n: number, sums: readonly bigint[], size: number, rules: DisclosureRules): boolean {
+  const width = sumsPerInterval(size)
+  const whole = Array.from({ length: width }, (_, at) =>
+    sums.reduce((sum, value, slot) => (slot % width === at ? sum + value : sum), 0n),
+  )
+  const squares = symmetric(size, whole.slice(1 + size))
+  return squares.some((row, j) =>
+    hasSmallValue(n, whole[1 + j] as bigint, row[j] as bigint, 1n << BigInt(SUM_BITS), rules),
+  )
 }
 
 /** Who is at risk in one interval, weighted by risk. */
@@ -115,10 +168,10 @@ export interface Evaluation {
 /** Of a point where sums do not exist. */
 export const WORST = { logLikelihood: Number.NEGATIVE_INFINITY, solution: undefined }
 
-/** What follows at coefficients `beta` of x, where z = (x − centre) / scale. */
+/** What follows at a point. */
 export function evaluate(
   { sets, events, observed }: Evaluation,
-  { beta, scale }: { readonly beta: readonly number[]; readonly scale: readonly number[] },
+  { beta, scale }: Pick<Point, 'beta' | 'scale'>,
 ): { readonly logLikelihood: number; readonly solution: Solution | undefined } {
   const { mean, variance } = weighted(sets, events)
   const step = newtonStep(less(observed.slice(0, mean.length), mean), variance, total(events))

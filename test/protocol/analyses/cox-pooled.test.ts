@@ -447,6 +447,18 @@ describe('disclosure of cox-pooled', () => {
     assert.equal(rare.rounds, 1)
   })
 
+  it('a numeric column of few values, of which few rows have one, is refused before sites are told its mean', () => {
+    const rare = sitesOf(
+      lung.map((row, index) => ({ ...row, rare: index % 60 === 0 ? 1 : 0 })),
+      8,
+    )
+    const outcome = run(rare, { ...LUNG, covariates: ['age', 'rare'] })
+    assertSuppressed(outcome, 'small-cell')
+    // mean and standard deviation would count it: p = mean, and p − p² the variance
+    assert.equal(outcome.rounds, 2)
+    assert.equal(run(sitesOf(lung, 8), { ...LUNG, covariates: ['age', 'sex'] }).outcome.kind, 'result')
+  })
+
   it('counts that do not add up are refused, and so is an interval that has become small', () => {
     const outcome = run(lungSites, LUNG)
     const { combine, plan } = known('cox-pooled')
