@@ -2,22 +2,18 @@
  * The command tree of `flamesh`: nouns, then verbs. Implements docs/reference/cli.md; a test keeps the two equal. Each
  * command's module is loaded only when it runs.
  */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { LOG_LEVELS } from '../config/settings.js'
 import { ENCODINGS } from '../data/encoding.js'
+import { collect, type Leaf, type Loaded, type Noun, wholeNumber } from './command-tree.js'
 import type { CommandContext, CommonOptions } from './context.js'
-
-/** Resolves with an exit code; nothing means 0. */
-export type CommandRun<A extends unknown[]> = (context: CommandContext, ...given: A) => Promise<number | undefined>
+import { findingCommands } from './finding-commands.js'
 
 /** Runs one command in a context made from its options. */
 export type Execute = (
   options: CommonOptions,
   run: (context: CommandContext) => Promise<number | undefined>,
 ) => Promise<void>
-
-// biome-ignore lint/suspicious/noExplicitAny: commander hands over arguments and options untyped; each command declares its own
-type Loaded = Promise<CommandRun<any>>
 
 export function createProgram(version: string, execute: Execute): Command {
   const program = new Command('flamesh')
@@ -40,14 +36,12 @@ export function createProgram(version: string, execute: Execute): Command {
 
   nodeCommands(program, leaf)
   datasetCommands(noun, leaf)
+  findingCommands(program, noun, leaf)
   policyCommands(noun, leaf)
   jobCommands(noun, leaf)
   imageCommands(noun, leaf)
   return program
 }
-
-type Leaf = (parent: Command, signature: string, description: string, load: () => Loaded) => Command
-type Noun = (name: string, description: string) => Command
 
 function nodeCommands(program: Command, leaf: Leaf): void {
   leaf(
@@ -281,13 +275,4 @@ function imageCommands(noun: Noun, leaf: Leaf): void {
     .requiredOption('--listen <host:port>', 'where nodes of the site reach it')
     .requiredOption('--tls <folder>', 'ca.pem, cert.pem and key.pem of an authority of this site alone')
     .option('--socket <path>', "the engine's socket (else /var/run/docker.sock)")
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value]
-}
-
-function wholeNumber(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('not a whole number')
 }

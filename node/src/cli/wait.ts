@@ -24,7 +24,15 @@ const INTERRUPTED = 130
 const RECEIPT_LOOKS = 20
 const RECEIPT_LOOK_MS = 100
 
-export async function awaitResult(context: CommandContext, job: string, options: WaitOptions): Promise<number> {
+/** What a person reads of an outcome. */
+export type Render = typeof renderOutcome
+
+export async function awaitResult(
+  context: CommandContext,
+  job: string,
+  options: WaitOptions,
+  render: Render = renderOutcome,
+): Promise<number> {
   const timeoutMs = options.timeout === undefined ? undefined : parseDuration('--timeout', options.timeout)
   const later = `flamesh job result ${job} --dir ${context.folder.dir}`
   const stop = new AbortController()
@@ -46,7 +54,7 @@ export async function awaitResult(context: CommandContext, job: string, options:
     process.removeListener('SIGINT', interrupt)
   }
   await receiptComes(context, job)
-  return fetchResult(context, job, options)
+  return fetchResult(context, job, options, render)
 }
 
 /** The public news of an end can be here a moment before the receipt is; a job nobody opened may have none. */
@@ -72,11 +80,16 @@ async function follow(context: CommandContext, job: string, signal: AbortSignal)
 }
 
 /** Fetches what there is, keeps it in files, prints it, and says by the exit code how the job stands. */
-export async function fetchResult(context: CommandContext, job: string, { out }: WaitOptions): Promise<number> {
+export async function fetchResult(
+  context: CommandContext,
+  job: string,
+  { out }: WaitOptions,
+  render: Render = renderOutcome,
+): Promise<number> {
   const document = await context.control().get<ResultDocument>(`/jobs/${job}/result`)
   const written = await writeResultFiles(resultFolder(context.folder, job, out), document)
   const { resultFile, receiptFile, files } = written
   const printed = { ...document, receipt: receiptFile ?? null, resultFile: resultFile ?? null, files }
-  context.out.result(printed, () => renderOutcome(document, written))
+  context.out.result(printed, () => render(document, written))
   return exitOfOutcome(document)
 }

@@ -84,8 +84,7 @@ function contribute(
     return fail('analysis-unknown', `this node has no analysis ${request.analysis} version ${request.analysisVersion}`)
   const parameters = analysis.parameters.safeParse(request.parameters)
   if (!parameters.success) return fail('job-invalid', 'the parameters do not fit the analysis')
-  const columns = analysis.columns(parameters.data).map(columnOf)
-  const rows = rowsOf(request, columns, settings, cache, analysis.others)
+  const rows = rowsOf(request, analysis.columns(parameters.data).map(columnOf), settings, cache, analysis.others)
   const values = analysis.contribute(rows, parameters.data, request.state)
   return values.every(Number.isFinite)
     ? { ok: true, values }

@@ -26,7 +26,7 @@ import {
   singles,
 } from './design.js'
 import { hazardsSchema, presentHazards } from './hazards.js'
-import { BOUND, type Layout, openSum, planOf, type Reading, sumToNumber, vectorOf, zeroVector } from './layout.js'
+import { type Layout, openSum, planOf, type Reading, SUM_BOUND, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
 import { advance, newtonSchema, startAt } from './newton.js'
 import {
@@ -151,7 +151,7 @@ function contribute(rows: Rows, parameters: CoxPooledParameters, state: State | 
   const intervalOfRow = interval.map((at) => merged[at] as number)
   const sums = siteSums(cases, intervalOfRow, state)
   // a step too far: the next will be half way back; at 0 it is the data that are too large
-  const outOfReach = state.best !== null && !sums.high.every((value) => Math.abs(value) <= BOUND)
+  const outOfReach = state.best !== null && !sums.high.every((value) => Math.abs(value) < SUM_BOUND)
   const all = [...counts, outOfReach ? 1 : 0, ...seriesOf(intervalOfRow, events, ends.length).flat()]
   return vectorOf(layout, all, outOfReach ? undefined : sums)
 }
