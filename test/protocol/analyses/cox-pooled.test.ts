@@ -436,6 +436,19 @@ describe('disclosure of cox-pooled', () => {
     )
   })
 
+  it('a time without events opens nothing: it is part of what comes next', () => {
+    // nobody has an event in the third year, and dozens leave in it
+    const quiet = breast.map((row) => {
+      const years = (row['time'] as number) / 360
+      return years > 2 && years <= 3 ? { ...row, event: 0 } : row
+    })
+    const outcome = run(dealt(quiet, 6), BREAST)
+    const ends = endsOf(outcome)
+    assert.deepEqual(ends.slice(0, 5), [1, 2, 3, 4, 7])
+    const { coef, se } = oneStratum(quiet, BREAST, ends)
+    assertClose(outcome.result, { coef, se })
+  })
+
   it('a cohort that allows no interval gives no sum at all', () => {
     const few = run(sitesOf(lung.slice(0, 26), 2), LUNG)
     assertSuppressed(few, 'small-cell')
