@@ -253,6 +253,24 @@ export function levelCounts(cases: Cases, covariates: readonly Covariate[], even
   })
 }
 
+/** Rows by level and interval: a series over the intervals for each level, in the order of `levelNames`. */
+export function levelSeries(
+  cases: Cases,
+  covariates: readonly Covariate[],
+  intervalOfRow: ArrayLike<number>,
+  intervals: number,
+): readonly Float64Array[] {
+  return factorsOf(covariates).flatMap(({ levels }, factor) => {
+    const series = levels.map(() => new Float64Array(intervals))
+    for (let row = 0; row < cases.count; row++) {
+      const own = series[cases.codes[factor]?.[row] as number] as Float64Array
+      const at = intervalOfRow[row] as number
+      own[at] = (own[at] as number) + 1
+    }
+    return series
+  })
+}
+
 /** Rows and sites by level, from two lists in the order of `levelNames`. */
 export function levelsFrom(rows: readonly number[], sites: readonly number[]): readonly Level[] {
   return rows.map((count, at) => ({ rows: count, sites: sites[at] as number }))
