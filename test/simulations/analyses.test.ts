@@ -61,6 +61,12 @@ describe('the lung data through the whole protocol', () => {
     ['linear', { outcome: 'meal.cal', covariates: ['age', 'sex'] }, undefined, reference['linear_meal.cal_on_age_sex']],
     ['logistic', { outcome: event, covariates }, undefined, reference.logistic_event_on_age_sex_ecog],
     ['cox', { time: 'time', event, covariates, strata: 'site' }, undefined, reference.cox_breslow_by_site],
+    [
+      'meta-analysis',
+      { model: 'cox', fit: { time: 'time', event, covariates: ['age', 'sex'] }, coefficients: ['age'] },
+      (result: Result) => result['estimates'],
+      { age: referenceFile('meta').lung_cox.estimates.age },
+    ],
     ['glm', { outcome: event, exposure: 'time', covariates: ['age', 'sex'] }, undefined, referenceFile('glm').rate],
     [
       'ridge',

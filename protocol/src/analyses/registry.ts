@@ -17,6 +17,7 @@ import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
 import { mantelHaenszel } from './mantel-haenszel.js'
+import { metaAnalysis } from './meta-analysis.js'
 import { moments } from './moments.js'
 import { pca } from './pca.js'
 import { quantiles } from './quantiles.js'
@@ -39,6 +40,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   linear,
   logistic,
   mantelHaenszel,
+  metaAnalysis,
   moments,
   pca,
   quantiles,
