@@ -1,6 +1,7 @@
 /** What an operator reads about data: every guess and what the mesh would see of a file, and what changed between versions. */
-import type { ProposedColumn } from '../data/column-scan.js'
+
 import type { ColumnDiff, DatasetDiff } from '../data/diff.js'
+import type { ProposedColumn } from '../data/proposed-column.js'
 import { type Confirmation, type Found, type Proposal, publishedColumns, roundRows } from '../data/schema.js'
 import { renderFields, renderTable } from './table.js'
 

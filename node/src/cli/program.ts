@@ -206,6 +206,12 @@ function jobCommands(noun: Noun, leaf: Leaf): void {
   )
     .option('--wait', 'wait for the result')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long, for example 90s, 10m or 2h')
+  leaf(
+    job,
+    'check <file>',
+    "hold a job against every site's schema, and send nothing",
+    async () => (await import('./commands/job-check.js')).jobCheck,
+  )
   leaf(job, 'list', 'the jobs this node knows', async () => (await import('./commands/job-list.js')).jobList)
   leaf(
     job,

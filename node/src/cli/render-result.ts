@@ -58,7 +58,10 @@ function renderMain(result: Fields): Rendered {
   if (isList(result['counts_by_row'])) parts.push(renderCounts(result, result['counts_by_row']))
   if (isList(result['names'])) parts.push(renderCoefficients(result, result['names'].map(String)))
   for (const [key, value] of Object.entries(result)) {
-    if (!PROOF_FIELDS.has(key) && key !== 'describe' && isNested(value)) parts.push(renderNested(key, value))
+    if (PROOF_FIELDS.has(key) || key === 'describe') continue
+    const rows = rowsOf(value)
+    if (isNested(value)) parts.push(renderNested(key, value))
+    else if (rows.length > 0) parts.push(renderRows(key, rows))
   }
   return {
     text: parts.map(({ text }) => text).join('\n'),
@@ -124,9 +127,7 @@ function renderCoefficients(result: Fields, names: readonly string[]): Rendered 
   )
   const rows = names.map((name, i) => [
     name,
-    ...columns.map(([key, value]) =>
-      key === 'p' ? pText((value as readonly unknown[])[i]) : numberText((value as readonly unknown[])[i]),
-    ),
+    ...columns.map(([key, value]) => cellText(key, (value as readonly unknown[])[i])),
   ])
   const titles = columns.map(([key]) => ({ title: labelOf(key), align: 'right' as const }))
   return {
@@ -155,19 +156,43 @@ function renderNested(key: string, nested: Fields): Rendered {
       const above = leaves[at - 1]?.path ?? []
       return path.slice(0, level + 1).every((part, i) => part === above[i]) ? '' : (path[level] ?? '')
     }),
-    ...columns.map((name) => {
-      if (!(name in fields)) return ''
-      return name === 'p' ? pText(fields[name]) : numberText(fields[name])
-    }),
+    ...columns.map((name) => (name in fields ? cellText(name, fields[name]) : '')),
   ])
   const names = Array.from({ length: depth }, (_, level) => ({ title: level === 0 ? labelOf(key) : '' }))
   const titles = columns.map((name) => ({ title: labelOf(name), align: 'right' as const }))
   return { text: renderTable([...names, ...titles], rows), used: new Set([key]) }
 }
 
+/** What makes a table of its own: a list of records, or a record with lists, as a test with a value for each group. */
+function rowsOf(value: unknown): readonly Fields[] {
+  if (isList(value)) return value.every(isPlain) ? value : []
+  if (!isPlain(value)) return []
+  const lists = Object.values(value).filter(isList)
+  const length = Math.max(0, ...lists.map((list) => list.length))
+  return Array.from({ length }, (_, at) => {
+    const cells = Object.entries(value).map(([name, cell]) => [name, isList(cell) ? cell[at] : at === 0 ? cell : ''])
+    return Object.fromEntries(cells) as Fields
+  })
+}
+
+function renderRows(key: string, rows: readonly Fields[]): Rendered {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+  const titles = columns.map((name) => ({
+    title: labelOf(name),
+    align: rows.every((row) => typeof row[name] === 'string') ? ('left' as const) : ('right' as const),
+  }))
+  const cells = rows.map((row) => ['', ...columns.map((name) => (name in row ? cellText(name, row[name]) : ''))])
+  return { text: renderTable([{ title: labelOf(key) }, ...titles], cells), used: new Set([key]) }
+}
+
 /** Records of records; a factor is not one. */
 function isNested(value: unknown): value is Fields {
-  return isFields(value) && typeof value['column'] !== 'string' && Object.values(value).some(isFields)
+  return isPlain(value) && Object.values(value).some(isFields)
+}
+
+/** Fields that do not describe a factor. */
+function isPlain(value: unknown): value is Fields {
+  return isFields(value) && typeof value['column'] !== 'string'
 }
 
 function isFields(value: unknown): value is Fields {
@@ -198,6 +223,10 @@ function valueText(value: unknown): string {
   if (typeof value === 'number') return numberText(value)
   if (isList(value)) return value.map(valueText).join(', ')
   if (isFields(value) && typeof value['column'] === 'string') return factorText(value['column'], value)
+  if (isFields(value))
+    return Object.entries(value)
+      .map(([key, inner]) => `${labelOf(key)} ${valueText(inner)}`)
+      .join(', ')
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
@@ -213,6 +242,10 @@ export function numberText(value: unknown): string {
   if (value === null || value === undefined) return '–'
   if (typeof value !== 'number') return String(value)
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(5)))
+}
+
+function cellText(name: string, value: unknown): string {
+  return name === 'p' ? pText(value) : numberText(value)
 }
 
 function pText(value: unknown): string {

@@ -3,9 +3,9 @@
  * and for each way of reading it how many cells it fits. Implements docs/spec/jobs.md, "Datasets".
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
-import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
 import { MAX_FACTOR_LEVELS } from '@flamesh/protocol/limits.js'
 import { type Declaration, type DeclaredColumn, declaredColumn } from './declaration.js'
+import type { Level, ProposedColumn } from './proposed-column.js'
 import {
   DECIMALS,
   DEFAULT_EPOCH,
@@ -17,8 +17,6 @@ import {
   readerOf,
 } from './values.js'
 
-export type ColumnType = ColumnDescription['type']
-
 /** More levels than this share of the rows, and a level is close to being a patient. */
 const MAX_LEVELS_PER_ROW = 0.33
 /** A level with fewer rows is rare: its existence may name someone. */
@@ -29,29 +27,6 @@ const MAX_LEVEL_LENGTH = 64
 const GIVEN_UP_AFTER = 100
 /** `1,234` or `1.234`: a decimal fraction, or a sign that groups thousands? */
 const LOOKS_GROUPED = /^[+-]?\d{1,3}[.,]\d{3}$/
-
-export interface Level {
-  readonly value: string
-  readonly rows: number
-  readonly rare: boolean
-}
-
-/** One column as the site's own operator sees it. */
-export interface ProposedColumn {
-  readonly name: string
-  /** a date is an integer: days since the epoch of its reading */
-  readonly type: ColumnType
-  /** whether nobody declared the type */
-  readonly guessed: boolean
-  readonly reading: Reading
-  readonly missing: number
-  /** which tokens stood for a missing value, and how often; the empty one among them */
-  readonly missingAs: Readonly<Record<string, number>>
-  /** in order: numeric for integers, else by code unit; undefined if there are too many to be levels */
-  readonly levels: readonly Level[] | undefined
-  /** something the operator should look at */
-  readonly note: string | undefined
-}
 
 /** One way of reading a column, and how it fared. */
 class Trial {

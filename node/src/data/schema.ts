@@ -5,11 +5,12 @@
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
-import { ColumnScan, type ProposedColumn } from './column-scan.js'
+import { ColumnScan } from './column-scan.js'
 import { type CsvForm, type CsvRecord, guessSeparator, openCsv, type Separator } from './csv.js'
 import { checkDeclaration, type Declaration, declaredColumn, declaredDerive } from './declaration.js'
 import { compileDerive, deriveText, Underivable } from './derive.js'
 import { type Encoding, guessEncoding } from './encoding.js'
+import type { ProposedColumn } from './proposed-column.js'
 import { type Decimal, MISSING_TOKENS, readerOf, type Thousands, type Value } from './values.js'
 
 /** Something the file was read by: declared, or guessed for a reason. */

@@ -3,11 +3,13 @@
  * part of docs/spec/analyses.md. Rows live in this thread only; what leaves it is the vector or a named failure whose
  * message holds no value of the data. It does not limit time or the V8 heap: worker-runner.ts does, from outside.
  */
+
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { Analysis, Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
 import type { ImageParameters } from '@flamesh/protocol/images/analysis.js'
-import type { Condition } from '@flamesh/protocol/jobs/job.js'
+import type { Condition } from '@flamesh/protocol/jobs/where.js'
 import { selectRows } from '@flamesh/protocol/jobs/where.js'
 import type { ContributeOutcome, ContributeRequest } from '@flamesh/protocol/ports.js'
 import { csvText } from '../containers/contract.js'
@@ -82,7 +84,7 @@ function contribute(
     return fail('analysis-unknown', `this node has no analysis ${request.analysis} version ${request.analysisVersion}`)
   const parameters = analysis.parameters.safeParse(request.parameters)
   if (!parameters.success) return fail('job-invalid', 'the parameters do not fit the analysis')
-  const rows = rowsOf(request, analysis.columns(parameters.data), settings, cache)
+  const rows = rowsOf(request, analysis.columns(parameters.data).map(columnOf), settings, cache)
   const values = analysis.contribute(rows, parameters.data, request.state)
   return values.every(Number.isFinite)
     ? { ok: true, values }

@@ -15,6 +15,14 @@ export interface Rows {
   readonly columns: ReadonlyMap<string, Column>
 }
 
+/**
+ * A column as an analysis uses it: a name alone means numbers; with `levels` or `is` it is cut by these; `{column}` alone is
+ * read as it is.
+ */
+export type ColumnUse =
+  | string
+  | { readonly column: string; readonly levels?: readonly string[] | undefined; readonly is?: string | undefined }
+
 /** One word of a site's vector: what it counts or sums, by name, for the preview and the receipt. */
 export interface Slot {
   readonly name: string
@@ -91,8 +99,8 @@ export interface Analysis<P, S, R> {
   /** states and released numbers, checked on decoding */
   readonly state: z.ZodType<S>
   readonly released: z.ZodType<R>
-  /** every column that is read */
-  columns(parameters: P): readonly string[]
+  /** every column that is read, as it is used */
+  columns(parameters: P): readonly ColumnUse[]
   /** into how many public intervals a numeric column is cut, of analyses that do: the finer, the smaller the cells that are opened */
   intervals?(parameters: P): number
   /**

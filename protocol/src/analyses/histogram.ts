@@ -8,7 +8,6 @@ import { subsetAllowed, withheldCells, withheldGroups } from '../privacy/disclos
 import type { Analysis, DisclosureRules, Rows } from './analysis.js'
 import {
   codesOf,
-  columnOf,
   columnSchema,
   completeFactor,
   completeFields,
@@ -171,7 +170,7 @@ export const histogram: Analysis<HistogramParameters, never, Released> = {
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ column, by }) => [column, ...(by === undefined ? [] : [columnOf(by)])],
+  columns: ({ column, by }) => [column, ...(by === undefined ? [] : [by])],
   complete: (written, levelsOf) =>
     completeFields(written, { by: (by) => (by === undefined ? undefined : completeFactor(by, levelsOf)) }),
   plan: (parameters) => planOf(layoutOf(parameters)),

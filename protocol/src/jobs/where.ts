@@ -3,9 +3,20 @@
  * compute, loop or reach beyond one cell. Implements docs/spec/jobs.md, "Conditions". It does not guarantee that a
  * subset is large enough to be used: that is the analysis's own rule.
  */
+import { z } from 'zod'
 import type { Column, Rows } from '../analyses/analysis.js'
 import { FlameshError } from '../errors.js'
-import type { Condition } from './job.js'
+
+/** Signed objects hold no floats: a decimal number is written as a string, "18.5". */
+const scalarSchema = z.union([z.int(), z.string().max(256)])
+
+/** One column compared with constants. A row stays if every condition holds; a missing value never holds. */
+export const conditionSchema = z.strictObject({
+  column: z.string().min(1).max(128),
+  operator: z.enum(['is', 'is-not', 'in', 'at-least', 'at-most', 'above', 'below', 'present']),
+  values: z.array(scalarSchema).max(40),
+})
+export type Condition = z.infer<typeof conditionSchema>
 
 type Operator = Condition['operator']
 
@@ -17,13 +28,14 @@ export function isDecimal(value: string | number): boolean {
 }
 
 const ORDERING: ReadonlySet<Operator> = new Set(['at-least', 'at-most', 'above', 'below'])
+export const isOrdering = (operator: Operator): boolean => ORDERING.has(operator)
 
 /** What is wrong with a condition whatever the data, in words; undefined if nothing is. */
 export function conditionProblem({ operator, values }: Condition): string | undefined {
   if (operator === 'present') return values.length === 0 ? undefined : '"present" takes no value'
   if (operator === 'in') return values.length > 0 ? undefined : '"in" needs at least one value'
   if (values.length !== 1) return `"${operator}" takes exactly one value`
-  if (ORDERING.has(operator) && !isDecimal(values[0] as string | number)) return `"${operator}" compares numbers`
+  if (isOrdering(operator) && !isDecimal(values[0] as string | number)) return `"${operator}" compares numbers`
   return undefined
 }
 
