@@ -67,7 +67,11 @@ const parametersSchema = z
     }),
     z.strictObject({ model: z.literal('logistic'), fit: logistic.parameters, coefficients }),
     z.strictObject({ model: z.literal('glm'), fit: glm.parameters, coefficients }),
-    z.strictObject({ model: z.literal('cox'), fit: cox.parameters, coefficients }),
+    z.strictObject({
+      model: z.literal('cox'),
+      fit: cox.parameters.refine(({ zph }) => zph === undefined, 'hazards are not tested at each site'),
+      coefficients,
+    }),
   ])
   .refine(
     (parameters) => parameters.coefficients.every((name) => namesOf(parameters).includes(name)),
@@ -282,7 +286,7 @@ export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
   version: 1,
   iterative: true,
   definition: [
-    'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata), coefficients (names)',
+    'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
     'each site fits the model to its own rows: coefficients b with variance 1/w; zeros if it is below a rule of the model, at the site or, of parameters, at the gate, or if there are no estimates',
     'first round: contributors, counts of the model’s first round; for each coefficient Σ w, Σ w·b, Σ w·b², Σ w² in units of 2^55 and its rest',
     'state: contributors; for each coefficient Σwb/Σw, its standard error, Q, τ² of DerSimonian and Laird',

@@ -269,7 +269,7 @@ describe('meta-analysis, parameters and sums', () => {
       fit: { time: 'time', event: { column: 'status', is: 2 }, covariates: ['age', { column: 'sex' }] },
     }
     assert.deepEqual(parameters.parse(complete(written, levels)), lungCox)
-    assert.deepEqual([...columns(lungCox)].sort(), ['age', 'sex', 'status', 'time'])
+    assert.deepEqual(columns(lungCox), ['time', lungCox.fit.event, ...lungCox.fit.covariates])
     const intercept = { ...logistic(['age']), coefficients: ['(Intercept)'] }
     assert.deepEqual(complete(intercept, levels), intercept)
     assert.equal(run(uneven, intercept).result.names[0], '(Intercept)')
@@ -283,6 +283,7 @@ describe('meta-analysis, parameters and sums', () => {
       { ...lungCox, model: 'constructor' },
       { ...lungCox, fit: odds.fit },
       { ...lungCox, strata: 'site' },
+      { ...lungCox, fit: { ...lungCox.fit, zph: 'log' } },
       { model: 'linear', fit: linear, coefficients: ['age'] },
     ])
       assert.ok(!parameters.safeParse(complete(bad, levels)).success, JSON.stringify(bad))
