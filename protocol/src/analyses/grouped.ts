@@ -4,7 +4,7 @@
  * a few powers describes single values of a small group: whoever asks for them raises minimumCell.
  */
 import { z } from 'zod'
-import { MIN_SUBSET_ROWS, subsetAllowed, withheldGroups } from '../privacy/disclosure.js'
+import { type Level, MIN_SUBSET_ROWS, subsetAllowed, withheldAcross } from '../privacy/disclosure.js'
 import type { AnalysisContext, ColumnUse, DisclosureRules, LevelsOf, Rows, Suppression } from './analysis.js'
 import {
   codesOf,
@@ -110,7 +110,7 @@ export interface Group {
   readonly sums: readonly bigint[]
 }
 
-interface OpenedColumn {
+export interface OpenedColumn {
   readonly sites: number
   readonly missing: number
   readonly groups: readonly (Group & { readonly sites: number })[]
@@ -161,9 +161,23 @@ export interface ReleasedColumn<M> {
   readonly groups: M[]
 }
 
+export const groupSizes = ({ groups }: OpenedColumn): readonly Level[] =>
+  groups.map(({ n, sites }) => ({ rows: n, sites }))
+
+/** Of each column which groups are withheld; all of a column with values at too few sites. */
+export function hiddenGroups(
+  columns: readonly OpenedColumn[],
+  rules: DisclosureRules,
+): readonly (readonly boolean[])[] {
+  const enough = columns.filter(({ sites }) => sites >= rules.minimumContributors)
+  const hidden = withheldAcross(enough.map(groupSizes), rules)
+  return columns.map((column) => hidden[enough.indexOf(column)] ?? column.groups.map(() => true))
+}
+
 /** What of a column is released, `of` a group that may be; `withheld` stands for one that may not. */
 export function releaseColumn<M extends { readonly n: number | null }>(
   { sites, missing, groups, whole }: OpenedColumn,
+  hidden: readonly boolean[],
   { parameters, rules }: AnalysisContext<Grouped>,
   of: (group: Group, rules: DisclosureRules) => M,
   withheld: M,
@@ -172,10 +186,6 @@ export function releaseColumn<M extends { readonly n: number | null }>(
   // counts of the whole cohort are exempt, what they are counts of is not
   if (sites < rules.minimumContributors)
     return { sites, missing, overall: { ...withheld, n: whole.n }, groups: named.map(() => withheld) }
-  const hidden = withheldGroups(
-    groups.map((group) => ({ rows: group.n, sites: group.sites })),
-    rules,
-  )
   return {
     sites,
     missing,

@@ -15,6 +15,7 @@ import {
   type Grouped,
   groupedLayout,
   groupedSchema,
+  hiddenGroups,
   openGrouped,
   type Powers,
   presentGrouped,
@@ -146,11 +147,12 @@ export const moments: Analysis<Grouped, State, Released> = {
       )
       return { kind: 'state', state: { columns } }
     }
+    const hidden = hiddenGroups(opened.columns, context.rules)
     const columns = opened.columns.map((column, at) => {
       const shift = state.columns[at] ?? null
       const of = (group: Group, rules: DisclosureRules): Shape =>
         shift === null ? { ...WITHHELD, n: group.n } : shapeOf(group, shift, rules)
-      return releaseColumn(column, context, of, WITHHELD)
+      return releaseColumn(column, hidden[at] ?? [], context, of, WITHHELD)
     })
     return { kind: 'result', released: { contributors, leftOut: context.survivors - contributors, rows, columns } }
   },

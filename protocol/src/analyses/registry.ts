@@ -26,6 +26,7 @@ import { ridge } from './ridge.js'
 import { roc } from './roc.js'
 import { survival } from './survival.js'
 import { table } from './table.js'
+import { table1 } from './table1.js'
 
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
@@ -49,6 +50,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   roc,
   survival,
   table,
+  table1,
 ]
 
 /** Every built-in analysis, by name. */

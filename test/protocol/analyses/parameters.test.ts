@@ -166,6 +166,7 @@ describe('the registry', () => {
         ['roc', 1, false],
         ['survival', 1, false],
         ['table', 1, false],
+        ['table1', 1, false],
       ],
     )
     for (const analysis of listAnalyses()) {
@@ -202,6 +203,7 @@ const HASHES = {
   roc: 'ceeac18c84ac40e006f5460dc9552b5ca9df46e34ad0a47e36a31ae0ad47f349',
   survival: 'bb87925b80b309908a25f6f5f5d30e7a13e8f93058dcd3ce840825a9665dffbf',
   table: '90933616f693fff56324a43343284b422129c2243f1bac04f29a4ff6e543d97c',
+  table1: '0d5404f38e3f6b8c5c71f523cbc63f6b28028fa563c6b8c9bc40f1b0fd5c3ee2',
 }
 
 describe('slots', () => {
