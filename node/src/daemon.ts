@@ -23,6 +23,7 @@ import { openImages } from './daemon/images.js'
 import { createLog, type Log } from './daemon/log.js'
 import { realClock, realRandom } from './daemon/real-ports.js'
 import { DatasetStore } from './data/datasets.js'
+import { sweepScratch } from './data/spool.js'
 import { createHubClient } from './hub-client/hub-client.js'
 import { AddressBook } from './network/address-book.js'
 import { createHost } from './network/host.js'
@@ -116,6 +117,7 @@ async function compose(frame: Frame): Promise<Pick<RunningDaemon, 'name' | 'list
     datasets: await datasets.describeDatasets(),
   })
   await datasets.prune(busyDatasets(peer.jobs()))
+  await sweepScratch(folder.scratchDir)
 
   const noticeRoster = rosterWatch(peer, () => host.hangUpRevoked())
   const host = await openHost(frame, identity, peer, noticeRoster)

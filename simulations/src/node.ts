@@ -210,7 +210,7 @@ export class SimulatedNode {
     const current = this.versions.find((one) => one.version === request.datasetVersion)
     if (current === undefined) return { ok: false, code: 'dataset-missing', message: 'nothing to analyse' }
     if (this.failure !== undefined) return { ok: false, code: this.failure, message: 'the analysis failed' }
-    return this.attempt(() => this.valuesOf(selectRows(current.rows, request.where as Job['where']), request))
+    return this.attempt(() => this.valuesOf(current.rows, request))
   }
 
   private reduce(request: ReduceRequest): ContributeOutcome {
@@ -221,13 +221,15 @@ export class SimulatedNode {
     })
   }
 
-  private valuesOf(rows: Rows, request: ContributeRequest): Float64Array {
+  private valuesOf(held: Rows, request: ContributeRequest): Float64Array {
     const { image, analysis, analysisVersion, parameters, state } = request
+    const where = request.where as Job['where']
     const { images } = this.federation.options
-    if (image !== null && images !== undefined) return imageVector(image, images.map(this.name, rows, request)).values
+    if (image !== null && images !== undefined)
+      return imageVector(image, images.map(this.name, selectRows(held, where), request)).values
     const builtIn = image === null ? findAnalysis(analysis, analysisVersion) : undefined
     if (builtIn === undefined) throw new FlameshError('analysis-unknown', 'no such analysis runs here')
-    return builtIn.contribute(rows, parameters, state)
+    return builtIn.contribute(selectRows(held, where, builtIn.others), parameters, state)
   }
 
   private attempt(compute: () => Float64Array): ContributeOutcome {

@@ -84,7 +84,8 @@ function contribute(
     return fail('analysis-unknown', `this node has no analysis ${request.analysis} version ${request.analysisVersion}`)
   const parameters = analysis.parameters.safeParse(request.parameters)
   if (!parameters.success) return fail('job-invalid', 'the parameters do not fit the analysis')
-  const rows = rowsOf(request, analysis.columns(parameters.data).map(columnOf), settings, cache)
+  const columns = analysis.columns(parameters.data).map(columnOf)
+  const rows = rowsOf(request, columns, settings, cache, analysis.others)
   const values = analysis.contribute(rows, parameters.data, request.state)
   return values.every(Number.isFinite)
     ? { ok: true, values }
@@ -96,12 +97,17 @@ function rowsOf(
   named: readonly string[],
   settings: WorkerSettings,
   cache: RowsCache,
+  others = false,
 ): Rows {
   // the engine hands over conditions of a job whose schema was checked
   const where = conditions as readonly Condition[]
   const columns = new Set([...named, ...where.map((condition) => condition.column)])
-  return cache.get(JSON.stringify([dataset, datasetVersion, [...columns], where]), () =>
-    selectRows(loadRows(settings.datasetsFolder, dataset, datasetVersion, columns, settings.maxRowsBytes), where),
+  return cache.get(JSON.stringify([dataset, datasetVersion, [...columns], where, others]), () =>
+    selectRows(
+      loadRows(settings.datasetsFolder, dataset, datasetVersion, columns, settings.maxRowsBytes),
+      where,
+      others,
+    ),
   )
 }
 

@@ -115,14 +115,23 @@ function take(column: Column, kept: readonly number[]): Column {
   return kept.map((row) => column[row] ?? null)
 }
 
+const subset = ({ columns }: Rows, rows: readonly number[]): Rows => ({
+  count: rows.length,
+  columns: new Map([...columns].map(([name, column]) => [name, take(column, rows)])),
+})
+
 /**
- * The rows for which every condition holds, in their order; none where the site lacks a column. Throws `column-type` for
- * an ordering of levels, `job-invalid` for a condition that no checked job contains.
+ * The rows for which every condition holds, in their order; none where the site lacks a column. With the others beside them
+ * if `withOthers`. Throws `column-type` for an ordering of levels, `job-invalid` for a condition that no checked job contains.
  */
-export function selectRows(rows: Rows, where: readonly Condition[]): Rows {
+export function selectRows(rows: Rows, where: readonly Condition[], withOthers = false): Rows {
   if (where.length === 0) return rows
   const tests = where.map((condition) => testFor(rows, condition))
   const kept: number[] = []
-  for (let row = 0; row < rows.count; row++) if (tests.every((test) => test(row))) kept.push(row)
-  return { count: kept.length, columns: new Map([...rows.columns].map(([name, column]) => [name, take(column, kept)])) }
+  const others: number[] = []
+  for (let row = 0; row < rows.count; row++) {
+    if (tests.every((test) => test(row))) kept.push(row)
+    else if (withOthers) others.push(row)
+  }
+  return withOthers ? { ...subset(rows, kept), others: subset(rows, others) } : subset(rows, kept)
 }

@@ -26,7 +26,9 @@ describe('inferred schema', () => {
   const proposeText = async (text: string | Uint8Array, declaration: Declaration = {}) => {
     const file = join(folder, 'text.csv')
     await writeFile(file, text)
-    return proposeSchema(file, declaration)
+    const proposal = await proposeSchema(file, declaration)
+    assert.ok(proposal.form !== undefined)
+    return { ...proposal, form: proposal.form }
   }
   /** What the rows hold, by column. */
   const valuesOf = async (text: string | Uint8Array, declaration: Declaration = {}) => {

@@ -84,7 +84,8 @@ describe('parameters as users write them', () => {
         7,
         'text',
         [],
-        {},
+        // nothing at all is a question to an analysis that needs no parameter
+        ...(name === 'feasibility' ? [] : [{}]),
         { columns: 7, rows: [], covariates: {}, by: 3, outcome: [], event: null },
       ]) {
         assert.equal(
@@ -152,6 +153,7 @@ describe('the registry', () => {
         ['correlation', 1, false],
         ['cox', 1, true],
         ['describe', 1, false],
+        ['feasibility', 1, false],
         ['glm', 1, true],
         ['histogram', 1, false],
         ['linear', 1, false],
@@ -189,6 +191,7 @@ const HASHES = {
   correlation: '21d89bfba110d2aa0df20398256ebbd1bd1185132eb7687223b61f9916865c3f',
   cox: '6910430f167185c0b3adf44e095338599b5fcf67f2c08eae19bbc981d8c488e6',
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
+  feasibility: '9ad7b5cd3858ef293cc8e711c4d46897dc510176aaf31a1153077ff0c6f847b9',
   glm: '36384d7cf277575432a57e974514a43391485336a82f95aa83887b34ecfa0f21',
   histogram: 'cef8c26c0d9667fb8c799fcf455101e8bc4d7f0fd3b0ecac2331b9f42fa3d179',
   linear: '97da2c7bf4a35ade4e70125b0202be3c872104968ca3f22fd54951c6b87f314d',
