@@ -14,6 +14,7 @@ import { describe } from './describe.js'
 import { feasibility } from './feasibility.js'
 import { glm } from './glm.js'
 import { histogram } from './histogram.js'
+import { kMeans } from './k-means.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
@@ -40,6 +41,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   feasibility,
   glm,
   histogram,
+  kMeans,
   linear,
   logistic,
   mantelHaenszel,
