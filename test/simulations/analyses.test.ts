@@ -69,6 +69,12 @@ describe('the lung data through the whole protocol', () => {
       undefined,
       { coef: pooled.coef, se: pooled.se, zph: pooled.zph },
     ],
+    [
+      'meta-analysis',
+      { model: 'cox', fit: { time: 'time', event, covariates: ['age', 'sex'] }, coefficients: ['age'] },
+      (result: Result) => result['estimates'],
+      { age: referenceFile('meta').lung_cox.estimates.age },
+    ],
     ['glm', { outcome: event, exposure: 'time', covariates: ['age', 'sex'] }, undefined, referenceFile('glm').rate],
     [
       'ridge',

@@ -40,6 +40,12 @@ export const columnOf = (named: string | { readonly column: string }): string =>
 
 export const levelsOfFactor = (factor: Factor): readonly string[] => ('levels' in factor ? factor.levels : ['0', '1'])
 
+/** Levels by name, for slots. */
+export function levelLabels(factor: Factor): readonly string[] {
+  const column = 'is' in factor ? `(${factor.column}=${factor.is})` : factor.column
+  return levelsOfFactor(factor).map((level) => `${column}=${level}`)
+}
+
 /** A numeric column, NaN where missing: the site's own, to be read and not changed. Throws `column-type` for a column of levels. */
 export function numbersOf(rows: Rows, column: string): Float64Array {
   const values = rows.columns.get(column)

@@ -14,7 +14,7 @@ const parametersSchema = z.strictObject({ ...groupedSchema.shape, by: factorSche
 export type CompareMeansParameters = z.infer<typeof parametersSchema>
 
 /** A group whose mean and variance were released. */
-interface Sample {
+export interface Sample {
   readonly n: number
   readonly mean: number
   readonly variance: number
@@ -22,8 +22,26 @@ interface Sample {
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
 
+export type Groups = DescribeReleased['columns'][number]['groups']
+
+interface Variance {
+  readonly f: number
+  readonly df1: number
+  readonly df2: number
+  readonly p: number
+}
+
+interface Tests {
+  /** of two groups */
+  readonly welch?: object
+  readonly student?: object
+  readonly anova: Variance
+  /** null if a group does not vary */
+  readonly welch_anova: Variance | null
+}
+
 /** The groups anyone is in; undefined if one of them was withheld or has one value only, or if there are not two. */
-function samplesOf(groups: DescribeReleased['columns'][number]['groups']): readonly Sample[] | undefined {
+export function samplesOf(groups: Groups): readonly Sample[] | undefined {
   const present = groups.filter(({ n }) => n !== 0)
   const samples = present.flatMap(({ n, mean, variance }) =>
     n === null || mean === null || variance === null ? [] : [{ n, mean, variance }],
@@ -55,19 +73,20 @@ function welch(a: Sample, b: Sample): object {
   return tTest(a.mean - b.mean, Math.sqrt(u + v), df)
 }
 
-function anova(samples: readonly Sample[]): object {
+function anova(samples: readonly Sample[]): Variance {
   const n = total(samples.map((one) => one.n))
   const mean = total(samples.map((one) => one.n * one.mean)) / n
   const between = total(samples.map((one) => one.n * (one.mean - mean) ** 2))
   const within = total(samples.map((one) => (one.n - 1) * one.variance))
   const [df1, df2] = [samples.length - 1, n - samples.length]
   const f = between / df1 / (within / df2)
-  const shared = { f, df1, df2, p: fTail(f, df1, df2) }
-  return { ...shared, ss_between: between, ss_within: within, eta_squared: between / (between + within) }
+  const sizes = { ss_between: between, ss_within: within, eta_squared: between / (between + within) }
+  const test = { f, df1, df2, p: fTail(f, df1, df2) }
+  return { ...test, ...sizes }
 }
 
 /** Welch (1951), "On the comparison of several mean values", as R's oneway.test. A group without variance has no weight. */
-function welchAnova(samples: readonly Sample[]): object | null {
+function welchAnova(samples: readonly Sample[]): Variance | null {
   const weights = samples.map(({ n, variance }) => n / variance)
   const weight = total(weights)
   if (!Number.isFinite(weight)) return null
@@ -82,7 +101,7 @@ function welchAnova(samples: readonly Sample[]): object | null {
 }
 
 /** Null if a group was withheld, or nothing varies within groups. */
-function testsOf(groups: DescribeReleased['columns'][number]['groups']): object | null {
+export function testsOf(groups: Groups): Tests | null {
   const samples = samplesOf(groups)
   if (samples === undefined || samples.every(({ variance }) => variance === 0)) return null
   const [a, b, ...more] = samples as [Sample, Sample, ...Sample[]]

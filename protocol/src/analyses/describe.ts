@@ -15,6 +15,7 @@ import {
   givesValuesAway,
   groupedLayout,
   groupedSchema,
+  hiddenGroups,
   openGrouped,
   type Powers,
   presentGrouped,
@@ -24,7 +25,7 @@ import { planOf, quotient, SUM_BITS } from './layout.js'
 
 export type DescribeParameters = Grouped
 
-const momentsSchema = z.strictObject({
+export const momentsSchema = z.strictObject({
   /** null if withheld */
   n: z.union([z.null(), z.int().min(0)]),
   mean: z.union([z.null(), z.number()]),
@@ -50,7 +51,7 @@ const releasedSchema = z.strictObject({
 export type DescribeReleased = z.infer<typeof releasedSchema>
 
 const POWERS: Powers = { highest: 2 }
-const WITHHELD: Moments = { n: null, mean: null, variance: null }
+export const WITHHELD: Moments = { n: null, mean: null, variance: null }
 
 export function momentsOf({ n, sums: [sum = 0n, squares = 0n] }: Group, rules: DisclosureRules): Moments {
   if (n === 0 || isSmallCell(n, rules)) return { n, mean: null, variance: null }
@@ -82,9 +83,11 @@ export const describe: Analysis<DescribeParameters, never, DescribeReleased> = {
     const opened = openGrouped(sum, context, POWERS)
     if (opened.kind !== 'opened') return opened
     const { contributors, rows } = opened
-    const columns = opened.columns.map((column) =>
-      releaseColumn(column, context, momentsOf, WITHHELD, givesValuesAway(column, context.rules)),
-    )
+    const hidden = hiddenGroups(opened.columns, context.rules)
+    const columns = opened.columns.map((column, at) => {
+      const small = hidden[at] ?? []
+      return releaseColumn(column, small, context, momentsOf, WITHHELD, givesValuesAway(column, small, context.rules))
+    })
     return {
       kind: 'result',
       released: { contributors, leftOut: context.survivors - contributors, rows, columns },

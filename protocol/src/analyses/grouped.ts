@@ -4,7 +4,7 @@
  * a few powers describes single values of a small group: whoever asks for them raises minimumCell.
  */
 import { z } from 'zod'
-import { MIN_SUBSET_ROWS, subsetAllowed, withheldGroups } from '../privacy/disclosure.js'
+import { type Level, MIN_SUBSET_ROWS, subsetAllowed, withheldAcross } from '../privacy/disclosure.js'
 import { hasSmallValue } from '../privacy/few-values.js'
 import type { AnalysisContext, ColumnUse, DisclosureRules, LevelsOf, Rows, Suppression } from './analysis.js'
 import {
@@ -118,7 +118,7 @@ const together = (a: Group, b: Group): Group => ({
 })
 const NOBODY: Group = { n: 0, sums: [] }
 
-interface OpenedColumn {
+export interface OpenedColumn {
   readonly sites: number
   readonly missing: number
   readonly groups: readonly (Group & { readonly sites: number })[]
@@ -159,19 +159,15 @@ export function openGrouped(
   return { kind: 'opened', contributors: opened.contributors, rows: opened.counts[0] as number, columns }
 }
 
-const hiddenGroups = ({ groups }: OpenedColumn, rules: DisclosureRules): readonly boolean[] =>
-  withheldGroups(
-    groups.map((group) => ({ rows: group.n, sites: group.sites })),
-    rules,
-  )
-
 /**
  * Whether the first two sums may give away a value that few rows have (privacy/few-values.ts): of everyone, of a group that is
  * released, or of those that are not, which are what the others leave.
  */
-export function givesValuesAway(column: OpenedColumn, rules: DisclosureRules): boolean {
-  const { groups, whole } = column
-  const small = hiddenGroups(column, rules)
+export function givesValuesAway(
+  { groups, whole }: OpenedColumn,
+  small: readonly boolean[],
+  rules: DisclosureRules,
+): boolean {
   const left = groups.filter((_, g) => small[g]).reduce(together, NOBODY)
   return [whole, left, ...groups.filter((_, g) => !small[g])].some(({ n, sums: [sum = 0n, squares = 0n] }) =>
     hasSmallValue(n, sum, squares, 1n << BigInt(SUM_BITS), rules),
@@ -185,23 +181,35 @@ export interface ReleasedColumn<M> {
   readonly groups: M[]
 }
 
+export const groupSizes = ({ groups }: OpenedColumn): readonly Level[] =>
+  groups.map(({ n, sites }) => ({ rows: n, sites }))
+
+/** Of each column which groups are withheld; all of a column with values at too few sites. */
+export function hiddenGroups(
+  columns: readonly OpenedColumn[],
+  rules: DisclosureRules,
+): readonly (readonly boolean[])[] {
+  const enough = columns.filter(({ sites }) => sites >= rules.minimumContributors)
+  const hidden = withheldAcross(enough.map(groupSizes), rules)
+  return columns.map((column) => hidden[enough.indexOf(column)] ?? column.groups.map(() => true))
+}
+
 /**
- * What of a column is released, `of` a group that may be; `withheld` stands for one that may not. Of a `hidden` column its
- * counts are, and nothing by group.
+ * What of a column is released, `of` a group that may be; `withheld` stands for one that may not, and `small` says which. Of a
+ * column that is `kept` back its counts are, and nothing by group.
  */
 export function releaseColumn<M extends { readonly n: number | null }>(
-  column: OpenedColumn,
+  { sites, missing, groups, whole }: OpenedColumn,
+  small: readonly boolean[],
   { parameters, rules }: AnalysisContext<Grouped>,
   of: (group: Group, rules: DisclosureRules) => M,
   withheld: M,
-  hidden = false,
+  kept = false,
 ): ReleasedColumn<M> {
-  const { sites, missing, groups, whole } = column
   const named = parameters.by === undefined ? [] : groups
   // counts of the whole cohort are exempt, what they are counts of is not
-  if (sites < rules.minimumContributors || hidden)
+  if (sites < rules.minimumContributors || kept)
     return { sites, missing, overall: { ...withheld, n: whole.n }, groups: named.map(() => withheld) }
-  const small = hiddenGroups(column, rules)
   return {
     sites,
     missing,

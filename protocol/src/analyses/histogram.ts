@@ -4,8 +4,7 @@
  * that differ a little tell what lies between.
  */
 import { z } from 'zod'
-import { subsetAllowed, withheldCells, withheldGroups } from '../privacy/disclosure.js'
-import { placesOf } from '../privacy/strata.js'
+import { subsetAllowed, withheldGroups, withheldInside } from '../privacy/disclosure.js'
 import type { Analysis, DisclosureRules, Rows } from './analysis.js'
 import {
   codesOf,
@@ -99,35 +98,7 @@ function contribute(rows: Rows, parameters: HistogramParameters): Float64Array {
   return vectorOf(layout, [rows.count - used, ...present, ...cells])
 }
 
-/**
- * Which cells to withhold, given that bins and groups are known but for the hidden ones: what is known of those is their
- * sum, so they are one bin and one group of the table that is protected. Undefined if only withholding groups would do.
- */
-function withheldInside(
-  cells: readonly number[],
-  hiddenBins: readonly boolean[],
-  hiddenGroups: readonly boolean[],
-  rules: DisclosureRules,
-): readonly boolean[] | undefined {
-  const [rowOf, columnOf] = [placesOf(hiddenBins), placesOf(hiddenGroups)]
-  const width = Math.max(...columnOf) + 1
-  const merged = new Array<number>((Math.max(...rowOf) + 1) * width).fill(0)
-  const placeOf = (at: number): number =>
-    (rowOf[Math.floor(at / columnOf.length)] as number) * width + (columnOf[at % columnOf.length] as number)
-  cells.forEach((count, at) => {
-    merged[placeOf(at)] = (merged[placeOf(at)] as number) + count
-  })
-  const withheld = withheldCells(merged, width, rules)
-  if (withheld === undefined) return undefined
-  return cells.map(
-    (_, at) =>
-      withheld[placeOf(at)] === true ||
-      hiddenBins[Math.floor(at / columnOf.length)] === true ||
-      hiddenGroups[at % columnOf.length] === true,
-  )
-}
-
-const without = (counts: readonly number[], hidden: readonly boolean[]): (number | null)[] =>
+export const without = (counts: readonly number[], hidden: readonly boolean[]): (number | null)[] =>
   counts.map((count, at) => (hidden[at] ? null : count))
 
 /** `sites` with any row of a bin, then of a group. */

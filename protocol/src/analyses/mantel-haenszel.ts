@@ -5,7 +5,15 @@
 import { z } from 'zod'
 import { checkCells, checkSites, subsetAllowed } from '../privacy/disclosure.js'
 import type { Analysis, Rows } from './analysis.js'
-import { codesOf, completeFactor, completeFields, type Factor, factorSchema, levelsOfFactor } from './columns.js'
+import {
+  codesOf,
+  completeFactor,
+  completeFields,
+  type Factor,
+  factorSchema,
+  levelLabels,
+  levelsOfFactor,
+} from './columns.js'
 import { levelsFrom, presence, singular } from './design.js'
 import { chiSquareTail } from './distributions.js'
 import { add, type Sums, zeroSums } from './double-double.js'
@@ -43,11 +51,6 @@ const releasedSchema = z.strictObject({
 })
 type Released = z.infer<typeof releasedSchema>
 
-const named = (factor: Factor): readonly string[] => {
-  const column = 'is' in factor ? `(${factor.column}=${factor.is})` : factor.column
-  return levelsOfFactor(factor).map((level) => `${column}=${level}`)
-}
-
 /** Terms of one stratum; each is summed over strata and sites. */
 const TERMS: readonly (readonly [string, (...table: Fourfold) => number])[] = [
   ['ad/n', (a, b, c, d) => (a * d) / (a + b + c + d)],
@@ -72,14 +75,14 @@ const TERMS: readonly (readonly [string, (...table: Fourfold) => number])[] = [
 ]
 
 function layoutOf({ exposure, outcome, within }: MantelHaenszelParameters): Layout {
-  const [first, second] = [named(exposure), named(outcome)]
-  const levels = [...first, ...second, ...(within === undefined ? [] : named(within))]
+  const [first, second] = [levelLabels(exposure), levelLabels(outcome)]
+  const levels = [...first, ...second, ...(within === undefined ? [] : levelLabels(within))]
   return {
     counts: [
       'missing',
       'sites with a stratum that tells',
       ...first.flatMap((row) => second.map((column) => `${row}, ${column}`)),
-      ...(within === undefined ? [] : named(within)),
+      ...(within === undefined ? [] : levelLabels(within)),
       ...levels.map((level) => `sites with ${level}`),
     ],
     sums: TERMS.map(([name]) => `Σ ${name}`),

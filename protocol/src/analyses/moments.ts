@@ -16,6 +16,7 @@ import {
   givesValuesAway,
   groupedLayout,
   groupedSchema,
+  hiddenGroups,
   openGrouped,
   type Powers,
   presentGrouped,
@@ -143,18 +144,20 @@ export const moments: Analysis<Grouped, State, Released> = {
     const { contributors, rows } = opened
     if (state === undefined) {
       const { minimumContributors } = context.rules
-      const columns = opened.columns.map((column) =>
-        column.sites < minimumContributors || givesValuesAway(column, context.rules)
+      const small = hiddenGroups(opened.columns, context.rules)
+      const columns = opened.columns.map((column, at) =>
+        column.sites < minimumContributors || givesValuesAway(column, small[at] ?? [], context.rules)
           ? null
           : shiftOf(column.whole, context.rules),
       )
       return { kind: 'state', state: { columns } }
     }
+    const hidden = hiddenGroups(opened.columns, context.rules)
     const columns = opened.columns.map((column, at) => {
       const shift = state.columns[at] ?? null
       const of = (group: Group, rules: DisclosureRules): Shape =>
         shift === null ? { ...WITHHELD, n: group.n } : shapeOf(group, shift, rules)
-      return releaseColumn(column, context, of, WITHHELD)
+      return releaseColumn(column, hidden[at] ?? [], context, of, WITHHELD)
     })
     return { kind: 'result', released: { contributors, leftOut: context.survivors - contributors, rows, columns } }
   },

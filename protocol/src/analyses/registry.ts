@@ -15,11 +15,13 @@ import { describe } from './describe.js'
 import { feasibility } from './feasibility.js'
 import { glm } from './glm.js'
 import { histogram } from './histogram.js'
+import { kMeans } from './k-means.js'
 import { FRACTION_BITS, SUM_BITS, WORD_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logRank } from './log-rank.js'
 import { logistic } from './logistic.js'
 import { mantelHaenszel } from './mantel-haenszel.js'
+import { metaAnalysis } from './meta-analysis.js'
 import { moments } from './moments.js'
 import { pca } from './pca.js'
 import { quantiles } from './quantiles.js'
@@ -28,6 +30,7 @@ import { ridge } from './ridge.js'
 import { roc } from './roc.js'
 import { survival } from './survival.js'
 import { table } from './table.js'
+import { table1 } from './table1.js'
 
 /** An analysis whose parameters, states and released numbers are known by its own schemas only. */
 export type AnyAnalysis = Analysis<unknown, unknown, unknown>
@@ -41,10 +44,12 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   feasibility,
   glm,
   histogram,
+  kMeans,
   linear,
   logRank,
   logistic,
   mantelHaenszel,
+  metaAnalysis,
   moments,
   pca,
   quantiles,
@@ -53,6 +58,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   roc,
   survival,
   table,
+  table1,
 ]
 
 /** Every built-in analysis, by name. */

@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import { checkSites, subsetAllowed, withheldCells } from '../privacy/disclosure.js'
 import type { Analysis, DisclosureRules, Rows } from './analysis.js'
-import { codesOf, completeFactor, completeFields, type Factor, factorSchema, levelsOfFactor } from './columns.js'
+import { codesOf, completeFactor, completeFields, factorSchema, levelLabels, levelsOfFactor } from './columns.js'
 import { chiSquareTail } from './distributions.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
 import { type Fourfold, fourfoldTests } from './table-tests.js'
@@ -17,6 +17,9 @@ const parametersSchema = z
 export type TableParameters = z.infer<typeof parametersSchema>
 
 const countSchema = z.union([z.null(), z.int().min(0)])
+const pearsonSchema = z.strictObject({ chisq: z.number(), df: z.int().min(1), smallestExpected: z.number() })
+export type PearsonTest = z.infer<typeof pearsonSchema>
+export const testSchema = z.union([z.null(), pearsonSchema])
 const releasedSchema = z.strictObject({
   contributors: z.int().min(0),
   leftOut: z.int().min(0),
@@ -27,16 +30,12 @@ const releasedSchema = z.strictObject({
   rowTotals: z.array(countSchema),
   columnTotals: z.array(countSchema),
   /** null if any cell is withheld, or if the table has only one row or column with anyone in it */
-  test: z.union([z.null(), z.strictObject({ chisq: z.number(), df: z.int().min(1), smallestExpected: z.number() })]),
+  test: testSchema,
 })
 type Released = z.infer<typeof releasedSchema>
 
-const label = (factor: Factor, level: string): string =>
-  'is' in factor ? `(${factor.column}=${factor.is})=${level}` : `${factor.column}=${level}`
-
 function layoutOf({ rows, columns }: TableParameters): Layout {
-  const across = levelsOfFactor(rows).map((level) => label(rows, level))
-  const down = levelsOfFactor(columns).map((level) => label(columns, level))
+  const [across, down] = [levelLabels(rows), levelLabels(columns)]
   const cells = across.flatMap((row) => down.map((column) => `${row}, ${column}`))
   return { counts: ['missing', ...[...across, ...down].map((level) => `sites with ${level}`), ...cells], sums: [] }
 }
@@ -77,12 +76,12 @@ export function marginsOf(cells: readonly number[], width: number): { rowTotals:
   }
 }
 
-/** Rows and columns that nobody is in are left out, as if their levels had not been named. */
-function pearson(
+/** Pearson's χ² of cells row by row. Rows and columns that nobody is in are left out, as if their levels had not been named. */
+export function pearson(
   counts: readonly number[],
   rowTotals: readonly number[],
   columnTotals: readonly number[],
-): Released['test'] {
+): PearsonTest | null {
   const n = total(rowTotals)
   const df = (rowTotals.filter((sum) => sum > 0).length - 1) * (columnTotals.filter((sum) => sum > 0).length - 1)
   if (df < 1) return null

@@ -69,12 +69,28 @@ export function checkSites(levels: readonly Level[], rules: DisclosureRules): Su
  * there is none, all groups are withheld, empty ones too.
  */
 export function withheldGroups(groups: readonly Level[], rules: DisclosureRules): readonly boolean[] {
-  const exposed = groups.map((group) => isSmallCell(group.rows, rules) || hasFewSites(group, rules))
-  if (!exposed.includes(true)) return exposed
-  const rowsOf = (at: number): number => groups[at]?.rows ?? 0
-  const others = groups.map((_, at) => at).filter((at) => !exposed[at] && rowsOf(at) > 0)
-  const [cover] = others.sort((a, b) => rowsOf(a) - rowsOf(b) || a - b)
-  return groups.map((_, at) => cover === undefined || exposed[at] === true || at === cover)
+  return withheldAcross([groups], rules)[0] as readonly boolean[]
+}
+
+/**
+ * The same for several partitions of nearly the same rows by one factor, as of columns that lack different values: one group covers
+ * in all of them, the smallest over all that is small, exposed or empty in none. Two covers would be released against each other.
+ */
+export function withheldAcross(
+  partitions: readonly (readonly Level[])[],
+  rules: DisclosureRules,
+): readonly (readonly boolean[])[] {
+  const exposed = partitions.map((groups) =>
+    groups.map((group) => isSmallCell(group.rows, rules) || hasFewSites(group, rules)),
+  )
+  const rowsOf = (at: number): number => partitions.reduce((sum, groups) => sum + (groups[at]?.rows ?? 0), 0)
+  const covers = (partitions[0] ?? [])
+    .map((_, at) => at)
+    .filter((at) => partitions.every((groups, which) => !exposed[which]?.[at] && (groups[at]?.rows ?? 0) > 0))
+  const [cover] = covers.sort((a, b) => rowsOf(a) - rowsOf(b) || a - b)
+  return exposed.map((groups) =>
+    groups.includes(true) ? groups.map((is, at) => cover === undefined || is || at === cover) : groups,
+  )
 }
 
 /**
@@ -104,6 +120,41 @@ export function withheldCells(
     }
   }
   return withheld
+}
+
+/** What is hidden of a list becomes one entry, its last; without anything hidden there is none. */
+export function placesOf(hidden: readonly boolean[]): readonly number[] {
+  const shown = hidden.filter((is) => !is).length
+  let next = 0
+  return hidden.map((is) => (is ? shown : next++))
+}
+
+/**
+ * Which cells to withhold, given that rows and columns of a table are known but for the hidden ones: what is known of those is their
+ * sum, so they are one row and one column of the table that is protected. Undefined if only withholding margins would do.
+ */
+export function withheldInside(
+  cells: readonly number[],
+  hiddenRows: readonly boolean[],
+  hiddenColumns: readonly boolean[],
+  rules: DisclosureRules,
+): readonly boolean[] | undefined {
+  const [rowOf, columnOf] = [placesOf(hiddenRows), placesOf(hiddenColumns)]
+  const width = Math.max(...columnOf) + 1
+  const merged = new Array<number>((Math.max(...rowOf) + 1) * width).fill(0)
+  const placeOf = (at: number): number =>
+    (rowOf[Math.floor(at / columnOf.length)] as number) * width + (columnOf[at % columnOf.length] as number)
+  cells.forEach((count, at) => {
+    merged[placeOf(at)] = (merged[placeOf(at)] as number) + count
+  })
+  const withheld = withheldCells(merged, width, rules)
+  if (withheld === undefined) return undefined
+  return cells.map(
+    (_, at) =>
+      withheld[placeOf(at)] === true ||
+      hiddenRows[Math.floor(at / columnOf.length)] === true ||
+      hiddenColumns[at % columnOf.length] === true,
+  )
 }
 
 /**

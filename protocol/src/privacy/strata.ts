@@ -6,7 +6,7 @@
  */
 import type { DisclosureRules } from '../analyses/analysis.js'
 import { MIN_COHORT_FLOOR } from '../limits.js'
-import { roomiestRectangle } from './disclosure.js'
+import { placesOf, roomiestRectangle } from './disclosure.js'
 
 /** Rows of a stratum that a question keeps, and those that it does not: infinitely many where it keeps every row there is. */
 export interface Stratum {
@@ -107,13 +107,6 @@ function withheldStrata(
     }
   }
   return withheld
-}
-
-/** What is hidden becomes one entry, the last; without anything hidden there is none. */
-export function placesOf(hidden: readonly boolean[]): readonly number[] {
-  const shown = hidden.filter((is) => !is).length
-  let next = 0
-  return hidden.map((is) => (is ? shown : next++))
 }
 
 export interface WithheldTable {

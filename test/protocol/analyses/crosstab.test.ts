@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import type { DisclosureRules } from '@flamesh/protocol/analyses/analysis.js'
-import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { fourfoldTests } from '@flamesh/protocol/analyses/table-tests.js'
 import fc from 'fast-check'
 import {
@@ -141,7 +140,8 @@ describe('mantel-haenszel', () => {
     const levels = () => ['1', '2']
     const completed = complete({ exposure: 'sex', outcome: { column: 'status', is: 2 } }, levels)
     assert.deepEqual(parameters.parse(completed), { exposure, outcome: event, strata: 'site' })
-    assert.deepEqual(columns({ ...MH, within: { column: 'g', is: '1' } }).map(columnOf), ['sex', 'status', 'g'])
+    const within = { column: 'g', is: '1' }
+    assert.deepEqual(columns({ ...MH, within }), [exposure, outcome, within])
     for (const bad of [
       { ...MH, exposure: { column: 'sex', levels: ['1', '2', '3'] } },
       { ...MH, outcome: { column: 'sex', levels: ['1', '2'] } },

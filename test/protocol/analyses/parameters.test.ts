@@ -157,10 +157,12 @@ describe('the registry', () => {
         ['feasibility', 1, false],
         ['glm', 1, true],
         ['histogram', 1, false],
+        ['k-means', 1, true],
         ['linear', 1, false],
         ['log-rank', 1, false],
         ['logistic', 1, true],
         ['mantel-haenszel', 1, false],
+        ['meta-analysis', 1, true],
         ['moments', 1, true],
         ['pca', 1, false],
         ['quantiles', 1, true],
@@ -169,6 +171,7 @@ describe('the registry', () => {
         ['roc', 1, false],
         ['survival', 1, false],
         ['table', 1, false],
+        ['table1', 1, false],
       ],
     )
     for (const analysis of listAnalyses()) {
@@ -188,7 +191,6 @@ describe('the registry', () => {
 
 const HASHES = {
   'compare-means': '10b1a39f12478dd228ba830c1e1a35b1046018e9521f33ff0b0ac29b80a03357',
-  'log-rank': 'd187dda618e1a2c0bbb4d1b0a9f9db872b13773ef7e1b0540226e5c8bd780e5a',
   correlation: 'fcb2f73f38653fc69f08b6095258af39a3aad88294d1e009c3b0d95e5ed8e511',
   cox: '17fb8c3451b85538e2da45a1b9346db8a18c605d1964c75391c7c14591be8d04',
   'cox-pooled': '7c49af37214d99130649a4c4c244759caaa80af5bbfcc6a9332c72e47025b683',
@@ -196,9 +198,12 @@ const HASHES = {
   feasibility: 'b84945dbff7c81c47c2f6307c5623aa3fa57642e91a71c0fdc118e43e6d8922d',
   glm: 'f6a7f1cc933a979fc3df129f4675b42b9f60f542e1b5a8bf39e1bc16bb223433',
   histogram: 'ef3542ef03dc1560afef2b4643e18004231f1cfb366171339fb6e52be0918ace',
+  'k-means': '7c56f783c4974d3d22156703bd9708d5d37fbfc1c12cdddeef46ee30df5ca538',
   linear: '562e0e443fac896c1f24458d2db887965cf44c67da8d3bbf71ec75b5bf7e4cf1',
+  'log-rank': 'd187dda618e1a2c0bbb4d1b0a9f9db872b13773ef7e1b0540226e5c8bd780e5a',
   logistic: '219538faf8bfb523ab12cbcd44759a0694a54f099d305e5c795313e5aecfb8d9',
   'mantel-haenszel': 'd4937fa87f223ca9da94e3498ade8ef6caeea34f6e6a4ff174113350d0427f3b',
+  'meta-analysis': 'cdc163f287ef82bffc942f52478c0ec62c87d623acae6b30695e781b2831e2e3',
   moments: '055a79aeddeb50294bd1a7f416fd6cafd2a4e15a34cbe0ba17b3c18fa6160163',
   pca: '4846532253747c0c94b9ad94bea42c294da0d55772f3db0c2a0313aae576c7b9',
   quantiles: '86724ea1de68bd1382ddbc392eb9556931899eedd84f43dfc2aa568f9b971bbe',
@@ -207,6 +212,7 @@ const HASHES = {
   roc: '586d86b79dc62043487221361fbee9c5e5bb6391c4a8797b47641de3892fb1d4',
   survival: '0007a626e32478e4cc302e57ef6da3f89e7d2da355fb67a5a0950f9836ba0256',
   table: '9805d738b0430329636735331aea7500f1e01a8a58d747322971e5a3c9585237',
+  table1: 'ad267993a7de6c5708203d6d4b8622f8179a34f59550066876dd50c95d09c87d',
 }
 
 describe('slots', () => {

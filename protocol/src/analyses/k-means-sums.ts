@@ -1,0 +1,155 @@
+/**
+ * What `k-means` sums at a site: rows by their nearest centre, and how many of them were nearest to another one in an earlier round.
+ * Implements docs/spec/analyses/k-means.md. Distances are those of the columns as they stand, or scaled: nothing is weighted.
+ */
+import { z } from 'zod'
+import { parametersAllowed, subsetAllowed } from '../privacy/disclosure.js'
+import type { Rows } from './analysis.js'
+import { columnSchema, numbersOf } from './columns.js'
+import { numberOf, signedSchema } from './decimals.js'
+import { completeCases } from './design.js'
+import { add, addProduct, zeroSums } from './double-double.js'
+import { type Layout, vectorOf, zeroVector } from './layout.js'
+
+export const MAX_COLUMNS = 16
+export const MAX_CLUSTERS = 8
+const MAX_ITERATIONS = 20
+
+export const parametersSchema = z
+  .strictObject({
+    columns: z
+      .array(columnSchema)
+      .min(1)
+      .max(MAX_COLUMNS)
+      .refine((columns) => new Set(columns).size === columns.length, 'a column appears twice'),
+    /** whether values are taken from the mean, in standard deviations, of everyone: then the centres are too */
+    scale: z.enum(['none', 'standard']),
+    /** where the clusters begin, in the order of the columns */
+    centres: z.array(z.array(signedSchema)).min(2).max(MAX_CLUSTERS),
+    iterations: z.int().min(1).max(MAX_ITERATIONS),
+  })
+  .refine(({ columns, centres }) => centres.every((one) => one.length === columns.length), 'a value for each column')
+  .refine(
+    ({ centres }) => new Set(centres.map((one) => one.map(numberOf).join(' '))).size === centres.length,
+    'two centres are the same',
+  )
+export type KMeansParameters = z.infer<typeof parametersSchema>
+
+const pointSchema = z.array(z.number()).min(1).max(MAX_COLUMNS)
+export const clustersSchema = z.strictObject({
+  centres: z.array(pointSchema).min(2).max(MAX_CLUSTERS),
+  sizes: z.array(z.int().min(1)),
+  /** sum of squared distances to the cluster's centre */
+  within: z.array(z.number().min(0)),
+  /** to the mean of everyone */
+  total: z.number().min(0),
+})
+export type Clusters = z.infer<typeof clustersSchema>
+
+export const shiftsSchema = z.array(z.strictObject({ centre: z.number(), scale: z.number().positive() }))
+export const stateSchema = z.strictObject({
+  shifts: shiftsSchema,
+  /** the centres of every round so far, and of this one */
+  centres: z.array(z.array(pointSchema)).min(1).max(MAX_ITERATIONS),
+  /** of the round before */
+  last: z.union([z.null(), clustersSchema]),
+})
+export type State = z.infer<typeof stateSchema>
+
+/** Without scaling there is nothing to find out first. */
+export function startOf({ scale, columns, centres }: KMeansParameters, state: State | undefined): State | undefined {
+  if (state !== undefined || scale === 'standard') return state
+  return {
+    shifts: columns.map(() => ({ centre: 0, scale: 1 })),
+    centres: [centres.map((one) => one.map(numberOf))],
+    last: null,
+  }
+}
+
+/** Ordered pairs of different clusters. */
+export const pairsBetween = (clusters: number): readonly (readonly [number, number])[] =>
+  Array.from({ length: clusters * clusters }, (_, at) => [Math.floor(at / clusters), at % clusters] as const).filter(
+    ([from, to]) => from !== to,
+  )
+
+export function layoutOf({ columns, centres }: KMeansParameters, state: State | undefined): Layout {
+  const shared = ['rows', 'missing']
+  if (state === undefined) return { counts: shared, sums: columns.flatMap((name) => [`Σ ${name}`, `Σ ${name}²`]) }
+  const clusters = centres.map((_, at) => `cluster ${at + 1}`)
+  const moves = state.centres.slice(1).flatMap((_, round) =>
+    pairsBetween(centres.length).flatMap(([from, to]) => {
+      const name = `cluster ${from + 1} in round ${round + 1}, ${to + 1} now`
+      return [name, `sites with ${name}`]
+    }),
+  )
+  return {
+    counts: [...shared, ...clusters.flatMap((name) => [name, `sites with ${name}`]), ...moves],
+    sums: clusters.flatMap((name) => [...columns.map((column) => `Σ z(${column}), ${name}`), `Σ |z|², ${name}`]),
+  }
+}
+
+/** Of each row the nearest centre, the first if two are. */
+function assigned(points: readonly Float64Array[], count: number, centres: readonly (readonly number[])[]): Int32Array {
+  return Int32Array.from({ length: count }, (_, row) => {
+    let best = 0
+    let least = Number.POSITIVE_INFINITY
+    for (const [cluster, centre] of centres.entries()) {
+      let distance = 0
+      for (let j = 0; j < centre.length; j++) {
+        const difference = (points[j]?.[row] as number) - (centre[j] as number)
+        distance += difference * difference
+      }
+      if (distance < least) [best, least] = [cluster, distance]
+    }
+    return best
+  })
+}
+
+export function contribute(rows: Rows, parameters: KMeansParameters, given: State | undefined): Float64Array {
+  const state = startOf(parameters, given)
+  const layout = layoutOf(parameters, state)
+  const { columns, centres } = parameters
+  const { count, missing, responses } = completeCases(
+    rows,
+    [],
+    columns.map((name) => numbersOf(rows, name)),
+  )
+  if (!subsetAllowed(count, []) || !parametersAllowed(columns.length + 1, count)) return zeroVector(layout)
+  const sums = zeroSums(layout.sums.length)
+  if (state === undefined) {
+    for (const [j, values] of responses.entries()) {
+      for (const value of values) {
+        add(sums, 2 * j, value)
+        addProduct(sums, 2 * j + 1, value, value)
+      }
+    }
+    return vectorOf(layout, [count, missing], sums)
+  }
+  const points = responses.map((values, j) => {
+    const { centre, scale } = state.shifts[j] as State['shifts'][number]
+    return values.map((value) => (value - centre) / scale)
+  })
+  const history = state.centres.map((at) => assigned(points, count, at))
+  const now = history.at(-1) as Int32Array
+  const sizes = centres.map(() => 0)
+  const width = columns.length + 1
+  for (let row = 0; row < count; row++) {
+    const cluster = now[row] as number
+    sizes[cluster] = (sizes[cluster] as number) + 1
+    for (const [j, values] of points.entries()) {
+      const value = values[row] as number
+      add(sums, width * cluster + j, value)
+      addProduct(sums, width * cluster + columns.length, value, value)
+    }
+  }
+  const withSites = (counts: readonly number[]): readonly number[] => counts.flatMap((n) => [n, n > 0 ? 1 : 0])
+  const moves = history.slice(0, -1).flatMap((before) => {
+    const counts = new Array<number>(centres.length ** 2).fill(0)
+    for (let row = 0; row < count; row++) {
+      const cell = (before[row] as number) * centres.length + (now[row] as number)
+      counts[cell] = (counts[cell] as number) + 1
+    }
+    return pairsBetween(centres.length).map(([from, to]) => counts[from * centres.length + to] as number)
+  })
+  return vectorOf(layout, [count, missing, ...withSites(sizes), ...withSites(moves)], sums)
+}

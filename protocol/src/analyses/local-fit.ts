@@ -1,0 +1,39 @@
+/**
+ * A model fitted to one site's rows alone, by the analysis that fits it to everyone's: the rounds are run over this site only,
+ * and nothing of them leaves it. For docs/spec/analyses/meta-analysis.md. What the analysis holds a site's rows against holds
+ * here; the rules of the gate are for sums and do not.
+ */
+import type { Analysis, DisclosureRules, Rows } from './analysis.js'
+import { FRACTION_BITS } from './layout.js'
+
+/** What every model releases, the intercept first if it has one. */
+export interface LocalFit {
+  readonly coef: readonly number[]
+  readonly se: readonly number[]
+}
+
+export interface LocalModel {
+  /** of the model's first round, without `contributors`; zeros if the site is below a rule */
+  readonly counts: Float64Array
+  /** undefined if the site is below a rule, or the model has no estimates here */
+  readonly fit: LocalFit | undefined
+}
+
+const ALONE: DisclosureRules = { minimumCell: 1, minimumContributors: 1 }
+const WORD_UNIT = Number(1n << BigInt(FRACTION_BITS))
+
+/** Throws what the model's `contribute` throws. */
+export function fitAlone<P, S>(analysis: Analysis<P, S, LocalFit>, rows: Rows, parameters: P): LocalModel {
+  const counted = analysis.plan(parameters, undefined).slots.filter(({ kind }) => kind === 'count').length
+  const context = { parameters, rules: ALONE, survivors: 1 }
+  let counts = new Float64Array(counted - 1)
+  let state: S | undefined
+  for (;;) {
+    const vector = analysis.contribute(rows, parameters, state)
+    if (state === undefined) counts = vector.slice(1, counted)
+    const sum = Array.from(vector, (value) => BigInt(Math.round(value * WORD_UNIT)))
+    const outcome = analysis.combine(sum, context, state)
+    if (outcome.kind !== 'state') return { counts, fit: outcome.kind === 'result' ? outcome.released : undefined }
+    state = outcome.state
+  }
+}

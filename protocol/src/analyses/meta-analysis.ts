@@ -1,0 +1,315 @@
+/**
+ * `meta-analysis`: every site fits a model of its own, and the estimates are pooled by inverse variance, with fixed and with
+ * random effects (DerSimonian and Laird). Two rounds: the second has the variance between sites. Implements
+ * docs/spec/analyses/meta-analysis.md. Few sums about few sites are equations for their estimates, so it asks for more sites
+ * than others do; and estimates that agree are known to be near their mean.
+ */
+import { z } from 'zod'
+import { checkCells, checkSites, implausible, suppressed } from '../privacy/disclosure.js'
+import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Rows, Suppression } from './analysis.js'
+import { estimatesOf, ratiosOf } from './coefficients.js'
+import { type Covariate, completeFields, isRecord } from './columns.js'
+import { cox } from './cox.js'
+import { codedCovariates, covariateNames, INTERCEPT, levelNames, levelsFrom } from './design.js'
+import { chiSquareTail, tQuantile } from './distributions.js'
+import { add, addWeighted, zeroSums } from './double-double.js'
+import { glm } from './glm.js'
+import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
+import { linear } from './linear.js'
+import { fitAlone, type LocalFit } from './local-fit.js'
+import { logistic } from './logistic.js'
+import { checkModelCounts } from './model-counts.js'
+
+interface Fitted {
+  readonly covariates: readonly Covariate[]
+}
+
+/** A model that sites can fit. */
+interface Model {
+  readonly analysis: Analysis<Fitted, unknown, LocalFit>
+  readonly intercept: boolean
+  /** whether rows without the event carry the estimates as much; undefined if there are no events */
+  readonly bothOutcomes?: boolean
+  /** what the exponential of a coefficient is */
+  readonly ratio?: string
+}
+
+const MODELS: Readonly<Record<'linear' | 'logistic' | 'glm' | 'cox', Model>> = {
+  linear: { analysis: linear, intercept: true },
+  logistic: { analysis: logistic, intercept: true, bothOutcomes: true, ratio: 'odds_ratio' },
+  glm: { analysis: glm, intercept: true, bothOutcomes: false, ratio: 'rate_ratio' },
+  cox: { analysis: cox, intercept: false, bothOutcomes: false, ratio: 'hazard_ratio' },
+}
+
+interface Chosen {
+  readonly model: keyof typeof MODELS
+  readonly fit: Fitted
+}
+
+function namesOf({ model, fit }: Chosen): readonly string[] {
+  const names = covariateNames(fit.covariates)
+  return MODELS[model].intercept ? [INTERCEPT, ...names] : names
+}
+
+const MAX_COEFFICIENTS = 40
+const coefficients = z
+  .array(z.string().min(1).max(300))
+  .min(1)
+  .max(MAX_COEFFICIENTS)
+  .refine((names) => new Set(names).size === names.length, 'a coefficient appears twice')
+
+const parametersSchema = z
+  .discriminatedUnion('model', [
+    z.strictObject({
+      model: z.literal('linear'),
+      fit: linear.parameters.refine(({ strata }) => strata === 'none', 'every site is fitted alone'),
+      coefficients,
+    }),
+    z.strictObject({ model: z.literal('logistic'), fit: logistic.parameters, coefficients }),
+    z.strictObject({ model: z.literal('glm'), fit: glm.parameters, coefficients }),
+    z.strictObject({
+      model: z.literal('cox'),
+      fit: cox.parameters.refine(({ zph }) => zph === undefined, 'hazards are not tested at each site'),
+      coefficients,
+    }),
+  ])
+  .refine(
+    (parameters) => parameters.coefficients.every((name) => namesOf(parameters).includes(name)),
+    'a coefficient is none of the model',
+  )
+export type MetaAnalysisParameters = z.infer<typeof parametersSchema>
+
+const modelOf = ({ model }: MetaAnalysisParameters): Model => MODELS[model]
+
+/** Of one coefficient, after the first round; the variance between sites is not below 0. */
+const pooledSchema = z.strictObject({
+  coef: z.number(),
+  se: z.number(),
+  q: z.number().min(0),
+  tau2: z.number().min(0),
+})
+const stateSchema = z.strictObject({
+  contributors: z.int().min(0),
+  /** in the order of the parameters */
+  pooled: z.array(pooledSchema).min(1).max(MAX_COEFFICIENTS),
+})
+type State = z.infer<typeof stateSchema>
+
+const releasedSchema = z.strictObject({
+  contributors: z.int().min(0),
+  leftOut: z.int().min(0),
+  n: z.int().min(1),
+  missing: z.int().min(0),
+  /** null if the model has none */
+  events: z.union([z.null(), z.int().min(0)]),
+  /** in the order of the parameters; `random` has the standard error of Hartung and Knapp beside its own */
+  pooled: z.array(
+    z.strictObject({
+      ...pooledSchema.shape,
+      random: z.strictObject({ coef: z.number(), se: z.number(), seHartungKnapp: z.number() }),
+    }),
+  ),
+})
+type Released = z.infer<typeof releasedSchema>
+
+/** Seven sums about a coefficient leave the eight numbers of four other sites open. */
+const MIN_SITES = 5
+/** (Σw)² / Σw², the number of sites of equal weight that would say as much: one site may not be nearly all. */
+const MIN_EFFECTIVE_SITES = 2
+
+/** w² is kept in two sums, since its range is twice that of w: whole units of 2^55, and the rest. */
+const SQUARE_BITS = 55
+const SQUARE_UNIT = Number(1n << BigInt(SQUARE_BITS))
+
+function layoutOf(parameters: MetaAnalysisParameters, state: State | undefined): Layout {
+  const { analysis } = modelOf(parameters)
+  const slots = analysis.plan(parameters.fit, undefined).slots.slice(1)
+  const terms =
+    state === undefined
+      ? ['w', 'w·b', 'w·b²', `w² (in 2^${SQUARE_BITS})`, `w² (rest)`]
+      : ['1/(1/w + τ²)', 'b/(1/w + τ²)', 'b²/(1/w + τ²)']
+  return {
+    counts: slots.flatMap(({ name, kind }) => (kind === 'count' ? [name] : [])),
+    sums: parameters.coefficients.flatMap((name) => terms.map((term) => `Σ ${term} of ${name}`)),
+  }
+}
+
+function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State | undefined): Float64Array {
+  const layout = layoutOf(parameters, state)
+  const { counts, fit } = fitAlone(modelOf(parameters).analysis, rows, parameters.fit)
+  if (fit === undefined) return zeroVector(layout)
+  const names = namesOf(parameters)
+  const sums = zeroSums(layout.sums.length)
+  const width = layout.sums.length / parameters.coefficients.length
+  for (const [at, name] of parameters.coefficients.entries()) {
+    const [b, se] = [fit.coef[names.indexOf(name)] as number, fit.se[names.indexOf(name)] as number]
+    const weight = 1 / (se * se + (state?.pooled[at]?.tau2 ?? 0))
+    if (!(weight > 0 && Number.isFinite(weight))) return zeroVector(layout)
+    const slot = width * at
+    add(sums, slot, weight)
+    addWeighted(sums, slot + 1, weight, b, 1)
+    addWeighted(sums, slot + 2, weight, b, b)
+    if (state !== undefined) continue
+    const units = Math.floor((weight * weight) / SQUARE_UNIT)
+    add(sums, slot + 3, units)
+    add(sums, slot + 4, weight * weight - units * SQUARE_UNIT)
+  }
+  return vectorOf(layout, counts, sums)
+}
+
+function checkCounts(
+  counts: readonly number[],
+  parameters: MetaAnalysisParameters,
+  rules: DisclosureRules,
+): Suppression | undefined {
+  const { bothOutcomes } = modelOf(parameters)
+  if (bothOutcomes !== undefined) {
+    return checkModelCounts(counts, { rules, parameters: namesOf(parameters).length, bothOutcomes })
+  }
+  const [n = 0, , ...more] = counts
+  const levels = levelNames(parameters.fit.covariates).length
+  const byLevel = more.slice(0, levels)
+  return checkCells([n, ...byLevel], rules) ?? checkSites(levelsFrom(byLevel, more.slice(levels)), rules)
+}
+
+/** Σw·b/Σw with its standard error, and Σw(b − mean)², from exact sums; undefined if there is no weight. */
+function pool([w = 0n, wb = 0n, wbb = 0n]: readonly bigint[]):
+  | { readonly coef: number; readonly se: number; readonly q: number }
+  | undefined {
+  if (w <= 0n) return undefined
+  const spread = quotient(w * wbb - wb * wb, w << BigInt(SUM_BITS))
+  return { coef: quotient(wb, w), se: 1 / Math.sqrt(sumToNumber(w)), q: Math.max(0, spread) }
+}
+
+/** DerSimonian and Laird (1986); a suppression if one site is nearly all. */
+function firstRound(sums: readonly bigint[], contributors: number): State['pooled'][number] | Suppression {
+  const [w = 0n, , , units = 0n, rest = 0n] = sums
+  const pooled = pool(sums)
+  const squares = (units << BigInt(SQUARE_BITS)) + rest
+  if (pooled === undefined || squares <= 0n) return implausible()
+  const weight = sumToNumber(w)
+  const effective = (weight * weight) / sumToNumber(squares)
+  if (!(effective >= MIN_EFFECTIVE_SITES)) {
+    return suppressed('too-few-contributors', 'one site makes up most of an estimate')
+  }
+  const excess = pooled.q - (contributors - 1)
+  return { ...pooled, tau2: Math.max(0, excess / (weight * (1 - 1 / effective))) }
+}
+
+function combine(
+  sum: readonly bigint[],
+  context: AnalysisContext<MetaAnalysisParameters>,
+  state: State | undefined,
+): Outcome<State, Released> {
+  const { parameters, survivors } = context
+  const rules = {
+    ...context.rules,
+    minimumContributors: Math.max(MIN_SITES, context.rules.minimumContributors),
+  }
+  const layout = layoutOf(parameters, state)
+  const opened = openSum(layout, sum, { ...context, rules })
+  if (opened.kind !== 'reading') return opened
+  const refused = checkCounts(opened.counts, parameters, rules)
+  if (refused !== undefined) return refused
+  const { contributors } = opened
+  const width = layout.sums.length / parameters.coefficients.length
+  const sumsOf = (at: number): readonly bigint[] => opened.sums.slice(width * at, width * (at + 1))
+  if (state === undefined) {
+    const pooled: State['pooled'] = []
+    for (const at of parameters.coefficients.keys()) {
+      const one = firstRound(sumsOf(at), contributors)
+      if ('kind' in one) return one
+      pooled.push(one)
+    }
+    return { kind: 'state', state: { contributors, pooled } }
+  }
+  if (contributors !== state.contributors || state.pooled.length !== parameters.coefficients.length)
+    return implausible()
+  const pooled: Released['pooled'] = []
+  for (const [at, first] of state.pooled.entries()) {
+    const random = pool(sumsOf(at))
+    if (random === undefined) return implausible()
+    const { coef, se, q } = random
+    pooled.push({ ...first, random: { coef, se, seHartungKnapp: se * Math.sqrt(q / (contributors - 1)) } })
+  }
+  const [n = 0, missing = 0, events = 0] = opened.counts
+  const counts = { contributors, leftOut: survivors - contributors, n, missing }
+  const has = modelOf(parameters).bothOutcomes !== undefined
+  return { kind: 'result', released: { ...counts, events: has ? events : null, pooled } }
+}
+
+/** An estimate with statistic, p, interval and, of models with one, the ratio. */
+function shown(coef: number, se: number, ratio: string | undefined, df?: number): Record<string, unknown> {
+  const estimates = estimatesOf([coef], [se], df)
+  const lists = { ...estimates, ...(ratio === undefined ? {} : ratiosOf(ratio, estimates)) }
+  return Object.fromEntries(Object.entries(lists).map(([name, values]) => [name, values[0]]))
+}
+
+function present(released: Released, parameters: MetaAnalysisParameters): Record<string, unknown> {
+  const { contributors, leftOut, n, missing, events, pooled } = released
+  const { ratio } = modelOf(parameters)
+  const df = contributors - 1
+  const estimates = pooled.map(({ coef, se, tau2, random }, at): [string, object] => {
+    // Higgins, Thompson and Spiegelhalter (2009)
+    const reach = tQuantile(0.975, contributors - 2) * Math.sqrt(tau2 + random.se * random.se)
+    const predicted = { prediction_low: random.coef - reach, prediction_high: random.coef + reach }
+    const byMethod = {
+      fixed: shown(coef, se, ratio),
+      random: { ...shown(random.coef, random.se, ratio), ...predicted },
+      hartung_knapp: { ...shown(random.coef, random.seHartungKnapp, ratio, df), df },
+    }
+    return [parameters.coefficients[at] as string, byMethod]
+  })
+  return {
+    names: parameters.coefficients,
+    q: pooled.map(({ q }) => q),
+    q_p: pooled.map(({ q }) => chiSquareTail(q, df)),
+    tau2: pooled.map(({ tau2 }) => tau2),
+    tau: pooled.map(({ tau2 }) => Math.sqrt(tau2)),
+    i2: pooled.map(({ q }) => (q > df ? (100 * (q - df)) / q : 0)),
+    h: pooled.map(({ q }) => Math.sqrt(Math.max(1, q / df))),
+    estimates: Object.fromEntries(estimates),
+    df,
+    tau2_method: 'DerSimonian-Laird',
+    model: parameters.model,
+    n,
+    missing,
+    ...(events === null ? {} : { events }),
+    factors: codedCovariates(parameters.fit.covariates),
+    contributors,
+    sites_left_out: leftOut,
+  }
+}
+
+export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
+  name: 'meta-analysis',
+  version: 1,
+  iterative: true,
+  definition: [
+    'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
+    'each site fits the model to its own rows: coefficients b with variance 1/w; zeros if it is below a rule of the model, at the site or, of parameters, at the gate, or if there are no estimates',
+    'first round: contributors, counts of the model’s first round; for each coefficient Σ w, Σ w·b, Σ w·b², Σ w² in units of 2^55 and its rest',
+    'state: contributors; for each coefficient Σwb/Σw, its standard error, Q, τ² of DerSimonian and Laird',
+    'second round: contributors, counts; for each coefficient Σ v, Σ v·b, Σ v·b² with v = 1/(1/w + τ²)',
+    'released: n, missing, events; the state; for each coefficient Σvb/Σv with its standard error and that of Hartung and Knapp; refused: fewer than 5 contributors, (Σw)²/Σw² below 2, small cells, levels and outcomes at few sites',
+  ],
+  parameters: parametersSchema,
+  state: stateSchema,
+  released: releasedSchema,
+  columns: (parameters) => modelOf(parameters).analysis.columns(parameters.fit),
+  complete(written, levelsOf) {
+    const name = isRecord(written) ? written['model'] : undefined
+    if (!isRecord(written) || !isModel(name)) return written
+    const fit = MODELS[name].analysis.complete(written['fit'], levelsOf)
+    const parsed = MODELS[name].analysis.parameters.safeParse(fit)
+    // all but the intercept
+    const all = parsed.success ? covariateNames(parsed.data.covariates) : undefined
+    return completeFields(written, { fit: () => fit, coefficients: (names) => names ?? all })
+  },
+  plan: (parameters, state) => planOf(layoutOf(parameters, state)),
+  contribute,
+  combine,
+  present,
+}
+
+const isModel = (name: unknown): name is keyof typeof MODELS => typeof name === 'string' && Object.hasOwn(MODELS, name)
