@@ -3,6 +3,7 @@
  * no extensions but those built in, sees the named files alone, and gives its result piece by piece. Implements docs/spec/jobs.md,
  * "Datasets". What it guarantees against a file that is made to break its reader is what DuckDB guarantees: see the threat model.
  */
+import { existsSync } from 'node:fs'
 import type { DuckDBConnection, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { SourceColumn, SourceTable, SourceType } from './source.js'
@@ -35,10 +36,17 @@ export function fileQuery(file: string, kind: 'parquet' | 'json'): string {
 
 /**
  * `temporary`: a private folder for what does not fit into memory. Until it is closed the process works in the folder of the
- * request. Throws `query-invalid`, `source-type`, and, also while rows are consumed, `source-failed`.
+ * request. Throws `file-not-found`, `query-invalid`, `source-type`, and, also while rows are consumed, `source-failed`.
  */
 export async function openDuckDb(request: DuckDbRequest, temporary: string): Promise<SourceTable> {
-  const { DuckDBInstance } = await import('@duckdb/node-api')
+  if (!existsSync(request.folder)) {
+    const { folder } = request
+    throw new FlameshError('file-not-found', `there is no folder ${folder}`, { meta: { file: folder } })
+  }
+  const { DuckDBInstance } = await import('@duckdb/node-api').catch((cause: unknown) => {
+    const hint = 'export the rows as CSV, or read them from a database'
+    throw new FlameshError('source-failed', 'DuckDB is not installed, or not made for this machine', { cause, hint })
+  })
   const instance = await DuckDBInstance.create(':memory:', {
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
@@ -82,7 +90,8 @@ async function run(connection: DuckDBConnection, query: string): Promise<Omit<So
   const result = await only.stream()
   const columns = result.columnNames().map((name, index): SourceColumn => {
     const found = result.columnType(index)
-    return { name, type: typeOf(DuckDBTypeId[found.typeId], found) ?? refuseType(name, DuckDBTypeId[found.typeId]) }
+    const written = found.alias ?? DuckDBTypeId[found.typeId]
+    return { name, type: typeOf(written, found) ?? refuseType(name, written) }
   })
   async function* batches(): AsyncGenerator<readonly (readonly (string | null)[])[]> {
     try {

@@ -28,7 +28,9 @@ function programs(): string | undefined {
 }
 
 const bin = programs()
-const reason = bin === undefined ? 'PostgreSQL is not installed' : undefined
+const openssl = (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, 'openssl')))
+const missing = [...(bin === undefined ? ['postgresql'] : []), ...(openssl ? [] : ['openssl'])]
+const reason = missing.length === 0 ? undefined : `not installed: ${missing.join(', ')}`
 
 /** `it`, or a pending test where there is no server. */
 export const withPostgres: (title: string, test: Mocha.AsyncFunc) => void =

@@ -176,6 +176,8 @@ describe('sources of datasets', () => {
       ['late', 'integer', false, 30_000],
     ])
     assert.deepEqual(rows.at(-1), [undefined, 33.5, undefined, 1])
+    await writeFile(file, '{"a": 1}\n{"a": {"b": 1}}\n')
+    await refused('source-type', /^column a is a JSON, /, () => read(file))
     await writeFile(file, '{"a": 1}\n{"a": "needle"}\n{"a": needle}\n')
     await refused('source-failed', /Malformed JSON in file .*visits\.ndjson", at byte \d+ near line \d$/, () =>
       read(file),
@@ -270,6 +272,8 @@ describe('sources of datasets', () => {
 
   it('says what is wrong with a file that is none', async () => {
     await refused('file-not-found', /there is no file/, () => read(join(root, 'nothing.parquet')))
+    const elsewhere = { source: { query: 'SELECT 1', folder: join(root, 'nowhere') } }
+    await refused('file-not-found', /there is no folder/, () => read(undefined, elsewhere))
     const file = join(root, 'broken.parquet')
     await writeFile(file, 'PAR1 needle is all there is')
     await refused('source-failed', /^DuckDB: Invalid Input Error: (No magic bytes|File)/, () => read(file))
