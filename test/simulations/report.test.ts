@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { formatBytes, formatCount, formatMs, formatShare } from '@flamesh/protocol/report/numbers.js'
 import { linearScale, logScale } from '@flamesh/protocol/report/scale.js'
+import { quantile, sorted, wilson } from '@flamesh/protocol/report/statistics.js'
 import { csvRecords } from '@flamesh/simulations/report/csv.js'
 import { writeReport } from '@flamesh/simulations/report/index.js'
 import { renderPage } from '@flamesh/simulations/report/page.js'
 import { type RunFiles, readRun } from '@flamesh/simulations/report/run.js'
-import { quantile, sorted, wilson } from '@flamesh/simulations/report/statistics.js'
 import { type SampleFiles, sampleFiles, writeSample } from './sample-run.js'
 
 function page(files: SampleFiles): string {

@@ -2,11 +2,11 @@
  * The main job, end to end, on this machine: a hub, eight hospitals and a researcher as processes of their own, three jobs
  * over real patients' data, and something that goes wrong in each. Plain JavaScript without dependencies: it starts before
  * anything is installed. `npm run demo`, `npm run demo -- containers` for a researcher's image, `-- --json` for one JSON document on
- * stdout.
+ * stdout, `-- --reports DIR` to keep the reports.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setUp } from '../../../test/set-up.js'
 import { Checks } from './checks.js'
@@ -61,6 +61,19 @@ async function play(federation, folder, checks) {
   return outcomes
 }
 
+/** The pages that the researcher's node made, out of the folder that goes. */
+function keepReports(outcomes) {
+  const at = process.argv.indexOf('--reports')
+  if (at < 0) return
+  const folder = process.argv[at + 1] ?? 'reports'
+  mkdirSync(folder, { recursive: true })
+  for (const [name, { resultFile }] of outcomes) {
+    const kept = join(folder, `${name}.html`)
+    copyFileSync(join(dirname(resultFile), 'report.html'), kept)
+    say(`the report of ${name} is in ${kept}`)
+  }
+}
+
 /** What the daemons complained of, for whoever looks for the cause. */
 function complain({ nodes }) {
   for (const { name, log } of nodes) {
@@ -104,6 +117,7 @@ async function main() {
   const interrupted = interruption()
   try {
     outcomes = await Promise.race([play(federation, folder, checks), federation.accident, interrupted])
+    keepReports(outcomes)
   } catch (error) {
     // Ctrl-C reaches the daemons too, and one that ends may be heard of first
     failure = await Promise.race([interrupted.catch((reason) => reason), sleep(200, error)])

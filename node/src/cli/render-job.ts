@@ -4,6 +4,7 @@ import type { FloorBrief, JobBrief, Person, SlotBrief } from '@flamesh/protocol/
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { TRAIN_WARNING } from '@flamesh/protocol/trains/policy.js'
 import type { JobDocument, ShownJobDocument } from '../control/documents.js'
+import { conditionText } from '../report/text.js'
 import { printable } from './output.js'
 import { renderFields, renderTable, shortId, timeText } from './table.js'
 
@@ -122,10 +123,6 @@ function consentText({ consent, status, body }: JobDocument): string {
   if (body.image !== null) return 'none: a question to an image takes none'
   if (status !== 'announced' && status !== 'waiting') return 'none'
   return 'none; "approve --consent" would let this site\'s own aggregate for this question become derivable, for good'
-}
-
-function conditionText({ column, operator, values }: Job['where'][number]): string {
-  return `${column} ${operator}${values.length === 0 ? '' : ` ${values.join(', ')}`}`
 }
 
 function leavesText({ leaves, image, policy, analysis: { definition } }: JobBrief): string {

@@ -3,18 +3,14 @@
  * fields. Numbers are shortened for the eye: the files hold every digit. Implements docs/guide/researcher.md.
  */
 import type { ResultDocument } from '../control/documents.js'
+import type { ResultTable, Value } from '../report/result-table.js'
 import { acrossOf, isRepeated, tablesOf } from '../report/tables.js'
-import { type ResultTable } from '../report/result-table.js'
 import { type Fields, isList, isP, labelOf, toValue } from '../report/values.js'
-import { type Value } from '../report/result-table.js'
 import { explain } from './endings.js'
 import type { ResultFiles } from './result-files.js'
 import { renderFields, renderTable } from './table.js'
 
-export function renderOutcome(
-  document: ResultDocument,
-  files: Pick<ResultFiles, 'resultFile' | 'receiptFile'>,
-): string {
+export function renderOutcome(document: ResultDocument, files: Omit<ResultFiles, 'files'>): string {
   const code = document.code === document.status ? undefined : document.code
   const reason = [code, document.message ?? explain(code)].filter((part) => part !== undefined).join(': ')
   const head: (readonly [string, string])[] = [
@@ -24,6 +20,7 @@ export function renderOutcome(
   ]
   if (files.resultFile !== undefined) head.push(['result', files.resultFile])
   if (files.receiptFile !== undefined) head.push(['receipt', files.receiptFile])
+  if (files.reportFile !== undefined) head.push(['report', files.reportFile])
   return document.result === null ? renderFields(head) : `${renderResult(document.result)}\n${renderFields(head)}`
 }
 

@@ -86,8 +86,12 @@ export async function fetchResult(
   { out }: WaitOptions,
   render: Render = renderOutcome,
 ): Promise<number> {
-  const document = await context.control().get<ResultDocument>(`/jobs/${job}/result`)
-  const written = await writeResultFiles(resultFolder(context.folder, job, out), document)
+  const control = context.control()
+  const document = await control.get<ResultDocument>(`/jobs/${job}/result`)
+  const view = await control.get<JobDocument>(`/jobs/${job}`)
+  const { hubKey } = context.config().config
+  const dir = resultFolder(context.folder, job, out)
+  const written = await writeResultFiles(dir, document, { view, hubKey, madeMs: Date.now() })
   const { resultFile, receiptFile, files } = written
   const printed = { ...document, receipt: receiptFile ?? null, resultFile: resultFile ?? null, files }
   context.out.result(printed, () => render(document, written))

@@ -3,11 +3,11 @@
  * server, so that no more than a few rows are in memory. Implements docs/spec/jobs.md, "Datasets". What the role may read or
  * call is the database's to say.
  */
-import { readFile } from 'node:fs/promises'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { durationMs } from '@flamesh/protocol/jobs/document.js'
 import type { Client, FieldDef } from 'pg'
 import { isLoopback } from '../config/host-port.js'
+import { readText } from '../config/read-file.js'
 import { readSecret } from '../config/secret-file.js'
 import type { DeclaredPostgres } from './declared-source.js'
 import type { SourceColumn, SourceTable, SourceType } from './source.js'
@@ -15,6 +15,7 @@ import type { SourceColumn, SourceTable, SourceType } from './source.js'
 const CONNECT_TIMEOUT_MS = 15_000
 /** How much longer than the server's own limit an answer is waited for. */
 const GRACE_MS = 15_000
+const MAX_CA_BYTES = 1 << 20
 /** Fetched at once. */
 const BATCH_ROWS = 1000
 
@@ -23,22 +24,16 @@ export function usesTls({ host, tls }: Pick<DeclaredPostgres, 'host' | 'tls'>): 
   return tls === undefined ? !host.startsWith('/') && !isLoopback(host) : tls === 'verify-full'
 }
 
-async function readCa(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new FlameshError('file-not-found', `${file} cannot be read`, { cause, hint: 'it holds certificates in PEM' })
-  })
-}
-
 /** Throws `query-invalid`, `source-type`, what reading its files throws, and, also while rows are consumed, `source-failed`. */
 export async function openPostgres(declared: DeclaredPostgres, query: string): Promise<SourceTable> {
   const { Client } = (await import('pg')).default
-  const { host, port, database, user, passwordFile, ca, timeout } = declared
+  const { host, port, database, user, password_file: passwordFile, ca_file: ca, timeout } = declared
   const timeoutMs = durationMs(timeout) as number
   const client = new Client({
     ...{ host, port, database, user, application_name: 'flamesh' },
     ...(passwordFile === undefined ? {} : { password: await readSecret(passwordFile) }),
     // an address is checked against the certificate as a name is
-    ssl: usesTls(declared) && { host, ...(ca === undefined ? {} : { ca: await readCa(ca) }) },
+    ssl: usesTls(declared) && { host, ...(ca === undefined ? {} : { ca: await readText(ca, MAX_CA_BYTES) }) },
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: timeoutMs + GRACE_MS,
     keepAlive: true,
@@ -156,6 +151,6 @@ function failed(cause: unknown, { host, port }: DeclaredPostgres): unknown {
   return new FlameshError('source-failed', `PostgreSQL at ${host}:${port}: ${what}`, {
     hint: fromServer
       ? 'what else it says may hold values of rows: run the query with psql to see it'
-      : 'check address, network and certificate of the server, and where its password is: passwordFile, PGPASSWORD or PGPASSFILE',
+      : 'check address, network and certificate of the server, and where its password is: password_file, PGPASSWORD or PGPASSFILE',
   })
 }

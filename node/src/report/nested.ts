@@ -1,6 +1,6 @@
 /** Records within records as one table: what `tables.ts` does with fields that it knows no better shape of. */
 import type { ResultColumn, ResultTable } from './result-table.js'
-import { type Fields, isRecord, labelOf, numberColumn, sentence, toValue } from './values.js'
+import { type Fields, isRecord, labelOf, numberColumn, titleOf, toValue } from './values.js'
 
 interface Line {
   readonly path: readonly string[]
@@ -18,7 +18,7 @@ export function nested(key: string, value: Fields): ResultTable {
   })
   return {
     id: key,
-    title: sentence(labelOf(key)),
+    title: titleOf(key),
     columns: [...keys, ...names.map(numberColumn)],
     rows: lines.map(({ path, fields }) => [
       ...keys.map((_, level) => path[level] ?? ''),
@@ -35,7 +35,7 @@ export function records(key: string, list: readonly Fields[]): ResultTable {
   const others = names.filter((name) => !texts.includes(name))
   return {
     id: key,
-    title: sentence(labelOf(key)),
+    title: titleOf(key),
     columns: [
       ...texts.map((name): ResultColumn => ({ name, title: labelOf(name), kind: 'key' })),
       ...others.map(numberColumn),
@@ -44,12 +44,12 @@ export function records(key: string, list: readonly Fields[]): ResultTable {
   }
 }
 
-/** At each depth the keys under which a record stands anywhere: null in their place is a record that does not exist. */
+/** At each depth the keys under which a record stands anywhere: null in their place is a record that does not exist, as at the top. */
 function branchesOf(value: Fields, depth: number, branches: Set<string>[]): readonly ReadonlySet<string>[] {
   const own = branches[depth] ?? new Set<string>()
   branches[depth] = own
   for (const [key, inner] of Object.entries(value)) {
-    if (depth > 0 && !isRecord(inner)) continue
+    if (!isRecord(inner) && !(depth === 0 && inner === null)) continue
     own.add(key)
     if (isRecord(inner)) branchesOf(inner, depth + 1, branches)
   }

@@ -7,8 +7,8 @@ export interface ResultColumn {
   /** in the CSV */
   readonly name: string
   readonly title: string
-  /** keys come first and say what a row is about; a p value is a number */
-  readonly kind: 'key' | 'number' | 'p' | 'text'
+  /** keys come first and say what a row is about; a p value is a number; an interval is the text of two, for a reader */
+  readonly kind: 'key' | 'number' | 'p' | 'text' | 'interval'
 }
 
 export interface ResultTable {

@@ -53,7 +53,7 @@ export function tablesOf(result: Fields): ResultTables {
 
 /** A file's name, whatever an image called its field; the second of a name is numbered. */
 function distinct(table: ResultTable, at: number, all: readonly ResultTable[]): ResultTable {
-  const safe = (id: string): string => (/^[a-z][a-z0-9_-]{0,40}$/i.test(id) ? id : 'table')
+  const safe = (id: string): string => (id !== 'result' && /^[a-z][a-z0-9_-]{0,40}$/i.test(id) ? id : 'table')
   const id = safe(table.id)
   const before = all.slice(0, at).filter((one) => safe(one.id) === id).length
   return { ...table, id: before === 0 ? id : `${id}-${before + 1}` }
@@ -164,7 +164,7 @@ const LISTS: readonly (readonly [field: string, id: string, title: string])[] = 
   ['r', 'correlations', 'Correlations'],
   ['coef', 'estimates', 'Estimates'],
   ['estimate', 'estimates', 'Estimates'],
-  ['counts', 'bins', 'Counts'],
+  ['counts', 'counts', 'Counts'],
 ]
 /** Lists of something else, which may have as many entries by chance. */
 const NO_COLUMNS: ReadonlySet<string> = new Set(['names', 'breaks', 'released_grid'])

@@ -53,6 +53,15 @@ export function labelOf(key: string): string {
   return key.replaceAll('_', ' ').replaceAll('.', ' ')
 }
 
+/** Of fields that are tables, where their name is no title. */
+const TITLES: Readonly<Record<string, string>> = {
+  zph: 'Test of proportional hazards',
+  rmst_differences: 'Differences of restricted mean survival times',
+}
+
+export const titleOf = (key: string): string =>
+  Object.hasOwn(TITLES, key) ? (TITLES[key] as string) : sentence(labelOf(key))
+
 export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** Lists become one text, of numbers with every digit. */

@@ -94,6 +94,7 @@ export const compareMeans: Analysis<CompareMeansParameters, never, DescribeRelea
   ...describe,
   name: 'compare-means',
   version: 1,
+  method: 'comparison of means between groups by Welch’s and Student’s t-test or analysis of variance',
   definition: [
     'parameters: columns (numeric), by (a factor)',
     'round: as describe version 1 by group',

@@ -81,10 +81,9 @@ function contribute(rows: Rows, parameters: CoxParameters, state: State | undefi
   const counts = countsOf(cases, covariates, cases.responses[1] as Float64Array, state === undefined)
   if (state === undefined) return vectorOf(layout, counts)
   const at = partialLikelihood(cases, state.beta, zph === 'log' ? Math.log : (time) => time)
-  const atZero = partialLikelihood(cases, new Array<number>(size).fill(0))
   const high = Float64Array.from([
     at.logLikelihood,
-    atZero.logLikelihood,
+    at.logLikelihoodNull,
     ...at.score,
     ...at.information,
     ...(state.last === true ? [...at.scoreByTime, ...at.informationByTime, ...at.informationByTimeSquared] : []),
@@ -95,6 +94,7 @@ function contribute(rows: Rows, parameters: CoxParameters, state: State | undefi
 export const cox: Analysis<CoxParameters, State, Hazards> = {
   name: 'cox',
   version: 1,
+  method: 'Cox proportional hazards regression stratified by site, with Breslow’s method for ties, over complete rows',
   iterative: true,
   definition: [
     'parameters: time, event (0/1 column, or column is value), covariates (numeric, factors coded against a reference, interactions), strata: site, zph: identity | log (optional)',

@@ -55,7 +55,7 @@ const WITHHELD: Moments = { n: null, mean: null, variance: null }
 export function momentsOf({ n, sums: [sum = 0n, squares = 0n] }: Group, rules: DisclosureRules): Moments {
   if (n === 0 || isSmallCell(n, rules)) return { n, mean: null, variance: null }
   const count = BigInt(n)
-  // n·Σx² − (Σx)², exactly, in units of 2^-220
+  // n·Σx² − (Σx)², exactly, in units of 2^-260
   const spread = ((count * squares) << BigInt(SUM_BITS)) - sum * sum
   const variance = n < 2 ? null : Math.max(0, quotient(spread, (count * (count - 1n)) << BigInt(2 * SUM_BITS)))
   return { n, mean: quotient(sum, count << BigInt(SUM_BITS)), variance }
@@ -64,6 +64,7 @@ export function momentsOf({ n, sums: [sum = 0n, squares = 0n] }: Group, rules: D
 export const describe: Analysis<DescribeParameters, never, DescribeReleased> = {
   name: 'describe',
   version: 1,
+  method: 'number, mean and standard deviation of each column',
   iterative: false,
   definition: [
     'parameters: columns (numeric), by (a factor, optional)',

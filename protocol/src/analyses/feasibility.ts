@@ -183,6 +183,7 @@ function release({ whole, cells, rows, columns }: Opened, context: AnalysisConte
 export const feasibility: Analysis<FeasibilityParameters, never, Released> = {
   name: 'feasibility',
   version: 1,
+  method: 'a count of rows, none shown below the minimum',
   iterative: false,
   definition: [
     'parameters: by (up to two factors, ordered by column)',

@@ -25,7 +25,7 @@ import {
 } from './design.js'
 import { logGamma } from './distributions.js'
 import { add, addProduct, type Sums, zeroSums } from './double-double.js'
-import { BOUND, type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
+import { type Layout, openSum, planOf, SUM_BOUND, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import {
   checkModelCounts,
   countsLayout,
@@ -35,7 +35,8 @@ import {
   modelCountsSchema,
 } from './model-counts.js'
 import { advance, type NewtonState, newtonSchema, startAt } from './newton.js'
-import { scorerOf, scoringStep, scoringSums } from './scoring.js'
+import { addWeighted } from './products.js'
+import { predictorsOf, scoringStep, scoringSums } from './scoring.js'
 
 const parametersSchema = z
   .strictObject({
@@ -114,25 +115,24 @@ const START_SHIFT = 0.1
 /** The weighted least-squares fit from which the iteration starts: to the logarithm of the outcome, each row as if it fitted. */
 function start(cases: Cases, sums: Sums): void {
   const [outcome, exposure] = cases.responses as [Float64Array, Float64Array]
-  const scorer = scorerOf(cases, sums, SCALARS)
-  for (let row = 0; row < cases.count; row++) {
-    const weight = (outcome[row] as number) + START_SHIFT
-    scorer.add(row, weight * Math.log(weight / (exposure[row] as number)) - START_SHIFT, weight)
-  }
+  const weights = outcome.map((y) => y + START_SHIFT)
+  const residuals = weights.map((weight, row) => weight * Math.log(weight / (exposure[row] as number)) - START_SHIFT)
+  addWeighted(cases.design, weights, residuals, sums, SCALARS)
 }
 
 /** What a site says of a point where its sums are beyond all bounds; any real log likelihood is above `LOWEST`. */
-const OUT_OF_REACH = -(2 ** 54)
-const LOWEST = -(2 ** 53)
+const OUT_OF_REACH = -(2 ** 99)
+const LOWEST = -(2 ** 98)
 
 /** Everything at `beta`; without the constants that no coefficient changes, the log likelihood is Σ y·η − μ with η = xβ. */
 function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
   const [outcome, exposure] = cases.responses as [Float64Array, Float64Array]
-  const scorer = scorerOf(cases, sums, SCALARS)
+  const predictors = predictorsOf(cases, beta)
+  const [weights, residuals] = [new Float64Array(cases.count), new Float64Array(cases.count)]
   for (let row = 0; row < cases.count; row++) {
     const y = outcome[row] as number
     const time = exposure[row] as number
-    const eta = scorer.predictor(row, beta)
+    const eta = predictors[row] as number
     const mu = time * Math.exp(eta)
     addProduct(sums, 0, y, eta)
     add(sums, 0, -mu)
@@ -141,9 +141,11 @@ function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
     add(sums, 3, y === 0 ? mu : ((y - mu) * (y - mu)) / mu)
     add(sums, 4, y)
     add(sums, 5, time)
-    scorer.add(row, y - mu, mu)
+    residuals[row] = y - mu
+    weights[row] = mu
   }
-  if (sums.high.every((value) => Math.abs(value) <= BOUND)) return
+  addWeighted(cases.design, weights, residuals, sums, SCALARS)
+  if (sums.high.every((value) => Math.abs(value) < SUM_BOUND)) return
   sums.high.fill(0)
   sums.low.fill(0)
   sums.high[0] = OUT_OF_REACH
@@ -164,12 +166,13 @@ function contribute(rows: Rows, parameters: GlmParameters, state: NewtonState | 
 export const glm: Analysis<GlmParameters, NewtonState, Released> = {
   name: 'glm',
   version: 1,
+  method: 'regression of counts with a logarithmic link (Poisson or quasi-Poisson) over complete rows',
   iterative: true,
   definition: [
     'parameters: family (poisson or quasipoisson, log link), outcome (a count, or column is value: 0 or 1), exposure (above 0, optional: its logarithm is the offset), covariates (numeric, factors coded against a reference, interactions)',
     'first round: contributors, rows, missing, events (rows with an outcome above 0); rows by level, sites with each outcome and level, events by level',
     'further rounds: contributors, rows, missing, events; Σ y·η − μ, Σ y·log(y/exposure), Σ y·log(exposure) − log(y!), Pearson χ², Σ y, Σ exposure, score and information at the state, intercept first; of the second round only score and information, of least squares for log(y + 0.1) − log(exposure) with weights y + 0.1, less 0.1',
-    'state: iteration, coefficients, best point so far with its Σ y·η − μ; -2^53 at 0 after the second round; a site whose sums are beyond the bound says -2^54 and zeros',
+    'state: iteration, coefficients, best point so far with its Σ y·η − μ; -2^98 at 0 after the second round; a site whose sums are beyond the bound says -2^99 and zeros',
     'released: n, missing, events, Σ y, Σ exposure, coefficients, standard errors with dispersion 1, log likelihood, deviance, Σ y·log(y/exposure), Pearson χ², iterations; refused: small cells, levels and outcomes at few sites, more parameters than 0.33 of the events, separation, singular, no convergence',
   ],
   parameters: parametersSchema,

@@ -42,6 +42,7 @@ type Released = z.infer<typeof releasedSchema>
 export const linear: Analysis<LinearParameters, never, Released> = {
   name: 'linear',
   version: 1,
+  method: 'linear regression by least squares over complete rows',
   iterative: false,
   definition: [
     'parameters: outcome (numeric), covariates (numeric, factors coded against a reference, interactions), strata: none | site',

@@ -146,6 +146,7 @@ function ratioOf(estimate: number, logVariance: number): Released['oddsRatio'] {
 export const mantelHaenszel: Analysis<MantelHaenszelParameters, never, Released> = {
   name: 'mantel-haenszel',
   version: 1,
+  method: 'the Mantel-Haenszel odds ratio, risk ratio and test stratified by site',
   iterative: false,
   definition: [
     'parameters: exposure, outcome (factors of two levels), within (a factor, optional), strata: site',

@@ -86,7 +86,7 @@ function shapeOf(group: Group, { centre, scale }: Shift, rules: DisclosureRules)
   const count = BigInt(n)
   const [first = 0n, second = 0n, third = 0n, fourth = 0n] = group.sums
   const unit = BigInt(SUM_BITS)
-  // n²·m2, n³·m3 and n⁴·m4, in units of 2^-220, 2^-330 and 2^-440
+  // n²·m2, n³·m3 and n⁴·m4, in units of 2^-260, 2^-390 and 2^-520
   const a2 = ((count * second) << unit) - first * first
   const a3 = ((count * count * third) << (2n * unit)) - ((3n * count * first * second) << unit) + 2n * first ** 3n
   const a4 =
@@ -121,6 +121,7 @@ function shown({ n, mean, variance, g1, g2 }: Shape): object {
 export const moments: Analysis<Grouped, State, Released> = {
   name: 'moments',
   version: 1,
+  method: 'number, mean, standard deviation, skewness and kurtosis of each column',
   iterative: true,
   definition: [
     'parameters: columns (numeric), by (a factor, optional)',

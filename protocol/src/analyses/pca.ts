@@ -23,6 +23,7 @@ export const pca: Analysis<PcaParameters, never, CorrelationReleased> = {
   ...correlation,
   name: 'pca',
   version: 1,
+  method: 'principal component analysis over complete rows',
   definition: [
     'parameters: columns (numeric), matrix: correlation | covariance',
     'round: as correlation version 1',

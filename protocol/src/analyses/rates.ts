@@ -157,6 +157,7 @@ function release(
 export const rates: Analysis<RatesParameters, never, Released> = {
   name: 'rates',
   version: 1,
+  method: 'event rates by stratum with direct and indirect standardisation',
   iterative: false,
   definition: [
     'parameters: event (0/1 column, or column is value), time (person-time), strata (a factor), by (a factor, optional), standard and reference (numbers by stratum, optional), per',

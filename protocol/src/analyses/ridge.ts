@@ -77,6 +77,7 @@ function combine(sum: readonly bigint[], context: AnalysisContext<RidgeParameter
 export const ridge: Analysis<RidgeParameters, never, Released> = {
   name: 'ridge',
   version: 1,
+  method: 'ridge regression with a fixed penalty over complete rows',
   iterative: false,
   definition: [
     'parameters: outcome (numeric), covariates (numeric, factors coded against a reference, interactions), strata: none | site, penalty (a decimal above 0)',

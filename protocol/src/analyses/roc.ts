@@ -241,6 +241,7 @@ function present(released: Released, { score, outcome, cuts, probability }: RocP
 export const roc: Analysis<RocParameters, never, Released> = {
   name: 'roc',
   version: 1,
+  method: 'the ROC curve with DeLong’s interval of its area, over fixed bins of the score',
   iterative: false,
   definition: [
     'parameters: score (numeric), outcome (0/1 column, or column is value), cuts (ascending decimals; a bin holds its lower cut), probability (whether the score is one)',

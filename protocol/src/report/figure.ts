@@ -1,7 +1,7 @@
 /** What every chart is: a drawing for a wide and for a narrow screen, a sentence that says what it shows, and its numbers. */
 
 import type { Scale } from './scale.js'
-import { FONT_PX, line, text, textWidth } from './svg.js'
+import { FONT_PX, fitted, line, text, textWidth } from './svg.js'
 
 export interface Drawing {
   readonly height: number
@@ -67,7 +67,7 @@ export function horizontalAxis(scale: Scale, frame: Frame, title: string): strin
   parts.push(line(left, bottom, right, bottom, 'axis'))
   const named = scale.unit === '' ? title : `${title} (${scale.unit})`
   const note = scale.logarithmic ? `${named}, logarithmic` : named
-  parts.push(text(right, bottom + 35, note, 'name', 'end'))
+  parts.push(text(right, bottom + 35, fitted(note, right), 'name', 'end'))
   return parts.join('')
 }
 
@@ -79,7 +79,7 @@ export function verticalAxis(scale: Scale, frame: Frame, title: string): string 
     return [line(left, y, right, y, value === 0 ? 'axis' : 'grid'), text(left - 8, y + 4, label, 'tick', 'end')]
   })
   const named = scale.unit === '' ? title : `${title} (${scale.unit})`
-  return parts.join('') + text(0, top - 14, named, 'name')
+  return parts.join('') + text(0, top - 14, fitted(named, right), 'name')
 }
 
 /** Labels one below the other that want to be at certain heights: moved apart just enough, none above `top` or below `bottom`. */
@@ -112,12 +112,13 @@ export function legendRows(entries: readonly LegendEntry[], width: number, top: 
   let x = 0
   let y = top + 8
   for (const { label, sample } of entries) {
-    const needs = 26 + 7 + textWidth(label) + 18
+    const shown = fitted(label, width - 33)
+    const needs = 26 + 7 + textWidth(shown) + 18
     if (x > 0 && x + needs - 18 > width) {
       x = 0
       y += FONT_PX + 9
     }
-    parts.push(sample(x + 13, y), text(x + 33, y + 4, label, 'label'))
+    parts.push(sample(x + 13, y), text(x + 33, y + 4, shown, 'label'))
     x += needs
   }
   return { height: y + 12 - top, content: parts.join('') }

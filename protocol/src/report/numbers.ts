@@ -105,3 +105,8 @@ export function axisUnit(unit: Unit, largest: number): { readonly size: number; 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)}${SPACE}${count === 1 ? one : many}`
 }
+
+/** A power of ten as it stands behind the 10. */
+export function superscript(power: number): string {
+  return [...String(power)].map((digit) => (digit === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)])).join('')
+}

@@ -1,5 +1,5 @@
 /** From numbers to pixels: linear and logarithmic scales with ticks at round values of their unit. */
-import { axisUnit, decimals, format, type Unit } from './numbers.js'
+import { axisUnit, decimals, format, superscript, type Unit } from './numbers.js'
 
 export interface Tick {
   readonly value: number
@@ -102,4 +102,53 @@ export function suitableScale(
   return span.low > 0 && span.high / span.low > 30
     ? logScale(unit, span.low, span.high, range, most)
     : linearScale(unit, span.high, range, most)
+}
+
+/**
+ * Between any two numbers, rounded outwards or, `tight`, from the one to the other; with a power of ten as unit where the
+ * numbers are very large or small.
+ */
+export function valueScale(
+  low: number,
+  high: number,
+  range: readonly [number, number],
+  most = 6,
+  { tight = false }: { readonly tight?: boolean } = {},
+): Scale {
+  const { first, last, step } = roundedSpan(low, high, most)
+  const [from, to] = tight && high > low ? [low, high] : [first * step, last * step]
+  const power = Math.floor(Math.log10(Math.max(Math.abs(first * step), Math.abs(last * step), step)))
+  const shift = power >= 7 || power < -3 ? power : 0
+  const at = (value: number): number => range[0] + ((range[1] - range[0]) * (value - from)) / (to - from)
+  const unit = shift === 0 ? '' : `× 10${superscript(shift)}`
+  const slack = 1e-9 * (to - from)
+  const ticks = stepTicks(first, last, step, shift).filter(({ value }) => value >= from - slack && value <= to + slack)
+  return { at, ticks, unit, logarithmic: false }
+}
+
+/** For ratios: logarithmic, with round values above and below 1 however near they are. */
+export function ratioScale(low: number, high: number, range: readonly [number, number], most = 6): Scale {
+  if (high / low >= 4) return logScale('ratio', low, high, range, most)
+  const { first, last, step } = roundedSpan(low, high, most)
+  const from = Math.max(1, first)
+  const [least, largest] = [Math.log(from * step), Math.log(last * step)]
+  const at = (value: number): number =>
+    range[0] + ((range[1] - range[0]) * (Math.log(value) - least)) / (largest - least)
+  return { at, ticks: stepTicks(from, last, step, 0), unit: '', logarithmic: true }
+}
+
+/** In whole steps. */
+function roundedSpan(low: number, high: number, most: number): { first: number; last: number; step: number } {
+  const span = high > low ? high - low : Math.abs(high) || 1
+  const step = niceStep(span / most, false)
+  const first = Math.floor(low / step + 1e-9)
+  return { first, last: Math.max(first + 1, Math.ceil(high / step - 1e-9)), step }
+}
+
+function stepTicks(first: number, last: number, step: number, shift: number): readonly Tick[] {
+  const places = Math.max(0, shift - Math.floor(Math.log10(step) + 1e-9))
+  return Array.from({ length: last - first + 1 }, (_, at) => {
+    const value = (first + at) * step
+    return { value, label: decimals(value / 10 ** shift, places).replace('-', '−') }
+  })
 }

@@ -3,9 +3,9 @@
  * milliseconds since the run began. A table that is well formed may still be empty; the charts say so.
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import { compareText, sorted } from '@flamesh/protocol/report/statistics.js'
 import { z } from 'zod'
 import { NUMBER, orEmpty, type Row, readRows, readTable, SHARE, TEXT, YES_OR_NO } from './csv.js'
-import { compareText, sorted } from './statistics.js'
 
 const manifestSchema = z.object({
   scenario: z.object({ name: z.string(), question: z.string(), text: z.string(), sha256: z.string() }),

@@ -217,7 +217,7 @@ describe('results on a terminal', () => {
       sites: { b: { status: 'refused' as const }, a: { status: 'approved' as const } },
       receipt: null,
     }
-    const text = renderOutcome(document, { resultFile: undefined, receiptFile: undefined })
+    const text = renderOutcome(document, { resultFile: undefined, receiptFile: undefined, reportFile: undefined })
     assert.match(text, /status {2}failed \(cohort-below-minimum: fewer organisations/)
     assert.match(text, /sites {3}a approved, b refused/)
   })
@@ -262,7 +262,7 @@ describe('a job before it is decided', () => {
       /^analysis +describe version 1, built in$/m,
       /^dataset +lung, about 40 rows here, version 666666666666$/m,
       /^columns read +age$/m,
-      /^where +age at-least 18$/m,
+      /^where +age at least 18$/m,
       /^rules +at least 5 organisations in every sum, no count below 5 released/m,
       /^What leaves this site once, masked .*: 2 words$/m,
       /^contributors +count +0 to 1$/m,

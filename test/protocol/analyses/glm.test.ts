@@ -17,6 +17,7 @@ import {
   rowsOf,
   runFederated,
   splitBy,
+  sumOf,
 } from './federation.js'
 import { sitesOf } from './runs.js'
 
@@ -206,9 +207,8 @@ describe('glm, the numbers', () => {
     const state = { iteration: 2, beta: [900, 0, 0], best: { beta: [-6, 0, 0], logLikelihood: -1200 } }
     const vectors = sites.map((rows) => known('glm').contribute(rows, rate, state))
     assert.ok(vectors.every((vector) => vector.every((value) => Number.isFinite(value))))
-    const sum = vectors.reduce((total, vector) => total.map((value, at) => value + (vector[at] as number)))
     const outcome = known('glm').combine(
-      [...sum].map((value) => BigInt(Math.round(value)) << 60n),
+      sumOf(vectors, known('glm').plan(rate, state)),
       { parameters: rate, rules: RULES, survivors: 4 },
       state,
     )

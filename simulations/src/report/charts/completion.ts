@@ -11,9 +11,9 @@ import {
 } from '@flamesh/protocol/report/figure.js'
 import { formatCount, formatShare, plural } from '@flamesh/protocol/report/numbers.js'
 import { linearScale } from '@flamesh/protocol/report/scale.js'
+import { wilson } from '@flamesh/protocol/report/statistics.js'
 import { escaped, line, mark, type Point, path, tag } from '@flamesh/protocol/report/svg.js'
 import type { CompletionRow, Run } from '../run.js'
-import { wilson } from '../statistics.js'
 
 const ID = 'completion'
 const TITLE = 'Completion against dropout'

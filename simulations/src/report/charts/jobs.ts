@@ -9,9 +9,9 @@ import {
 } from '@flamesh/protocol/report/figure.js'
 import { formatMs, formatShare, plural } from '@flamesh/protocol/report/numbers.js'
 import { linearScale } from '@flamesh/protocol/report/scale.js'
+import { groupBy, quantile, sorted } from '@flamesh/protocol/report/statistics.js'
 import { bar, fitted, text, textWidth } from '@flamesh/protocol/report/svg.js'
 import { type JobRow, outcomeOf, type PhaseRow, type Run } from '../run.js'
-import { groupBy, quantile, sorted } from '../statistics.js'
 
 const ID = 'time-to-result'
 const TITLE = 'Time to result, and where it goes'

@@ -2,9 +2,9 @@
 import { type Drawing, type Figure, horizontalAxis, isNarrow, type Missing } from '@flamesh/protocol/report/figure.js'
 import { format, formatCount, type Unit } from '@flamesh/protocol/report/numbers.js'
 import { type Scale, suitableScale } from '@flamesh/protocol/report/scale.js'
+import { compareText, groupBy, quantile, sorted } from '@flamesh/protocol/report/statistics.js'
 import { fitted, line, type Point, path, tag, text } from '@flamesh/protocol/report/svg.js'
 import type { Run, SiteRow } from '../run.js'
-import { compareText, groupBy, quantile, sorted } from '../statistics.js'
 
 const MOST_DOTS = 60
 const ROW_PX = 46

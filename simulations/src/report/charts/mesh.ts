@@ -11,9 +11,9 @@ import {
 } from '@flamesh/protocol/report/figure.js'
 import { formatCount, formatMs } from '@flamesh/protocol/report/numbers.js'
 import { linearScale } from '@flamesh/protocol/report/scale.js'
+import { mean } from '@flamesh/protocol/report/statistics.js'
 import { type Point, path, text } from '@flamesh/protocol/report/svg.js'
 import type { MeshRow, Run } from '../run.js'
-import { mean } from '../statistics.js'
 
 const ID = 'mesh'
 const TITLE = 'Neighbours in the gossip mesh'

@@ -9,9 +9,9 @@ import {
 } from '@flamesh/protocol/report/figure.js'
 import { formatCount, formatMs, plural } from '@flamesh/protocol/report/numbers.js'
 import { linearScale, type Scale, suitableScale } from '@flamesh/protocol/report/scale.js'
+import { countUpTo, quantile, sorted } from '@flamesh/protocol/report/statistics.js'
 import { fitted, line, mark, type Point, steps, text, textWidth } from '@flamesh/protocol/report/svg.js'
 import type { Delays, Run } from '../run.js'
-import { countUpTo, quantile, sorted } from '../statistics.js'
 
 const ID = 'propagation'
 const TITLE = 'Propagation of messages'

@@ -9,9 +9,9 @@ import {
 } from '@flamesh/protocol/report/figure.js'
 import { formatCount, formatMs, plural } from '@flamesh/protocol/report/numbers.js'
 import { linearScale, type Scale } from '@flamesh/protocol/report/scale.js'
+import { groupBy } from '@flamesh/protocol/report/statistics.js'
 import { bar, escaped, fitted, line, mark, tag, text, textWidth } from '@flamesh/protocol/report/svg.js'
 import type { EventRow, JobRow, Run } from '../run.js'
-import { groupBy } from '../statistics.js'
 
 const ID = 'timeline'
 const TITLE = 'Timeline of events and jobs'

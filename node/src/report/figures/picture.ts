@@ -1,0 +1,65 @@
+/** What the pictures of a result share: what a picture is, and fields of a result read as the lists they should be. */
+import type { Figure } from '@flamesh/protocol/report/figure.js'
+import { type Anchor, escaped, fitted, tag, text } from '@flamesh/protocol/report/svg.js'
+import { type Fields, isFields, isList } from '../values.js'
+
+/** The numbers are in the tables of the report. */
+export type Picture = Omit<Figure, 'table'>
+
+/** The pictures of one shape of result; none of another shape. */
+export type Shape = (result: Fields) => readonly Picture[]
+
+export type Numbers = readonly (number | null)[]
+
+/** A list of finite numbers and nulls; undefined if the field is none, or of another length. */
+export function numbersOf(result: Fields, key: string, length?: number): Numbers | undefined {
+  const list = result[key]
+  if (!isList(list) || (length !== undefined && list.length !== length)) return undefined
+  return list.every((one) => one === null || Number.isFinite(one)) ? (list as Numbers) : undefined
+}
+
+export function textsOf(result: Fields, key: string, length?: number): readonly string[] | undefined {
+  const list = result[key]
+  if (!isList(list) || (length !== undefined && list.length !== length)) return undefined
+  return list.every((one) => typeof one === 'string') ? (list as readonly string[]) : undefined
+}
+
+export function numberOf(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null
+}
+
+/** The column of a factor, or of an event. */
+export function columnOf(named: unknown): string | undefined {
+  if (typeof named === 'string') return named
+  return isFields(named) && typeof named['column'] === 'string' ? named['column'] : undefined
+}
+
+/** "status = 2", or a column that is 0 or 1. */
+export function eventText(event: unknown): string {
+  const column = columnOf(event) ?? 'event'
+  return isFields(event) && event['is'] !== undefined ? `${column} = ${String(event['is'])}` : column
+}
+
+/** Text that is cut where there is no room for it, and then tells all of it when pointed at. */
+export function label(
+  x: number,
+  y: number,
+  content: string,
+  room: number,
+  style = 'label',
+  anchor: Anchor = 'start',
+): string {
+  const shown = fitted(content, room)
+  const drawn = text(x, y, shown, style, anchor)
+  return shown === content ? drawn : tag('g', {}, tag('title', {}, escaped(content)) + drawn)
+}
+
+/** A name before a number: after one that is written from right to left, the number goes on from left to right. */
+export const named = (name: string): string => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `${name}\u200e` : name)
+
+/** How to say several of something. */
+export function listed(items: readonly string[], most = 4): string {
+  const shown = items.slice(0, most)
+  const more = items.length - shown.length
+  return `${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`
+}
