@@ -17,8 +17,8 @@ import type { Fault, ServerSetup } from './server.js'
 
 const PEOPLE = 40
 
-async function read(base: string, given: Record<string, unknown> = {}, folder = '/') {
-  const source = fhirSourceSchema.parse({ fhir: { base, pageSize: 7, ...given }, ...MAPPING })
+async function read(base: string, given: Record<string, unknown> = {}, folder = '/', mapping: object = MAPPING) {
+  const source = fhirSourceSchema.parse({ fhir: { base, pageSize: 7, ...given }, ...mapping })
   const { batches, ...table } = await openFhir(anchoredFhir(source, folder))
   const cells: (readonly (string | null)[])[] = []
   for await (const batch of batches) cells.push(...batch)
@@ -66,6 +66,18 @@ describe('a FHIR server as a source', () => {
     )
     assert.equal(notes.length, 1)
     assert.match(notes[0] ?? '', /^\d+ resources about 26 patients not read: not used$/)
+  })
+
+  it('searches by codes only where every column of the type says some', async () => {
+    const columns = {
+      all: { resource: 'Observation', pick: 'count' },
+      weighed: { resource: 'Observation', code: 'http://loinc.org|29463-7', pick: 'count' },
+    }
+    await withFhirServer({ people: 10 }, async ({ base }) => {
+      const { cells } = await read(base, {}, '/', { columns })
+      const sums = [0, 1].map((at) => cells.reduce((sum, row) => sum + Number(row[at]), 0))
+      assert.deepEqual(sums, [30, 10], 'twenty values of HbA1c, and a weight of each')
+    })
   })
 
   const recovered: Record<string, readonly Fault[]> = {
