@@ -99,6 +99,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     parameters: { columns: NUMBERED, by: factor('sex') },
     value: ({ tests }) => tests.x2.welch.t,
   },
+  feasibility: { parameters: { by: [factor('sex'), factor('stage')] }, value: ({ counts_by_row }) => counts_by_row[0] },
   moments: { parameters: { columns: NUMBERED }, value: ({ describe }) => describe.x1.skewness },
   histogram: {
     parameters: { column: 'age', breaks: [20, 30, 40, 50, 60, 70, 80, 90] },

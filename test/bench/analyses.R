@@ -15,6 +15,7 @@ complete <- function() { m <- as.matrix(d[numeric]); m[complete.cases(m), ] }
 code <- list(
   describe = function() lapply(d[numeric], function(v) c(sum(!is.na(v)), mean(v, na.rm = TRUE), var(v, na.rm = TRUE)))$x1[3],
   `compare-means` = function() lapply(d[x], function(v) list(t.test(v ~ d$sex), t.test(v ~ d$sex, var.equal = TRUE), oneway.test(v ~ d$sex)))$x2[[1]]$statistic,
+  feasibility = function() table(d$sex, d$stage, useNA = "always")[1, 1],
   moments = function() lapply(d[x], function(v) {
     v <- v[!is.na(v)]; n <- length(v); e <- v - mean(v); s <- e * e; m2 <- mean(s)
     c(mean(v), m2 * n / (n - 1), mean(s * e) / m2^1.5 * ((n - 1) / n)^1.5, mean(s * s) / m2^2 * (1 - 1 / n)^2 - 3)

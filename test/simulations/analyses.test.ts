@@ -41,6 +41,7 @@ type Result = Record<string, Record<string, unknown>>
 
 const medianOfAge = { columns: [{ column: 'age', from: 0, to: 128, step: 1 }], probabilities: ['0.5'] }
 const summaries = referenceFile('summaries')
+const pooled = referenceFile('hazards').pooled.lung_km
 
 describe('the lung data through the whole protocol', () => {
   const { n, mean, variance } = reference.describe.age
@@ -62,6 +63,12 @@ describe('the lung data through the whole protocol', () => {
     ['linear', { outcome: 'meal.cal', covariates: ['age', 'sex'] }, undefined, reference['linear_meal.cal_on_age_sex']],
     ['logistic', { outcome: event, covariates }, undefined, reference.logistic_event_on_age_sex_ecog],
     ['cox', { time: 'time', event, covariates, strata: 'site' }, undefined, reference.cox_breslow_by_site],
+    [
+      'cox-pooled',
+      { time: 'time', event, covariates, grid: { width: 30, intervals: 36 }, zph: 'km' },
+      undefined,
+      { coef: pooled.coef, se: pooled.se, zph: pooled.zph },
+    ],
     ['glm', { outcome: event, exposure: 'time', covariates: ['age', 'sex'] }, undefined, referenceFile('glm').rate],
     [
       'ridge',

@@ -38,6 +38,7 @@ function formText(proposal: Proposal, from?: string): string {
     ...(from === undefined ? [] : [['declared by', from] as const]),
     ...(source === undefined ? [] : [['source', sourceText(source)] as const]),
     ...(form === undefined ? [['types', `as in ${table.name}`] as const] : formLines(form)),
+    ...table.notes.map((note) => ['note', note] as const),
     ...(dropped.length === 0 ? [] : [['read, not kept', dropped.join(', ')] as const]),
     ...(blankLines === 0 ? [] : [['blank lines', `${blankLines}, which are no rows`] as const]),
     ...(emptyRows.rows === 0

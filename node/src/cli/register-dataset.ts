@@ -48,8 +48,10 @@ export async function registerDataset(
       withheld: options.withhold ?? before?.confirmation.withheld ?? [],
     }
     const { rows, form, columns, blankLines, emptyRows } = proposal
-    const read = { from: from ?? null, form: form ?? null, columns, blankLines, emptyRows }
-    if (options.yes !== true) {
+    const { notes } = table
+    const read = { from: from ?? null, form: form ?? null, notes, columns, blankLines, emptyRows }
+    if (options.yes === true) for (const note of notes) context.out.stderr.write(`note: ${note}\n`)
+    else {
       const changes = before === undefined ? '' : `\n\n${columnDiffText(diffColumns(before.columns, columns))}`
       await confirm(context, `${proposalText(name, proposal, confirmation, from)}${changes}`, read)
     }

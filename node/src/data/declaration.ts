@@ -9,9 +9,10 @@ import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
 import { parsePlacedYaml, readText } from '../config/read-file.js'
 import { SEPARATORS } from './csv.js'
-import { anchored, SOURCE_FIELDS, sourceSchema } from './declared-source.js'
+import { anchored, checkSource, SOURCE_FIELDS, sourceSchema } from './declared-source.js'
 import { DERIVE_FIELDS, type Derive, deriveSchema } from './derive.js'
 import { ENCODINGS } from './encoding.js'
+import { BadMapping } from './fhir/mapping.js'
 import { DATE_FORMATS, DECIMALS, THOUSANDS } from './values.js'
 
 const MAX_DESCRIPTION_BYTES = 1 << 20
@@ -74,33 +75,39 @@ const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
   ...SOURCE_FIELDS,
 }
 
+/** The fields that may stand where the last part of a path stands. */
+function fieldsAt(path: readonly PropertyKey[]): readonly string[] {
+  const above = [path.length - 1, 2, 1].map((length) => FIELDS_OF[path.slice(0, length).join('.')])
+  return path.length === 1 ? FIELDS : (above.find((fields) => fields !== undefined) ?? FIELDS)
+}
+
 /** Throws `file-not-found`, `file-unusable`, `yaml-invalid`, and `declaration-invalid` with line and column. */
 export async function readDeclaration(file: string): Promise<Declaration> {
   const { value, placeOf } = await parsePlacedYaml(await readText(file, MAX_DESCRIPTION_BYTES), file)
   const parsed = declarationSchema.safeParse(value ?? {})
+  const wrong = (path: readonly PropertyKey[], message: string, hint: string | undefined): FlameshError => {
+    const place = placeOf(path)
+    const where = [
+      file,
+      ...(place === undefined ? [] : [`line ${place.line}, column ${place.column}`]),
+      ...(path.length === 0 ? [] : [path.join('.')]),
+    ].join(': ')
+    return invalid(`${where}: ${message}`, hint, { file, path: path.join('.'), ...place })
+  }
   if (parsed.success) {
     const { source, ...rest } = parsed.data
-    return source === undefined ? rest : { ...rest, source: anchored(source, dirname(resolve(file))) }
+    if (source === undefined) return rest
+    await checkSource(source).catch((error: unknown) => {
+      throw error instanceof BadMapping ? wrong(['source', ...error.path], error.reason, error.hint) : error
+    })
+    return { ...rest, source: anchored(source, dirname(resolve(file))) }
   }
   const [issue] = parsed.error.issues
-  const path = [...(issue?.path ?? []), ...(issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
-  const place = placeOf(path)
-  const where = [
-    file,
-    ...(place === undefined ? [] : [`line ${place.line}, column ${place.column}`]),
-    ...(path.length === 0 ? [] : [path.join('.')]),
-  ].join(': ')
   const unknown = issue?.code === 'unrecognized_keys'
-  throw invalid(
-    `${where}: ${unknown ? 'there is no such field' : (issue?.message ?? 'is not valid')}`,
-    unknown
-      ? suggest(
-          String(path.at(-1)),
-          path.length === 1 ? FIELDS : (FIELDS_OF[path.slice(0, -1).join('.')] ?? FIELDS_OF[String(path[0])] ?? FIELDS),
-        )
-      : 'see docs/reference/datasets.md',
-    { file, path: path.join('.'), ...place },
-  )
+  const path = [...(issue?.path ?? []), ...(unknown ? issue.keys.slice(0, 1) : [])]
+  throw unknown
+    ? wrong(path, 'there is no such field', suggest(String(path.at(-1)), fieldsAt(path)))
+    : wrong(path, issue?.message ?? 'is not valid', 'see docs/reference/datasets.md')
 }
 
 /** The file that describes a table unless another one is named. */

@@ -1,10 +1,21 @@
 /**
- * What an operator declares of a source that is no single file: a query, over files of a folder or in a PostgreSQL database. It
- * is part of the version (docs/spec/jobs.md, "Datasets"), so that `dataset update` can read it again, and holds no secret.
+ * What an operator declares of a source that is no single file: a query, over files of a folder or in a PostgreSQL database, or
+ * resources of FHIR. It is part of the version (docs/spec/jobs.md, "Datasets"), so that `dataset update` can read it again, and
+ * holds no secret.
  */
 import { resolve } from 'node:path'
 import { durationMs } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
+import {
+  anchoredFhir,
+  compileMapping,
+  FHIR_COLUMN_FIELDS,
+  FHIR_SERVER_FIELDS,
+  FHIR_SOURCE_FIELDS,
+  type FhirSource,
+  fhirSourceSchema,
+  fhirText,
+} from './fhir/mapping.js'
 
 const MAX_QUERY_LENGTH = 100_000
 /** Of one statement: whoever waits longer says so. */
@@ -29,7 +40,7 @@ const postgresSchema = z.strictObject({
 })
 export type DeclaredPostgres = z.infer<typeof postgresSchema>
 
-export const sourceSchema = z
+const querySchema = z
   .strictObject({
     /** one SELECT */
     query: z.string().trim().min(1).max(MAX_QUERY_LENGTH),
@@ -41,15 +52,33 @@ export const sourceSchema = z
     path: ['folder'],
     error: 'a query to PostgreSQL reads no files',
   })
-export type DeclaredSource = z.infer<typeof sourceSchema>
-/** By the path of the object they belong to. */
-export const SOURCE_FIELDS = {
-  source: Object.keys(sourceSchema.shape),
+export type QuerySource = z.infer<typeof querySchema>
+export type DeclaredSource = QuerySource | FhirSource
+
+export const isFhir = (source: DeclaredSource): source is FhirSource => 'fhir' in source
+
+/** Read as the one kind of source that its fields say, so that a mistake is named where it stands. */
+export const sourceSchema = z.looseObject({}).transform((given, context): DeclaredSource => {
+  const { data, error } = ('fhir' in given ? fhirSourceSchema : querySchema).safeParse(given)
+  for (const issue of error?.issues ?? []) context.issues.push({ ...issue, input: given } as z.core.$ZodRawIssue)
+  return data ?? z.NEVER
+})
+/** By the path of the object they belong to, or one above it. */
+export const SOURCE_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  source: [...Object.keys(querySchema.shape), ...FHIR_SOURCE_FIELDS],
   'source.postgres': Object.keys(postgresSchema.shape),
-} as const
+  'source.fhir': FHIR_SERVER_FIELDS,
+  'source.columns': FHIR_COLUMN_FIELDS,
+}
+
+/** Throws `BadMapping` for what the schema alone cannot see. */
+export async function checkSource(source: DeclaredSource): Promise<void> {
+  if (isFhir(source)) await compileMapping(source)
+}
 
 /** With paths that mean the same wherever a command runs. `base`: what relative ones begin in. */
 export function anchored(source: DeclaredSource, base: string): DeclaredSource {
+  if (isFhir(source)) return anchoredFhir(source, base)
   const { postgres } = source
   if (postgres === undefined) return { ...source, folder: resolve(base, source.folder ?? '.') }
   const { password_file, ca_file } = postgres
@@ -61,7 +90,9 @@ export function anchored(source: DeclaredSource, base: string): DeclaredSource {
 }
 
 /** For a person, in one line. */
-export function sourceText({ query, folder, postgres }: DeclaredSource): string {
+export function sourceText(source: DeclaredSource): string {
+  if (isFhir(source)) return fhirText(source)
+  const { query, folder, postgres } = source
   const where =
     postgres === undefined
       ? `files of ${folder}`

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
 import type { Declaration } from './declaration.js'
-import type { DeclaredSource } from './declared-source.js'
+import { type DeclaredSource, isFhir } from './declared-source.js'
 import type { SourceTable } from './source.js'
 import { spool, withScratch } from './spool.js'
 import { csvTable, type Table } from './table.js'
@@ -22,7 +22,9 @@ async function openFile(file: string, kind: Kind, temporary: string): Promise<So
   return openDuckDb({ query: fileQuery(path, kind), folder: dirname(path), files: [path] }, temporary)
 }
 
-async function openSource({ query, folder = '.', postgres }: DeclaredSource, temporary: string): Promise<SourceTable> {
+async function openSource(source: DeclaredSource, temporary: string): Promise<SourceTable> {
+  if (isFhir(source)) return (await import('./fhir/source.js')).openFhir(source)
+  const { query, folder = '.', postgres } = source
   if (postgres !== undefined) return (await import('./postgres.js')).openPostgres(postgres, query)
   const { openDuckDb } = await import('./duckdb.js')
   return openDuckDb({ query, folder }, temporary)

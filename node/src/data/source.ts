@@ -31,6 +31,8 @@ export interface SourceTable {
    * hold no value of the data.
    */
   readonly batches: AsyncIterable<readonly (readonly (string | null)[])[]>
+  /** What the operator has to know besides: counts of what was not used; no value of the data. */
+  readonly notes?: readonly string[]
   /** Ends what the rows come from, also before they were all read. */
   close(): Promise<void>
 }

@@ -97,7 +97,7 @@ export async function spool(
   } finally {
     await source.close()
   }
-  return { name, unit: 'row', form: undefined, columns, open: () => openSpool(file) }
+  return { name, unit: 'row', form: undefined, columns, notes: source.notes ?? [], open: () => openSpool(file) }
 }
 
 async function copy(handle: FileHandle, { columns, batches }: SourceTable, declaration: Declaration): Promise<void> {

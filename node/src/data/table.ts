@@ -30,6 +30,8 @@ export interface Table extends Origin {
   readonly form: { readonly encoding: Found<Encoding>; readonly separator: Found<Separator> } | undefined
   /** what a source knows of its columns, in their order */
   readonly columns: readonly SourceColumn[]
+  /** what a source has to say to the operator */
+  readonly notes: readonly string[]
   /** Throws what `openCsv` throws. */
   open(): Promise<CsvFile>
 }
@@ -47,6 +49,7 @@ export async function csvTable(file: string, { encoding, separator }: Declaratio
     unit: 'line',
     form: { encoding: foundEncoding, separator: foundSeparator },
     columns: [],
+    notes: [],
     open: () => openCsv(file, { encoding: foundEncoding.value, separator: foundSeparator.value }),
   }
 }

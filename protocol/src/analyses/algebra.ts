@@ -97,3 +97,21 @@ export function dot(a: readonly number[], b: readonly number[]): number {
 export function times(matrix: Matrix<number>, vector: readonly number[]): readonly number[] {
   return matrix.map((row) => dot(row, vector))
 }
+
+/** Terms of the series of the logarithm: the next is below 2^-60 of the first. */
+const LOG_TERMS = 12
+
+/** log x within a few roundings, the same at every engine, which Math.log is not; NaN unless x is above 0 and finite. */
+export function logarithm(x: number): number {
+  if (!(x > 0 && x < Number.POSITIVE_INFINITY)) return Number.NaN
+  let mantissa = x
+  let exponent = 0
+  for (; mantissa > Math.SQRT2; exponent++) mantissa /= 2
+  for (; mantissa < Math.SQRT1_2; exponent--) mantissa *= 2
+  // log m = 2·artanh((m − 1) / (m + 1))
+  const ratio = (mantissa - 1) / (mantissa + 1)
+  const square = ratio * ratio
+  let series = 0
+  for (let term = LOG_TERMS; term >= 0; term--) series = series * square + 1 / (2 * term + 1)
+  return exponent * Math.LN2 + 2 * ratio * series
+}

@@ -40,7 +40,7 @@ export const columnOf = (named: string | { readonly column: string }): string =>
 
 export const levelsOfFactor = (factor: Factor): readonly string[] => ('levels' in factor ? factor.levels : ['0', '1'])
 
-/** A numeric column, NaN where missing. Throws `column-type` for a column of levels. */
+/** A numeric column, NaN where missing: the site's own, to be read and not changed. Throws `column-type` for a column of levels. */
 export function numbersOf(rows: Rows, column: string): Float64Array {
   const values = rows.columns.get(column)
   if (values === undefined) return new Float64Array(rows.count).fill(Number.NaN)
@@ -50,30 +50,50 @@ export function numbersOf(rows: Rows, column: string): Float64Array {
       hint: `use it as a factor: {column: ${column}, levels: [...]}`,
     })
   }
-  return values.map((value) => (Number.isFinite(value) ? value : Number.NaN))
+  return anyInfinite(values) ? values.map((value) => (Number.isFinite(value) ? value : Number.NaN)) : values
 }
 
-/** The cell as text: numbers are compared with levels by the text of their shortest decimal form. */
-function textAt(rows: Rows, column: string): (row: number) => string | undefined {
-  const values = rows.columns.get(column)
-  if (values === undefined) return () => undefined
-  if (!(values instanceof Float64Array)) return (row) => values[row] ?? undefined
-  return (row) => {
-    const value = values[row] as number
-    return Number.isFinite(value) ? String(value) : undefined
+function anyInfinite(values: Float64Array): boolean {
+  let any = false
+  for (let row = 0; row < values.length; row++) {
+    const value = Math.abs(values[row] as number)
+    if (value === Number.POSITIVE_INFINITY) any = true
   }
+  return any
 }
 
-/** Row by row the index of the factor's level, −1 where missing. */
+/** So many levels are looked through faster than looked up. */
+const FEW = 8
+
+/** Row by row the index of the factor's level, −1 where missing. Numbers are compared with levels by their shortest decimal form. */
 export function codesOf(rows: Rows, factor: Factor): Int32Array {
-  const text = textAt(rows, factor.column)
-  const indices = 'levels' in factor ? new Map(factor.levels.map((level, at) => [level, at])) : undefined
-  return Int32Array.from({ length: rows.count }, (_, row) => {
-    const value = text(row)
-    if (value === undefined) return -1
-    if (indices !== undefined) return indices.get(value) ?? -1
-    return 'is' in factor && value === factor.is ? 1 : 0
-  })
+  const codes = new Int32Array(rows.count).fill(-1)
+  const values = rows.columns.get(factor.column)
+  if (values === undefined) return codes
+  const [levels, other] = 'levels' in factor ? [factor.levels, -1] : [['', factor.is], 0]
+  const first = 'levels' in factor ? 0 : 1
+  if (values instanceof Float64Array) {
+    const shortest = (level: string): number => (String(Number(level)) === level ? Number(level) : Number.NaN)
+    const numbers = Float64Array.from(levels, shortest)
+    for (let row = 0; row < codes.length; row++) {
+      const value = values[row] as number
+      if (!Number.isFinite(value)) continue
+      let at = first
+      while (at < numbers.length && numbers[at] !== value) at++
+      codes[row] = at < numbers.length ? at : other
+    }
+    return codes
+  }
+  const indices = levels.length > FEW ? new Map(levels.map((level, at) => [level, at])) : undefined
+  for (let row = 0; row < codes.length; row++) {
+    const value = values[row] ?? null
+    if (value === null) continue
+    let at = first
+    if (indices !== undefined) at = indices.get(value) ?? levels.length
+    else while (at < levels.length && levels[at] !== value) at++
+    codes[row] = at < levels.length ? at : other
+  }
+  return codes
 }
 
 /** Row by row 1 if the event happened, 0 if not, NaN where missing. Throws `column-type` or `column-values`. */
@@ -81,7 +101,7 @@ export function eventsOf(rows: Rows, event: Event): Float64Array {
   if (typeof event !== 'string')
     return Float64Array.from(codesOf(rows, event), (code) => (code < 0 ? Number.NaN : code))
   const values = numbersOf(rows, event)
-  if (values.some((value) => value !== 0 && value !== 1 && !Number.isNaN(value))) {
+  if (!values.every((value) => value === 0 || value === 1 || Number.isNaN(value))) {
     throw new FlameshError('column-values', `${event} holds other values than 0 and 1`, {
       meta: { column: event },
       hint: `say which value is the event: {column: ${event}, is: 2}`,

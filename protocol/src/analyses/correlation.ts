@@ -11,8 +11,9 @@ import type { Analysis, Rows } from './analysis.js'
 import { columnSchema } from './columns.js'
 import { checkParameters, completeCases } from './design.js'
 import { tTail, Z_975 } from './distributions.js'
-import { addDot, zeroSums } from './double-double.js'
+import { zeroSums } from './double-double.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, vectorOf, zeroVector } from './layout.js'
+import { addMoments } from './products.js'
 
 export const parametersSchema = z.strictObject({
   columns: z
@@ -48,13 +49,8 @@ function contribute(rows: Rows, parameters: CorrelationParameters): Float64Array
   const layout = layoutOf(parameters)
   const { count, missing, design } = completeCases(rows, parameters.columns, [])
   if (!subsetAllowed(count, []) || !parametersAllowed(design.length, count)) return zeroVector(layout)
-  const ones = new Float64Array(count).fill(1)
-  const factors = [
-    ...design.map((values) => [values, ones] as const),
-    ...pairsOf(design.length).map(([i, j]) => [design[i] as Float64Array, design[j] as Float64Array] as const),
-  ]
   const sums = zeroSums(layout.sums.length)
-  for (const [at, [a, b]] of factors.entries()) addDot(sums, at, a, b)
+  addMoments(design, sums, 0, design.length)
   return vectorOf(layout, [count, missing], sums)
 }
 

@@ -81,10 +81,9 @@ function contribute(rows: Rows, parameters: CoxParameters, state: State | undefi
   const counts = countsOf(cases, covariates, cases.responses[1] as Float64Array, state === undefined)
   if (state === undefined) return vectorOf(layout, counts)
   const at = partialLikelihood(cases, state.beta, zph === 'log' ? Math.log : (time) => time)
-  const atZero = partialLikelihood(cases, new Array<number>(size).fill(0))
   const high = Float64Array.from([
     at.logLikelihood,
-    atZero.logLikelihood,
+    at.logLikelihoodNull,
     ...at.score,
     ...at.information,
     ...(state.last === true ? [...at.scoreByTime, ...at.informationByTime, ...at.informationByTimeSquared] : []),

@@ -170,28 +170,18 @@ export interface Cases {
 export function completeCases(rows: Rows, covariates: readonly Covariate[], responses: readonly Float64Array[]): Cases {
   const single = singles(covariates)
   const columns = single.map((one) => (typeof one === 'string' ? numbersOf(rows, one) : codesOf(rows, one)))
-  const kept: number[] = []
-  for (let row = 0; row < rows.count; row++) {
-    const complete = columns.every((values) =>
-      values instanceof Int32Array ? (values[row] as number) >= 0 : !Number.isNaN(values[row]),
-    )
-    if (complete && responses.every((values) => !Number.isNaN(values[row]))) kept.push(row)
-  }
-  const valuesOf = new Map(
-    single.map((one, at) => {
-      const values = columns[at] as Float64Array | Int32Array
-      return [columnOf(one), kept.map((row) => values[row] as number)] as const
-    }),
-  )
+  const kept = rowsWithout(rows.count, [...columns, ...responses])
+  const valuesOf = new Map(single.map((one, at) => [columnOf(one), takenFrom(columns[at] as Numbers, kept)]))
+  const numbers = (column: string): Numbers => valuesOf.get(column) as Numbers
   const design = (one: Covariate): readonly Float64Array[] => {
     if (isInteraction(one)) {
       const [first, second] = partsOf(one, covariates)
       return crossed(design(first), design(second), (a, b) => a.map((value, row) => value * (b[row] as number)))
     }
-    const values = valuesOf.get(columnOf(one)) as readonly number[]
-    if (typeof one === 'string') return [Float64Array.from(values)]
-    const wanted = codedLevels(one).map((level) => one.levels.indexOf(level))
-    return wanted.map((code) => Float64Array.from(values, (value) => (value === code ? 1 : 0)))
+    const values = numbers(columnOf(one))
+    if (values instanceof Float64Array) return [values]
+    const wanted = codedLevels(one as Coded).map((level) => (one as Coded).levels.indexOf(level))
+    return wanted.map((code) => indicator(values, code))
   }
   const width = (column: string): number =>
     codedCovariates(covariates).find((one) => one.column === column)?.levels.length ?? 1
@@ -199,14 +189,45 @@ export function completeCases(rows: Rows, covariates: readonly Covariate[], resp
     count: kept.length,
     missing: rows.count - kept.length,
     design: covariates.flatMap(design),
-    responses: responses.map((values) => Float64Array.from(kept, (row) => values[row] as number)),
+    responses: responses.map((values) => takenFrom(values, kept) as Float64Array),
     codes: factorsOf(covariates).map(({ columns: [first = '', second] }) => {
-      const codes = Int32Array.from(valuesOf.get(first) as readonly number[])
+      const codes = numbers(first) as Int32Array
       if (second === undefined) return codes
-      const others = valuesOf.get(second) as readonly number[]
+      const others = numbers(second)
       return codes.map((code, row) => code + width(first) * (others[row] as number))
     }),
   }
+}
+
+type Numbers = Float64Array | Int32Array
+
+/** The rows in which nothing is missing: no NaN, no code below 0. */
+function rowsWithout(count: number, columns: readonly Numbers[]): Int32Array {
+  const missing = new Uint8Array(count)
+  for (const values of columns) {
+    // NaN is not at least anything
+    const least = values instanceof Int32Array ? 0 : Number.NEGATIVE_INFINITY
+    for (let row = 0; row < count; row++) if (!((values[row] as number) >= least)) missing[row] = 1
+  }
+  const kept = new Int32Array(count)
+  let found = 0
+  for (let row = 0; row < count; row++) if (missing[row] === 0) kept[found++] = row
+  return kept.subarray(0, found)
+}
+
+/** The values themselves if all are kept: nobody changes them. */
+function takenFrom(values: Numbers, kept: Int32Array): Numbers {
+  if (kept.length === values.length) return values
+  const taken = values instanceof Int32Array ? new Int32Array(kept.length) : new Float64Array(kept.length)
+  for (let at = 0; at < kept.length; at++) taken[at] = values[kept[at] as number] as number
+  return taken
+}
+
+/** 1 where a row has the level, else 0. */
+function indicator(codes: Int32Array, level: number): Float64Array {
+  const values = new Float64Array(codes.length)
+  for (let row = 0; row < codes.length; row++) values[row] = codes[row] === level ? 1 : 0
+  return values
 }
 
 /** May the site's complete cases carry a model with this many parameters? */
@@ -223,11 +244,30 @@ export function levelNames(covariates: readonly Covariate[]): readonly string[] 
 export function levelCounts(cases: Cases, covariates: readonly Covariate[], events?: Float64Array): readonly number[] {
   return factorsOf(covariates).flatMap(({ levels }, factor) => {
     const counts = levels.map(() => 0)
+    const codes = cases.codes[factor] as Int32Array
     for (let row = 0; row < cases.count; row++) {
-      const code = cases.codes[factor]?.[row] as number
+      const code = codes[row] as number
       if (events === undefined || events[row] === 1) counts[code] = (counts[code] as number) + 1
     }
     return counts
+  })
+}
+
+/** Rows by level and interval: a series over the intervals for each level, in the order of `levelNames`. */
+export function levelSeries(
+  cases: Cases,
+  covariates: readonly Covariate[],
+  intervalOfRow: ArrayLike<number>,
+  intervals: number,
+): readonly Float64Array[] {
+  return factorsOf(covariates).flatMap(({ levels }, factor) => {
+    const series = levels.map(() => new Float64Array(intervals))
+    for (let row = 0; row < cases.count; row++) {
+      const own = series[cases.codes[factor]?.[row] as number] as Float64Array
+      const at = intervalOfRow[row] as number
+      own[at] = (own[at] as number) + 1
+    }
+    return series
   })
 }
 

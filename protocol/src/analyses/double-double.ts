@@ -45,28 +45,6 @@ export function addProduct(sums: Sums, at: number, a: number, b: number): void {
   add(sums, at, product, productError(a, b, product))
 }
 
-/** Errors are added up apart over this many products, which costs a few bits of the last ones and no time. */
-const BLOCK = 128
-
-/** sums[at] += Σ a[i] · b[i], several times faster than one by one (Dot2 of Ogita, Rump and Oishi, in blocks). */
-export function addDot(sums: Sums, at: number, a: Float64Array, b: Float64Array): void {
-  for (let from = 0; from < a.length; from += BLOCK) {
-    const to = Math.min(from + BLOCK, a.length)
-    let high = 0
-    let low = 0
-    for (let i = from; i < to; i++) {
-      const x = a[i] as number
-      const y = b[i] as number
-      const product = x * y
-      const total = high + product
-      const part = total - high
-      low += high - (total - part) + (product - part) + productError(x, y, product)
-      high = total
-    }
-    add(sums, at, high, low)
-  }
-}
-
 /** sums[at] += weight · a · b */
 export function addWeighted(sums: Sums, at: number, weight: number, a: number, b: number): void {
   const first = weight * a

@@ -35,7 +35,8 @@ import {
   modelCountsSchema,
 } from './model-counts.js'
 import { advance, type NewtonState, newtonSchema, startAt } from './newton.js'
-import { scorerOf, scoringStep, scoringSums } from './scoring.js'
+import { addWeighted } from './products.js'
+import { predictorsOf, scoringStep, scoringSums } from './scoring.js'
 
 const parametersSchema = z
   .strictObject({
@@ -114,11 +115,9 @@ const START_SHIFT = 0.1
 /** The weighted least-squares fit from which the iteration starts: to the logarithm of the outcome, each row as if it fitted. */
 function start(cases: Cases, sums: Sums): void {
   const [outcome, exposure] = cases.responses as [Float64Array, Float64Array]
-  const scorer = scorerOf(cases, sums, SCALARS)
-  for (let row = 0; row < cases.count; row++) {
-    const weight = (outcome[row] as number) + START_SHIFT
-    scorer.add(row, weight * Math.log(weight / (exposure[row] as number)) - START_SHIFT, weight)
-  }
+  const weights = outcome.map((y) => y + START_SHIFT)
+  const residuals = weights.map((weight, row) => weight * Math.log(weight / (exposure[row] as number)) - START_SHIFT)
+  addWeighted(cases.design, weights, residuals, sums, SCALARS)
 }
 
 /** What a site says of a point where its sums are beyond all bounds; any real log likelihood is above `LOWEST`. */
@@ -128,11 +127,12 @@ const LOWEST = -(2 ** 98)
 /** Everything at `beta`; without the constants that no coefficient changes, the log likelihood is Σ y·η − μ with η = xβ. */
 function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
   const [outcome, exposure] = cases.responses as [Float64Array, Float64Array]
-  const scorer = scorerOf(cases, sums, SCALARS)
+  const predictors = predictorsOf(cases, beta)
+  const [weights, residuals] = [new Float64Array(cases.count), new Float64Array(cases.count)]
   for (let row = 0; row < cases.count; row++) {
     const y = outcome[row] as number
     const time = exposure[row] as number
-    const eta = scorer.predictor(row, beta)
+    const eta = predictors[row] as number
     const mu = time * Math.exp(eta)
     addProduct(sums, 0, y, eta)
     add(sums, 0, -mu)
@@ -141,8 +141,10 @@ function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
     add(sums, 3, y === 0 ? mu : ((y - mu) * (y - mu)) / mu)
     add(sums, 4, y)
     add(sums, 5, time)
-    scorer.add(row, y - mu, mu)
+    residuals[row] = y - mu
+    weights[row] = mu
   }
+  addWeighted(cases.design, weights, residuals, sums, SCALARS)
   if (sums.high.every((value) => Math.abs(value) < SUM_BOUND)) return
   sums.high.fill(0)
   sums.low.fill(0)

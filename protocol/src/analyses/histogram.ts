@@ -69,27 +69,29 @@ function layoutOf(parameters: HistogramParameters): Layout {
 }
 
 /** 0 below the first break; a value at a break is in the bin that begins there, at the last in the one that ends. */
-function binOf(value: number, breaks: readonly number[]): number {
-  if (value === breaks.at(-1)) return breaks.length - 1
-  const above = breaks.findIndex((one) => value < one)
-  return above < 0 ? breaks.length : above
+function binOf(value: number, breaks: Float64Array): number {
+  if (value === breaks[breaks.length - 1]) return breaks.length - 1
+  let above = 0
+  while (above < breaks.length && value >= (breaks[above] as number)) above++
+  return above
 }
 
 function contribute(rows: Rows, parameters: HistogramParameters): Float64Array {
   const { column, by } = parameters
   const layout = layoutOf(parameters)
-  const breaks = parameters.breaks.map(Number)
+  const breaks = Float64Array.from(parameters.breaks, Number)
   const groups = groupsOf(parameters)
   const values = numbersOf(rows, column)
   const codes = by === undefined ? new Int32Array(rows.count) : codesOf(rows, by)
   const width = Math.max(1, groups.length)
   const cells = new Array<number>((breaks.length + 1) * width).fill(0)
-  values.forEach((value, row) => {
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row] as number
     const group = codes[row] as number
-    if (Number.isNaN(value) || group < 0) return
+    if (Number.isNaN(value) || group < 0) continue
     const at = binOf(value, breaks) * width + group
     cells[at] = (cells[at] as number) + 1
-  })
+  }
   const used = total(cells)
   if (!subsetAllowed(used, [breaks.length + 1, groups.length])) return zeroVector(layout)
   const { rowTotals: bins, columnTotals: columns } = marginsOf(cells, width)

@@ -24,9 +24,10 @@ import {
   presence,
   singles,
 } from './design.js'
-import { addProduct, zeroSums } from './double-double.js'
+import { zeroSums } from './double-double.js'
 import { type Layout, openSum, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { COEFFICIENT_BITS } from './least-squares.js'
+import { addMoments } from './products.js'
 
 export const linearFields = {
   outcome: columnSchema,
@@ -83,15 +84,9 @@ export function contribute(rows: Rows, parameters: LinearFields): Float64Array {
   const columns = [...cases.design, ...cases.responses].map((values) =>
     strata === 'site' ? aboutMean(values) : values,
   )
-  const first =
-    strata === 'site' ? [] : columns.map((values) => [values, new Float64Array(cases.count).fill(1)] as const)
-  const second = pairsOf(columns.length).map(
-    ([i, j]) => [columns[i] as Float64Array, columns[j] as Float64Array] as const,
-  )
   const sums = zeroSums(layout.sums.length)
-  for (const [at, [a, b]] of [...first, ...second].entries()) {
-    for (let row = 0; row < cases.count; row++) addProduct(sums, at, a[row] as number, b[row] as number)
-  }
+  if (strata === 'site') addMoments(columns, sums, undefined, 0)
+  else addMoments(columns, sums, 0, columns.length)
   const levels = levelCounts(cases, covariates)
   return vectorOf(layout, [cases.count, cases.missing, ...levels, ...presence(levels)], sums)
 }

@@ -30,7 +30,8 @@ import {
   modelCountsSchema,
 } from './model-counts.js'
 import { advance, type NewtonState, newtonSchema, startAt } from './newton.js'
-import { scorerOf, scoringStep, scoringSums } from './scoring.js'
+import { addWeighted } from './products.js'
+import { predictorsOf, scoringStep, scoringSums } from './scoring.js'
 
 const parametersSchema = z
   .strictObject({ outcome: eventSchema, covariates: covariatesSchema })
@@ -58,17 +59,20 @@ function layoutOf(parameters: LogisticParameters, state: NewtonState | undefined
 
 /** Log likelihood, score and information of the site's rows at `beta`, intercept first. */
 function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
-  const scorer = scorerOf(cases, sums, 1)
   const outcome = cases.responses[0] as Float64Array
+  const predictors = predictorsOf(cases, beta)
+  const [weights, residuals] = [new Float64Array(cases.count), new Float64Array(cases.count)]
   for (let row = 0; row < cases.count; row++) {
-    const eta = scorer.predictor(row, beta)
+    const eta = predictors[row] as number
     // the sign makes `eta` the log odds of what happened, so that no probability is computed as 1 − another
     const sign = outcome[row] === 1 ? 1 : -1
     const odds = Math.exp(-Math.abs(eta))
     const likely = sign * eta >= 0
     add(sums, 0, (likely ? 0 : sign * eta) - Math.log1p(odds))
-    scorer.add(row, (sign * (likely ? odds : 1)) / (1 + odds), odds / ((1 + odds) * (1 + odds)))
+    residuals[row] = (sign * (likely ? odds : 1)) / (1 + odds)
+    weights[row] = odds / ((1 + odds) * (1 + odds))
   }
+  addWeighted(cases.design, weights, residuals, sums, 1)
 }
 
 function contribute(rows: Rows, parameters: LogisticParameters, state: NewtonState | undefined): Float64Array {

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { checkCells, checkSites, implausible, MIN_SUBSET_ROWS, subsetAllowed } from '../privacy/disclosure.js'
-import type { Analysis, DisclosureRules, Rows } from './analysis.js'
+import type { Analysis, Column, DisclosureRules, Rows } from './analysis.js'
 import { columnSchema, completeFields, numbersOf } from './columns.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
 
@@ -98,22 +98,65 @@ function intervalAt(parameters: QuantilesParameters, state: State | undefined, a
   return { low: -1, high: stepsOf(grid) + 1 }
 }
 
-/** How many values there are, and how many below each of the bounds, in one pass. */
-function countsOf(
-  values: Float64Array,
-  bounds: readonly number[],
-): { readonly n: number; readonly below: (bound: number) => number } {
-  const sorted = [...new Set(bounds)].sort((a, b) => a - b)
-  const tally = new Array<number>(sorted.length + 1).fill(0)
+/** Of a column over a grid: how many values there are, and of each of its points how many are below it. */
+interface Tally {
+  readonly n: number
+  /** at grid points 0 to `steps` */
+  readonly below: Float64Array
+}
+
+/** One pass over the rows, in which a value goes to the step that holds it. */
+function tallyOf(values: Float64Array, grid: Grid): Tally {
+  const points = pointsOf(grid)
+  const last = points.length - 1
+  const from = points[0] as number
+  const perUnit = last / ((points[last] as number) - from)
+  // how many values are below the first point, in each step, and not below the last
+  const counts = new Float64Array(points.length + 1)
   let n = 0
-  for (const value of values) {
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row] as number
     if (Number.isNaN(value)) continue
     n++
-    let at = 0
-    while (at < sorted.length && value >= (sorted[at] as number)) at++
-    tally[at] = (tally[at] as number) + 1
+    // the step by division may be the next one: points are what their digits say, not multiples
+    let at = Math.max(0, Math.min(last, Math.floor((value - from) * perUnit)))
+    while (at < last && value >= (points[at + 1] as number)) at++
+    while (at >= 0 && value < (points[at] as number)) at--
+    counts[at + 1] = (counts[at + 1] as number) + 1
   }
-  return { n, below: (bound) => tally.slice(0, sorted.indexOf(bound) + 1).reduce((sum, count) => sum + count, 0) }
+  const below = new Float64Array(points.length)
+  let sum = 0
+  for (let at = 0; at < points.length; at++) {
+    sum += counts[at] as number
+    below[at] = sum
+  }
+  return { n, below }
+}
+
+/** The points of a grid as the doubles that their decimal digits are read as. */
+function pointsOf(grid: Grid): Float64Array {
+  const { values, unit } = scaled([grid.from, grid.step])
+  const [from = 0n, step = 0n] = values
+  const steps = stepsOf(grid)
+  const [least, most] = [from, from + BigInt(steps) * step]
+  const safe = [least, most, step].every((value) => Number.isSafeInteger(Number(value)))
+  return Float64Array.from({ length: steps + 1 }, (_, at) =>
+    // whole numbers up to 2^53 need no big ones
+    safe ? (Number(from) + at * Number(step)) / Number(unit) : pointOf(grid, at),
+  )
+}
+
+/** Every round asks about the same rows: the last tally of a column is kept as long as the column is. */
+const tallies = new WeakMap<Column, { readonly grid: string; readonly tally: Tally }>()
+
+function tallied(rows: Rows, grid: Grid): Tally {
+  const column = rows.columns.get(grid.column)
+  const kept = column && tallies.get(column)
+  const name = [grid.from, grid.to, grid.step].join(' ')
+  if (kept?.grid === name) return kept.tally
+  const tally = tallyOf(numbersOf(rows, grid.column), grid)
+  if (column !== undefined) tallies.set(column, { grid: name, tally })
+  return tally
 }
 
 function contribute(rows: Rows, parameters: QuantilesParameters, state: State | undefined): Float64Array {
@@ -121,18 +164,16 @@ function contribute(rows: Rows, parameters: QuantilesParameters, state: State | 
   const layout = layoutOf(parameters)
   if (!subsetAllowed(rows.count, [])) return zeroVector(layout)
   const counts = columns.flatMap((grid, at) => {
-    const bounds = probabilities.map((_, p) => {
+    const { n, below } = tallied(rows, grid)
+    const belowPoint = (index: number): number => (index < 0 ? 0 : (below[index] ?? n))
+    const parts = probabilities.flatMap((_, p) => {
       const interval = intervalAt(parameters, state, at * probabilities.length + p)
-      if (interval === null) return undefined
-      return [interval.low, middleOf(interval), interval.high].map((index) => pointOf(grid, index))
-    })
-    const { n, below } = countsOf(
-      numbersOf(rows, grid.column),
-      bounds.flatMap((three) => three ?? []),
-    )
-    const parts = bounds.flatMap((three) => {
-      if (three === undefined) return PARTS.map(() => 0)
-      const [low, middle, high] = three.map(below) as [number, number, number]
+      if (interval === null) return PARTS.map(() => 0)
+      const [low, middle, high] = [interval.low, middleOf(interval), interval.high].map(belowPoint) as [
+        number,
+        number,
+        number,
+      ]
       const [first, second] = [middle - low, high - middle]
       return [low, first, second, first > 0 ? 1 : 0, second > 0 ? 1 : 0]
     })

@@ -10,12 +10,14 @@ import type { Analysis } from './analysis.js'
 import { compareMeans } from './compare-means.js'
 import { correlation } from './correlation.js'
 import { cox } from './cox.js'
+import { coxPooled } from './cox-pooled.js'
 import { describe } from './describe.js'
 import { feasibility } from './feasibility.js'
 import { glm } from './glm.js'
 import { histogram } from './histogram.js'
 import { FRACTION_BITS, SUM_BITS, WORD_BITS } from './layout.js'
 import { linear } from './linear.js'
+import { logRank } from './log-rank.js'
 import { logistic } from './logistic.js'
 import { mantelHaenszel } from './mantel-haenszel.js'
 import { moments } from './moments.js'
@@ -34,11 +36,13 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   compareMeans,
   correlation,
   cox,
+  coxPooled,
   describe,
   feasibility,
   glm,
   histogram,
   linear,
+  logRank,
   logistic,
   mantelHaenszel,
   moments,

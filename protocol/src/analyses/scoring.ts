@@ -1,11 +1,10 @@
 /**
- * Fisher scoring of a model with an intercept: a site's score and information row by row, and the step that follows from
- * everyone's. Implements docs/spec/analyses.md, "logistic". The intercept is eliminated by centring about weighted means,
+ * Fisher scoring of a model with an intercept: the names of a site's score and information (products.ts), and the step that follows
+ * from everyone's. Implements docs/spec/analyses.md, "logistic". The intercept is eliminated by centring about weighted means,
  * exactly, before anything is rounded.
  */
 import { centred, dividedBy, dot, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
 import type { Cases } from './design.js'
-import { addProduct, addWeighted, type Sums } from './double-double.js'
 import { quotient, sumToNumber } from './layout.js'
 import type { Solution } from './newton.js'
 
@@ -15,31 +14,14 @@ export const scoringSums = (names: readonly string[]): readonly string[] => [
   ...pairsOf(names.length).map(([i, j]) => `information ${names[i]} × ${names[j]}`),
 ]
 
-export interface Scorer {
-  /** the linear predictor of a row */
-  predictor(row: number, beta: readonly number[]): number
-  /** score += x · residual, information += weight · x · xᵀ */
-  add(row: number, residual: number, weight: number): void
-}
-
-/** Adds to `sums` from the slot `first` on, in the order of `scoringSums`. */
-export function scorerOf(cases: Cases, sums: Sums, first: number): Scorer {
-  const columns = [new Float64Array(cases.count).fill(1), ...cases.design]
-  const pairs = pairsOf(columns.length)
-  return {
-    predictor(row, beta) {
-      let eta = 0
-      for (let j = 0; j < columns.length; j++) eta += (beta[j] as number) * (columns[j]?.[row] as number)
-      return eta
-    },
-    add(row, residual, weight) {
-      for (const [j, column] of columns.entries()) addProduct(sums, first + j, column[row] as number, residual)
-      for (const [at, [i, j]] of pairs.entries()) {
-        const slot = first + columns.length + at
-        addWeighted(sums, slot, weight, columns[i]?.[row] as number, columns[j]?.[row] as number)
-      }
-    },
+/** The linear predictor by row, the intercept first. */
+export function predictorsOf({ count, design }: Cases, [intercept = 0, ...beta]: readonly number[]): Float64Array {
+  const eta = new Float64Array(count).fill(intercept)
+  for (const [j, column] of design.entries()) {
+    const factor = beta[j] as number
+    for (let row = 0; row < count; row++) eta[row] = (eta[row] as number) + factor * (column[row] as number)
   }
+  return eta
 }
 
 /** The step to the next point from the sums in the order of `scoringSums`; undefined if the information is singular. */

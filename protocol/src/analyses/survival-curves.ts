@@ -1,10 +1,9 @@
 /**
- * Kaplan-Meier curves, medians, restricted means and the log-rank test from counts over intervals, for `present` only.
- * Kaplan and Meier (1958), Greenwood (1926), Mantel (1966); the median's interval by Brookmeyer and Crowley (1982). Equal to
- * R's survfit and survdiff on times rounded up to the ends of the intervals. Undefined numbers are null.
+ * Kaplan-Meier curves, medians and restricted means from counts over intervals, for `present` only. Kaplan and Meier (1958),
+ * Greenwood (1926); the median's interval by Brookmeyer and Crowley (1982). Equal to R's survfit on times rounded up to the ends
+ * of the intervals. Undefined numbers are null.
  */
-import { inverse } from './algebra.js'
-import { chiSquareTail, Z_975 } from './distributions.js'
+import { Z_975 } from './distributions.js'
 
 /** Of one group, by interval; everyone leaves at last, by an event or censored. */
 export interface Followed {
@@ -98,50 +97,4 @@ export function restrictedMean(points: readonly Point[], horizon: number): Restr
     if (point.risk > point.events) variance += after * after * greenwood(point)
   }
   return { rmst: until + after, se: Math.sqrt(variance) }
-}
-
-export interface LogRank {
-  readonly observed: readonly number[]
-  readonly expected: readonly number[]
-  readonly chisq: number | null
-  readonly df: number
-  readonly p: number | null
-}
-
-/** Of groups over the same intervals. Groups that nothing is expected of are left out of the test. */
-export function logRank(groups: readonly Followed[]): LogRank {
-  const risks = groups.map(({ events, censored }) => total(events) + total(censored))
-  const expected = groups.map(() => 0)
-  const variance = groups.map(() => groups.map(() => 0))
-  const intervals = groups[0]?.events.length ?? 0
-  for (let at = 0; at < intervals; at++) {
-    const risk = total(risks)
-    const events = total(groups.map((group) => group.events[at] as number))
-    const spread = risk > 1 ? (events * (risk - events)) / (risk - 1) : 0
-    const shares = risks.map((own) => (risk > 0 ? own / risk : 0))
-    for (const [i, share] of shares.entries()) {
-      expected[i] = (expected[i] as number) + events * share
-      const row = variance[i] as number[]
-      shares.forEach((other, j) => {
-        row[j] = (row[j] as number) + spread * share * ((i === j ? 1 : 0) - other)
-      })
-    }
-    groups.forEach((group, i) => {
-      risks[i] = (risks[i] as number) - (group.events[at] as number) - (group.censored[at] as number)
-    })
-  }
-  const observed = groups.map((group) => total(group.events))
-  // one of the differences follows from the others
-  const tested = groups
-    .map((_, i) => i)
-    .filter((i) => (expected[i] as number) > 0)
-    .slice(1)
-  const excess = tested.map((i) => (observed[i] as number) - (expected[i] as number))
-  const inverted =
-    tested.length === 0 ? undefined : inverse(tested.map((i) => tested.map((j) => variance[i]?.[j] as number)))
-  if (inverted === undefined) return { observed, expected, chisq: null, df: tested.length, p: null }
-  const chisq = total(
-    inverted.map((row, i) => total(row.map((value, j) => value * (excess[i] as number) * (excess[j] as number)))),
-  )
-  return { observed, expected, chisq, df: tested.length, p: chiSquareTail(chisq, tested.length) }
 }

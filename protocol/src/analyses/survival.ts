@@ -23,7 +23,8 @@ import {
 import { numberOf, positiveSchema } from './decimals.js'
 import { normalTail, Z_975 } from './distributions.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
-import { kaplanMeier, logRank, median, type Point, type RestrictedMean, restrictedMean } from './survival-curves.js'
+import { logRank } from './rank-test.js'
+import { kaplanMeier, median, type Point, type RestrictedMean, restrictedMean } from './survival-curves.js'
 import { gridPoint, gridSchema, intervalOf } from './time-grid.js'
 
 const parametersSchema = z

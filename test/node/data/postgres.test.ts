@@ -160,7 +160,7 @@ describe('PostgreSQL as a source', function () {
 
   withPostgres('makes one row a person of an OMOP CDM, by the query of the example', async () => {
     const { source } = await readDeclaration(OMOP)
-    const { columns, rows } = await read(source?.query as string)
+    const { columns, rows } = await read(source !== undefined && 'query' in source ? source.query : '')
     assert.deepEqual(columns, [
       ['sex', 'level', false],
       ['age', 'integer', false],

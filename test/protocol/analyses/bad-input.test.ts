@@ -89,6 +89,7 @@ describe('a sum that no honest sites can have', () => {
       const beta = new Array(name === 'logistic' ? 3 : Math.max(0, columns - 2)).fill(0.5)
       const others: Loose = {
         moments: { columns: [shift, shift] },
+        'cox-pooled': { iteration: 3, beta, best: null, ends: [2, 12], centre: [60, 1], scale: [9, 1], g: [0, 0.5] },
         quantiles: { intervals: [{ low: 9, high: 99 }, null] },
       }
       const state = others[name] ?? { iteration: 3, beta, best: null }

@@ -201,6 +201,13 @@ export const ENTRIES: readonly Entry[] = [
     level: ['rx', 'Lev'],
   },
   {
+    analysis: 'feasibility',
+    rows: colon,
+    parameters: { by: [] },
+    expected: { n: R.histogram.age.n },
+    need: 3,
+  },
+  {
     analysis: 'histogram',
     rows: flchain,
     parameters: { column: 'kappa', breaks: [0, '0.5', 1, '1.5', 2, 3, 5] },

@@ -22,10 +22,11 @@ function ask(
   const vectors = sites.map((rows) =>
     feasibility.contribute(selectRows(rows, conditions, feasibility.others), parameters, undefined),
   )
-  const { slots, fractionBits } = feasibility.plan(parameters, undefined)
+  const plan = feasibility.plan(parameters, undefined)
+  const { slots } = plan
   assert.equal(new Set(slots.map(({ name }) => name)).size, slots.length)
   const context = { parameters, rules, survivors: sites.length, everyRow: conditions.length === 0 }
-  const outcome = feasibility.combine(sumOf(vectors, fractionBits), context, undefined)
+  const outcome = feasibility.combine(sumOf(vectors, plan), context, undefined)
   if (outcome.kind === 'result') feasibility.released.parse(outcome.released)
   return outcome
 }
@@ -229,7 +230,11 @@ describe('feasibility tells nothing below the minimum', () => {
   it('a context that does not say whether there was a where is taken to have one', () => {
     const parameters = { by: [] }
     const vectors = sitesWith(0, 0, 0).map((rows) => feasibility.contribute(rows, parameters, undefined))
-    const outcome = feasibility.combine(sumOf(vectors, 60), { parameters, rules: RULES, survivors: 3 }, undefined)
+    const outcome = feasibility.combine(
+      sumOf(vectors, feasibility.plan(parameters, undefined)),
+      { parameters, rules: RULES, survivors: 3 },
+      undefined,
+    )
     assert.equal((outcome as Loose).released.n, null)
   })
 })

@@ -138,7 +138,7 @@ export function runFederated(
 ): Run {
   const analysis = known(name)
   const canonical = sent(analysis.parameters, parameters)
-  const context: AnalysisContext<unknown> = { parameters: canonical, rules, survivors: sites.length }
+  const context: AnalysisContext<unknown> = { parameters: canonical, rules, survivors: sites.length, everyRow: true }
   const sums: (readonly bigint[])[] = []
   let state: unknown
   for (;;) {

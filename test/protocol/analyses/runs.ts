@@ -22,6 +22,8 @@ export const RUNS: readonly (readonly [string, Loose])[] = [
   ['linear', { ...linear, covariates: ['age', { ...sex, reference: '1' }], strata: 'site' }],
   ['logistic', logistic],
   ['cox', cox],
+  ['cox-pooled', { time: 'time', event, covariates: ['age', 'sex'], grid: { width: 90, intervals: 12 }, zph: 'km' }],
+  ['log-rank', { time: 'time', event, by: sex, strata: 'site' }],
   ['mantel-haenszel', { exposure: sex, outcome: event, strata: 'site' }],
   [
     'rates',

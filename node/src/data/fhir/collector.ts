@@ -219,9 +219,10 @@ export class Collector {
     return [
       ...counted.filter(([number]) => number > 0).map(([number, text]) => `${count(number, 'resource')} ${text}`),
       ...this.mapping.columns.flatMap((_, at) => this.#misfitsOf(at, true)),
-      ...this.mapping.columns.flatMap(({ name }, at) =>
-        (this.#tallies[at] as Tally).values === 0 ? [`${name}: nothing was found; is its path right?`] : [],
-      ),
+      ...this.mapping.columns.flatMap(({ name }, at) => {
+        const { values, misfits } = this.#tallies[at] as Tally
+        return values + misfits.size === 0 ? [`${name}: nothing found; is it asked for as it stands there?`] : []
+      }),
     ]
   }
 
@@ -252,7 +253,7 @@ export class Collector {
       for (let from = 0; from < order.length; from += 1024)
         yield order.slice(from, from + 1024).map((row) => stores.map((store) => store.cell(row)))
     }
-    return { columns, rows: order.length, batches: batches() }
+    return { columns, batches: batches() }
   }
 }
 

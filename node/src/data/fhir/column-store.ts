@@ -130,7 +130,7 @@ export class ColumnStore {
     if (Number.isNaN(value)) return null
     if (this.#kind === 'text') return this.#texts[value] as string
     if (this.#kind === 'day') return dayText(value)
-    return String(this.pick === 'mean' ? (value + this.#rest.get(row)) / this.#second.get(row) : value)
+    return String(this.pick === 'mean' ? value / this.#second.get(row) : value)
   }
 
   /** Of the cells of these rows; undefined if there is no value. */

@@ -69,6 +69,7 @@ const QUANTITIES: ReadonlySet<string> = new Set(
 const UCUM = 'http://unitsofmeasure.org'
 const DAY_MS = 86_400_000
 const DAY = /^(\d{4})-(\d{2})-(\d{2})(?:T.*)?$/
+const MOMENT = /^\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}.*)?)?)?$/
 const PARTIAL = /^\d{4}(-\d{2})?$/
 
 interface Tree {
@@ -92,6 +93,8 @@ function checkTree(tree: Tree, variables: ReadonlySet<string>): void {
 
 /** Of a date with at least a year; partial ones begin with their first moment. */
 function timeOf(text: string): number | undefined {
+  // what else Date.parse takes for a date is none
+  if (!MOMENT.test(text)) return undefined
   // a time without a zone is read as UTC, so that the order does not depend on the machine
   const zoned = /T.*(Z|[+-]\d{2}:\d{2})$/.test(text) || !text.includes('T')
   const time = Date.parse(zoned ? text : `${text}Z`)

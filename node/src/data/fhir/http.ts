@@ -55,12 +55,11 @@ async function wholeBody(response: IncomingMessage): Promise<Buffer> {
     if (size > MAX_PAGE_BYTES) {
       response.destroy()
       throw new FlameshError('fhir-answer', `an answer of more than ${MAX_PAGE_BYTES} bytes`, {
-        hint: 'ask for fewer resources at once: page_size',
+        hint: 'ask for fewer resources at once: pageSize',
       })
     }
     parts.push(part)
   }
-  if (!response.complete) throw new Broken('interrupted')
   return Buffer.concat(parts)
 }
 

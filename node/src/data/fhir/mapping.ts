@@ -3,8 +3,9 @@
  * the patient. Implements docs/reference/datasets.md, "FHIR". Checked whole before anything is read.
  */
 import { resolve } from 'node:path'
-import { suggest } from '@flamesh/protocol/jobs/document.js'
+import { FlameshError } from '@flamesh/protocol/errors.js'
 import { z } from 'zod'
+import { isLoopback } from '../../config/host-port.js'
 import { BadExpression, type Expression, loadFhirPath } from './fhirpath.js'
 import { MAX_CODES } from './limits.js'
 
@@ -93,12 +94,12 @@ const serverSchema = z
       .transform((given) => (typeof given === 'string' ? [given] : given))
       .optional(),
     /** holds the bearer token; the file, like the other two, is readable by its owner alone */
-    token_file: z.string().optional(),
+    tokenFile: z.string().optional(),
     user: z.string().min(1).optional(),
-    password_file: z.string().optional(),
+    passwordFile: z.string().optional(),
     /** the authorities that the server's certificate may come from */
-    ca_file: z.string().optional(),
-    page_size: z.int().min(1).max(10_000).default(500),
+    ca: z.string().optional(),
+    pageSize: z.int().min(1).max(10_000).default(500),
     /** search parameters for each type */
     search: z
       .partialRecord(
@@ -111,11 +112,11 @@ const serverSchema = z
     const complain = (field: string, message: string): void =>
       check.addIssue({ code: 'custom', path: [field], message })
     if (server.base === undefined && server.files === undefined) complain('base', 'say base or files')
-    if ((server.user === undefined) !== (server.password_file === undefined))
-      complain('user', 'user and password_file go together')
-    if (server.token_file !== undefined && server.user !== undefined) complain('user', 'a token or a user, not both')
+    if ((server.user === undefined) !== (server.passwordFile === undefined))
+      complain('user', 'user and passwordFile go together')
+    if (server.tokenFile !== undefined && server.user !== undefined) complain('user', 'a token or a user, not both')
     if (server.base !== undefined) checkBase(new URL(server.base), (message) => complain('base', message))
-    for (const field of ['token_file', 'user', 'ca_file'] as const)
+    for (const field of ['tokenFile', 'user', 'ca'] as const)
       if (server.files !== undefined && server[field] !== undefined) complain(field, 'files need none')
     for (const [type, parameters] of Object.entries(server.search)) {
       if (server.files !== undefined) complain('search', 'files are not searched')
@@ -125,13 +126,9 @@ const serverSchema = z
     }
   })
 
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
-}
-
 function checkBase(url: URL, complain: (message: string) => void): void {
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) complain('has to be https on another machine')
-  if (url.username !== '' || url.password !== '') complain('holds a password: it belongs into a file, password_file')
+  if (url.username !== '' || url.password !== '') complain('holds a password: it belongs into a file, passwordFile')
   if (url.search !== '' || url.hash !== '') complain('ends with the path: parameters belong into search')
 }
 
@@ -150,7 +147,7 @@ export type FhirServer = FhirSource['fhir']
 /** With paths that mean the same wherever a command runs. `folder`: what relative ones begin in. */
 export function anchoredFhir(source: FhirSource, folder: string): FhirSource {
   const { files, ...server } = source.fhir
-  const paths = (['token_file', 'password_file', 'ca_file'] as const).flatMap((field) => {
+  const paths = (['tokenFile', 'passwordFile', 'ca'] as const).flatMap((field) => {
     const path = server[field]
     return path === undefined ? [] : [[field, resolve(folder, path)]]
   })
@@ -158,7 +155,8 @@ export function anchoredFhir(source: FhirSource, folder: string): FhirSource {
   return { ...source, fhir: { ...server, ...Object.fromEntries(paths), ...anchoredFiles } }
 }
 
-export const FHIR_FIELDS = Object.keys(serverSchema.shape)
+export const FHIR_SERVER_FIELDS = Object.keys(serverSchema.shape)
+export const FHIR_SOURCE_FIELDS = Object.keys(fhirSourceSchema.shape)
 export const FHIR_COLUMN_FIELDS = Object.keys(columnSchema.shape)
 
 export interface FhirColumn extends Readonly<Pick<DeclaredFhirColumn, 'resource' | 'unit' | 'convert'>> {
@@ -182,14 +180,14 @@ export interface Mapping {
   readonly medications: boolean
 }
 
-/** A field that cannot be used, by its place below `source`. */
-export class BadMapping extends Error {
+/** A field that cannot be used; `path`: its place below `source`. */
+export class BadMapping extends FlameshError {
   constructor(
     readonly path: readonly string[],
-    message: string,
-    readonly hint: string | undefined,
+    readonly reason: string,
+    hint: string | undefined,
   ) {
-    super(message)
+    super('declaration-invalid', `source.${path.join('.')}: ${reason}`, hint === undefined ? {} : { hint })
   }
 }
 
@@ -239,9 +237,8 @@ export async function compileMapping(source: Pick<FhirSource, 'where' | 'columns
   }
 }
 
-export const fieldHint = (path: readonly PropertyKey[]): string | undefined =>
-  path[0] === 'fhir'
-    ? suggest(String(path.at(-1)), FHIR_FIELDS)
-    : path[0] === 'columns'
-      ? suggest(String(path.at(-1)), FHIR_COLUMN_FIELDS)
-      : suggest(String(path.at(-1)), ['fhir', 'where', 'columns'])
+/** For a person, in one line. */
+export function fhirText({ fhir, columns }: FhirSource): string {
+  const types = TYPES.filter((type) => Object.values(columns).some(({ resource }) => resource === type))
+  return `${types.join(', ')} of ${fhir.files?.join(', ') ?? fhir.base}`
+}

@@ -110,7 +110,7 @@ async function fetchPage(get: HttpGet, url: URL, what: string, answered: boolean
       if (hopeless)
         throw new FlameshError('fhir-unreachable', `${what}: ${why}`, {
           hint: CERTIFICATE.test(error.code)
-            ? 'the certificate is not trusted: name its authority with ca_file'
+            ? 'the certificate is not trusted: name its authority with ca'
             : 'is base right, and the server up?',
         })
     }
@@ -128,7 +128,7 @@ function checkStatus({ status, body }: Answer, what: string): void {
   const said = issues.length === 0 ? '' : ` (${issues.slice(0, 5).join(', ')})`
   const hints: Readonly<Record<number, string>> = {
     400: 'the server does not know a parameter of search, or its value',
-    401: 'the server wants a token or a user: token_file, or user and password_file',
+    401: 'the server wants a token or a user: tokenFile, or user and passwordFile',
     403: 'the token or the user may not read this',
     404: 'does base lead to a FHIR server? or the search ran out in the middle: run the command again',
     410: 'the search ran out in the middle: run the command again',

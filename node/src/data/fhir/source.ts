@@ -5,6 +5,7 @@
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { readText } from '../../config/read-file.js'
 import { readSecret } from '../../config/secret-file.js'
+import type { SourceTable } from '../source.js'
 import { Collector, type Entry } from './collector.js'
 import { type Access, type HttpGet, openHttp } from './http.js'
 import { MAX_CODE_QUERY_CHARS } from './limits.js'
@@ -22,34 +23,26 @@ import { search } from './search.js'
 
 const MAX_CA_BYTES = 1 << 20
 
-export interface FhirTable {
-  readonly columns: readonly { readonly name: string; readonly type?: 'integer' | 'number' | 'date' | 'level' }[]
-  readonly rows: number
-  readonly batches: AsyncIterable<readonly (readonly (string | null)[])[]>
-  /** counts of what was not used, for the operator */
-  readonly notes: readonly string[]
-}
-
 /** Every resource of these types, once more for each call. */
 type Read = (types: readonly string[]) => AsyncIterable<readonly Entry[]>
 
-/** What a header can carry. Throws as `readSecret`. */
-async function readWord(path: string): Promise<string> {
-  const text = (await readSecret(path)).trim()
-  if (!/^[\x21-\x7e]+$/.test(text))
-    throw new FlameshError('file-unusable', `${path} does not hold one word`, { meta: { file: path } })
-  return text
+/** Of a header. Throws what `readSecret` throws. */
+async function readWord(file: string): Promise<string> {
+  const word = await readSecret(file)
+  if (!/^[\x21-\x7e]+$/.test(word))
+    throw new FlameshError('file-unusable', `${file} does not hold one word`, { meta: { file } })
+  return word
 }
 
-async function accessOf({ token_file, user, password_file, ca_file }: FhirServer): Promise<Access> {
+async function accessOf({ tokenFile, user, passwordFile, ca }: FhirServer): Promise<Access> {
   const authorization =
-    token_file !== undefined
-      ? `Bearer ${await readWord(token_file)}`
-      : user !== undefined && password_file !== undefined
-        ? `Basic ${Buffer.from(`${user}:${await readWord(password_file)}`).toString('base64')}`
+    tokenFile !== undefined
+      ? `Bearer ${await readWord(tokenFile)}`
+      : user !== undefined && passwordFile !== undefined
+        ? `Basic ${Buffer.from(`${user}:${await readSecret(passwordFile)}`).toString('base64')}`
         : undefined
-  const ca = ca_file === undefined ? undefined : await readText(ca_file, MAX_CA_BYTES)
-  return { ...(authorization === undefined ? {} : { authorization }), ...(ca === undefined ? {} : { ca }) }
+  const authorities = ca === undefined ? {} : { ca: await readText(ca, MAX_CA_BYTES) }
+  return { ...(authorization === undefined ? {} : { authorization }), ...authorities }
 }
 
 /** The codes of all columns of a type, if a search by them finds everything that counts. */
@@ -64,7 +57,7 @@ function codeQuery(source: FhirSource, type: ResourceType): string | undefined {
 
 function firstPage(source: FhirSource, base: string, type: ResourceType | 'Medication'): URL {
   const url = new URL(`${base}/${type}`)
-  url.searchParams.set('_count', String(source.fhir.page_size))
+  url.searchParams.set('_count', String(source.fhir.pageSize))
   if (type === 'Medication') return url
   for (const [name, values] of Object.entries(source.fhir.search[type] ?? {}))
     for (const value of values) url.searchParams.append(name, value)
@@ -101,10 +94,10 @@ async function collect(mapping: Mapping, read: Read, base: string | undefined): 
 }
 
 /**
- * With paths that mean the same wherever a command runs (`anchoredFhir`). Throws `BadMapping`, `fhir-data`, `fhir-answer`,
+ * With paths that mean the same wherever a command runs (`anchoredFhir`). Throws `declaration-invalid`, `fhir-data`, `fhir-answer`,
  * `fhir-unreachable`, `fhir-incomplete`, and what reading the named files throws.
  */
-export async function openFhir(source: FhirSource): Promise<FhirTable> {
+export async function openFhir(source: FhirSource): Promise<SourceTable & { readonly notes: readonly string[] }> {
   const mapping = await compileMapping(source)
   const base = source.fhir.base?.replace(/\/+$/, '')
   const notes: string[] = []
@@ -121,5 +114,5 @@ export async function openFhir(source: FhirSource): Promise<FhirTable> {
     }
   })()
   notes.push(...collector.notes())
-  return { ...collector.table(), notes }
+  return { ...collector.table(), notes, close: async () => {} }
 }

@@ -18,7 +18,7 @@ import type { Fault, ServerSetup } from './server.js'
 const PEOPLE = 40
 
 async function read(base: string, given: Record<string, unknown> = {}, folder = '/') {
-  const source = fhirSourceSchema.parse({ fhir: { base, page_size: 7, ...given }, ...MAPPING })
+  const source = fhirSourceSchema.parse({ fhir: { base, pageSize: 7, ...given }, ...MAPPING })
   const { batches, ...table } = await openFhir(anchoredFhir(source, folder))
   const cells: (readonly (string | null)[])[] = []
   for await (const batch of batches) cells.push(...batch)
@@ -42,9 +42,8 @@ const fails = (faults: readonly Fault[], code: string, message: RegExp, setup: P
 
 describe('a FHIR server as a source', () => {
   it('gives one row a patient, picked from all pages', async () => {
-    const { cells, columns, notes, rows, asked } = await readFrom([])
+    const { cells, columns, notes, asked } = await readFrom([])
     assert.deepEqual(cells, expectedTable(PEOPLE))
-    assert.equal(rows, PEOPLE)
     assert.deepEqual(notes, [])
     assert.deepEqual(
       columns.map(({ type }) => type),
@@ -219,7 +218,7 @@ describe('a FHIR server as a source', () => {
 
     it('shows the server a token or a password, and nobody else', async () => {
       await withFhirServer({ people: 3, authorization: 'Bearer very-secret' }, async ({ base }) => {
-        assert.equal((await read(base, { token_file: 'token' }, folder)).rows, 3)
+        assert.equal((await read(base, { tokenFile: 'token' }, folder)).cells.length, 3)
         await assert.rejects(read(base, {}, folder), (error: FlameshError) => {
           assert.match(error.message, /^Medication, page 1: the server answered 401 \(error\/login\)$/)
           return error.code === 'fhir-answer'
@@ -227,8 +226,8 @@ describe('a FHIR server as a source', () => {
       })
       const authorization = `Basic ${Buffer.from('reader:very-secret').toString('base64')}`
       await withFhirServer({ people: 3, authorization }, async ({ base }) => {
-        assert.equal((await read(base, { user: 'reader', password_file: 'token' }, folder)).rows, 3)
-        await assert.rejects(read(base, { token_file: 'token' }, folder), (error: FlameshError) => {
+        assert.equal((await read(base, { user: 'reader', passwordFile: 'token' }, folder)).cells.length, 3)
+        await assert.rejects(read(base, { tokenFile: 'token' }, folder), (error: FlameshError) => {
           assert.ok(!JSON.stringify([error.message, error.hint, error.meta, error.stack]).includes('very-secret'))
           return error.code === 'fhir-answer'
         })
@@ -250,13 +249,13 @@ describe('a FHIR server as a source', () => {
       }).listen(0, '127.0.0.1')
       await new Promise((resolve) => server.once('listening', resolve))
       const base = `https://127.0.0.1:${(server.address() as AddressInfo).port}/fhir`
-      const secret = { token_file: 'token' }
+      const secret = { tokenFile: 'token' }
       try {
         const untrusted = { code: 'fhir-unreachable', hint: /^the certificate is not trusted/ }
-        await assert.rejects(read(base, { ...secret, ca_file: 'wrong.pem' }, folder), untrusted)
+        await assert.rejects(read(base, { ...secret, ca: 'wrong.pem' }, folder), untrusted)
         await assert.rejects(read(base, secret, folder), untrusted)
         assert.equal(asked, 0)
-        assert.equal((await read(base, { ...secret, ca_file: 'right.pem' }, folder)).rows, 0)
+        assert.equal((await read(base, { ...secret, ca: 'right.pem' }, folder)).cells.length, 0)
         assert.ok(asked > 0)
       } finally {
         server.closeAllConnections()
@@ -266,11 +265,11 @@ describe('a FHIR server as a source', () => {
 
     it('refuses a token that others can read, or that is none', async () => {
       await chmod(join(folder, 'token'), 0o640)
-      await assert.rejects(read('http://127.0.0.1:9/fhir', { token_file: 'token' }, folder), {
+      await assert.rejects(read('http://127.0.0.1:9/fhir', { tokenFile: 'token' }, folder), {
         code: 'key-permissions',
       })
       await writeFile(join(folder, 'two'), 'very secret', { mode: 0o600 })
-      await assert.rejects(read('http://127.0.0.1:9/fhir', { token_file: 'two' }, folder), (error: FlameshError) => {
+      await assert.rejects(read('http://127.0.0.1:9/fhir', { tokenFile: 'two' }, folder), (error: FlameshError) => {
         assert.ok(!error.message.includes('secret'))
         return error.code === 'file-unusable'
       })

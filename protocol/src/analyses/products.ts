@@ -1,0 +1,245 @@
+/**
+ * Σ z and Σ z·zᵀ of many columns over a site's rows, in blocks that stay in the cache. Each column is taken about a number near its
+ * mean, which is put back exactly afterwards, so that products need no more digits than what varies has. Runs at a site only.
+ *
+ * `addMoments` cuts what is left of a value into a part of 23 bits, whose products add up without rounding, and a rest: sums
+ * are within 2^-65 of their size about the mean, and exact where values are whole numbers of some unit up to four million of
+ * them apart. `addWeighted` works on doubles: weights have been rounded anyway.
+ */
+import { pairsOf } from './algebra.js'
+import { add, addProduct, addWeighted as addTriple, type Sums, zeroSums } from './double-double.js'
+
+/** Rows of a block: 64 products of two numbers of 23 bits and a sign fit 53, and twenty columns of it the nearest cache. */
+const BLOCK = 64
+const PART_BITS = 22
+
+/** What a column is taken about, and the number whose addition rounds what is left to a multiple of its unit. */
+interface Shift {
+  readonly by: number
+  readonly rounder: number
+}
+
+function shiftOf(values: Float64Array): Shift {
+  let sum = 0
+  let least = Number.POSITIVE_INFINITY
+  let most = Number.NEGATIVE_INFINITY
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row] as number
+    sum += value
+    if (value < least) least = value
+    if (value > most) most = value
+  }
+  if (!(least < most)) return { by: values.length === 0 ? 0 : least, rounder: 0 }
+  const mean = sum / values.length
+  let squares = 0
+  for (let row = 0; row < values.length; row++) {
+    const left = (values[row] as number) - mean
+    squares += left * left
+  }
+  // few bits, so that a difference from it needs no more than the values have
+  const unit = powerBelow(Math.sqrt(squares / values.length)) / 8
+  const by = unit > 0 ? Math.round(mean / unit) * unit : mean
+  const reach = 2 * powerBelow(Math.max(most - by, by - least))
+  return { by, rounder: 1.5 * 2 ** (52 - PART_BITS) * reach }
+}
+
+/** The largest power of two not above a positive number. */
+const powerBelow = (value: number): number => 2 ** Math.floor(Math.log2(value))
+
+/** Rows [from, from + BLOCK) of all columns about their shifts: whole, and cut in two. */
+class Block {
+  readonly whole: Float64Array
+  readonly high: Float64Array
+  readonly low: Float64Array
+  /** whether any column has a low part here */
+  rough = false
+  rows = 0
+  /** of the columns, and one of zeros if they are odd */
+  readonly size: number
+
+  constructor(
+    private readonly columns: readonly Float64Array[],
+    private readonly shifts: readonly Shift[],
+  ) {
+    this.size = columns.length + (columns.length % 2)
+    const length = BLOCK * this.size
+    this.whole = new Float64Array(length)
+    this.high = new Float64Array(length)
+    this.low = new Float64Array(length)
+  }
+
+  read(from: number): void {
+    const { columns, shifts, whole, high, low } = this
+    let any = 0
+    this.rows = Math.min(BLOCK, (columns[0]?.length ?? 0) - from)
+    for (const [j, column] of columns.entries()) {
+      const { by, rounder } = shifts[j] as Shift
+      for (let row = 0, at = j * BLOCK; row < this.rows; row++, at++) {
+        const value = column[from + row] as number
+        const left = value - by
+        // what the subtraction rounded off
+        const taken = left - value
+        const error = value - (left - taken) - (by + taken)
+        const part = left + rounder - rounder
+        const rest = left - part + error
+        whole[at] = left
+        high[at] = part
+        low[at] = rest
+        any += rest === 0 ? 0 : 1
+      }
+    }
+    this.rough = any > 0
+  }
+}
+
+/** Σ a[i + row] · b[j + row] */
+function dot(a: Float64Array, i: number, b: Float64Array, j: number, rows: number): number {
+  let sum = 0
+  for (let row = 0; row < rows; row++) sum += (a[i + row] as number) * (b[j + row] as number)
+  return sum
+}
+
+/**
+ * out[i · size + j] = Σ a_i · b_j for i ≤ j, of columns of a block; `size` is even. Four sums at a time: each number that is read
+ * is used twice, and no addition waits for the one before.
+ */
+function triangle(a: Float64Array, b: Float64Array, size: number, rows: number, out: Float64Array): void {
+  for (let i = 0; i < size; i += 2) {
+    for (let j = i; j < size; j += 2) {
+      let [p, q, r, s] = [0, 0, 0, 0]
+      const [first, second, third, fourth] = [i * BLOCK, (i + 1) * BLOCK, j * BLOCK, (j + 1) * BLOCK]
+      for (let row = 0; row < rows; row++) {
+        const x = a[first + row] as number
+        const y = a[second + row] as number
+        const u = b[third + row] as number
+        const v = b[fourth + row] as number
+        p += x * u
+        q += x * v
+        r += y * u
+        s += y * v
+      }
+      const at = i * size + j
+      out[at] = p
+      out[at + 1] = q
+      out[at + size] = r
+      out[at + size + 1] = s
+    }
+  }
+}
+
+function total(a: Float64Array, i: number, rows: number): number {
+  let sum = 0
+  for (let row = 0; row < rows; row++) sum += a[i + row] as number
+  return sum
+}
+
+/** What is put back: `of` holds Σ w·d and Σ w·d·dᵀ about the shifts, `weight` Σ w as high + low. */
+function putBack(
+  sums: Sums,
+  [first, second]: readonly [first: number | undefined, second: number],
+  about: Sums,
+  shifts: readonly Shift[],
+  [weight, rest]: readonly [number, number],
+): void {
+  const size = shifts.length
+  const by = (j: number): number => (shifts[j] as Shift).by
+  const moment = (slot: number, j: number, times: number): void => {
+    addProduct(sums, slot, times, about.high[j] as number)
+    add(sums, slot, times * (about.low[j] as number))
+  }
+  if (first !== undefined) {
+    for (let j = 0; j < size; j++) {
+      moment(first + j, j, 1)
+      addProduct(sums, first + j, weight, by(j))
+      add(sums, first + j, rest * by(j))
+    }
+  }
+  for (const [at, [i, j]] of pairsOf(size).entries()) {
+    add(sums, second + at, about.high[size + at] as number, about.low[size + at])
+    moment(second + at, j, by(i))
+    moment(second + at, i, by(j))
+    addTriple(sums, second + at, weight, by(i), by(j))
+    add(sums, second + at, rest * by(i) * by(j))
+  }
+}
+
+/** Adds Σ z to the slots from `first` on, if there are any, and Σ z_i·z_j for all pairs to those from `second` on. */
+export function addMoments(
+  columns: readonly Float64Array[],
+  sums: Sums,
+  first: number | undefined,
+  second: number,
+): void {
+  const rows = columns[0]?.length ?? 0
+  const shifts = columns.map(shiftOf)
+  const block = new Block(columns, shifts)
+  const { whole, high, low, size } = block
+  const about = zeroSums(columns.length + pairsOf(columns.length).length)
+  const [exact, rest, more] = [0, 1, 2].map(() => new Float64Array(size * size)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ]
+  for (let from = 0; from < rows; from += BLOCK) {
+    block.read(from)
+    triangle(high, high, size, block.rows, exact)
+    if (block.rough) {
+      triangle(high, low, size, block.rows, rest)
+      triangle(low, whole, size, block.rows, more)
+    }
+    for (let i = 0, slot = columns.length; i < columns.length; i++) {
+      add(about, i, total(high, i * BLOCK, block.rows), total(low, i * BLOCK, block.rows))
+      for (let j = i, at = i * size + i; j < columns.length; j++, at++, slot++)
+        add(about, slot, exact[at] as number, block.rough ? (rest[at] as number) + (more[at] as number) : 0)
+    }
+  }
+  putBack(sums, [first, second], about, shifts, [rows, 0])
+}
+
+/**
+ * Of a model with an intercept and a weight and a residual w and r by row: adds Σ r and Σ z·r to the slots from `first` on, then Σ w,
+ * Σ w·z and Σ w·z_i·z_j in the order of `pairsOf`, the intercept being the column before all others.
+ */
+export function addWeighted(
+  columns: readonly Float64Array[],
+  weights: Float64Array,
+  residuals: Float64Array,
+  sums: Sums,
+  first: number,
+): void {
+  const size = columns.length
+  const shifts = columns.map(shiftOf)
+  const block = new Block(columns, shifts)
+  const { whole } = block
+  const weighted = new Float64Array(whole.length)
+  const found = new Float64Array(block.size * block.size)
+  const about = zeroSums(size + pairsOf(size).length)
+  // Σ w, then Σ r and Σ d·r
+  const plain = zeroSums(2 + size)
+  for (let from = 0; from < weights.length; from += BLOCK) {
+    block.read(from)
+    const { rows } = block
+    add(plain, 0, total(weights, from, rows))
+    add(plain, 1, total(residuals, from, rows))
+    for (let j = 0, a = 0; j < size; j++, a += BLOCK) {
+      for (let row = 0; row < rows; row++)
+        weighted[a + row] = (whole[a + row] as number) * (weights[from + row] as number)
+      add(about, j, total(weighted, a, rows))
+      add(plain, 2 + j, dot(whole, a, residuals, from, rows))
+    }
+    triangle(weighted, whole, block.size, rows, found)
+    for (let i = 0, slot = size; i < size; i++)
+      for (let j = i; j < size; j++, slot++) add(about, slot, found[i * block.size + j] as number)
+  }
+  const [weight, rest] = [plain.high[0] as number, plain.low[0] as number]
+  const [residual, more] = [plain.high[1] as number, plain.low[1] as number]
+  add(sums, first, residual, more)
+  for (const [j, { by }] of shifts.entries()) {
+    add(sums, first + 1 + j, plain.high[2 + j] as number, plain.low[2 + j])
+    addProduct(sums, first + 1 + j, by, residual)
+    add(sums, first + 1 + j, by * more)
+  }
+  const information = first + 1 + size
+  add(sums, information, weight, rest)
+  putBack(sums, [information + 1, information + 1 + size], about, shifts, [weight, rest])
+}
