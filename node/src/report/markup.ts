@@ -51,7 +51,12 @@ function withIntervals(table: ResultTable): ResultTable {
   const kept = names.map((_, i) => i).filter((i) => !highs.includes(i))
   const column = (i: number): ResultColumn => {
     const own = table.columns[i] as ResultColumn
-    return highs[i] === -1 ? own : { ...own, kind: 'interval', title: '95 % interval' }
+    if (highs[i] === -1) return own
+    const of = /^(.+)_(low|lower)$/.exec(own.name)?.[1] ?? ''
+    // beside its estimate an interval needs no name
+    const title =
+      of === '' || of === 'ci' || names.includes(of) || of.endsWith('_ci') ? '95 % interval' : `${labelOf(of)} interval`
+    return { ...own, kind: 'interval', title }
   }
   const cell = (row: readonly Value[], i: number): Value => {
     const [low, high] = [row[i], row[highs[i] as number]]

@@ -259,6 +259,8 @@ function nextOutcome(
 export const coxPooled: Analysis<CoxPooledParameters, State, Released> = {
   name: 'cox-pooled',
   version: 1,
+  method:
+    'Cox proportional hazards regression with risk sets over all sites on a fixed grid of time, with Breslow’s method for ties, over complete rows',
   iterative: true,
   definition: [
     'parameters: time, event (0/1 column, or column is value), covariates (numeric, factors coded against a reference, interactions), grid of equal intervals, zph: identity | log | km (optional)',

@@ -148,6 +148,7 @@ function contribute(rows: Rows, parameters: LogRankParameters): Float64Array {
 export const logRank: Analysis<LogRankParameters, never, Released> = {
   name: 'log-rank',
   version: 1,
+  method: 'the log-rank test stratified by site',
   iterative: false,
   definition: [
     'parameters: time (numeric), event (0/1 column, or column is value), by (a factor), within (a factor, optional), strata: site',

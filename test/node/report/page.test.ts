@@ -185,6 +185,8 @@ describe('the report of a result', () => {
       ['age', 'fixed', 'random', 'prediction'],
     )
     assert.ok(said.includes('1.65 (1.35 to 2.01)') && said.includes('1.65 (0.82 to 3.32)'))
+    const heads = elements(parseMarkup(page), 'th').map(textOf)
+    assert.ok(heads.includes('95 % interval') && heads.includes('prediction interval'), heads.join())
   })
 
   it('begins with the characteristics where columns and factors are described', () => {
