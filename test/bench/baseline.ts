@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { RoundPlan } from '@flamesh/protocol/analyses/analysis.js'
+import { countSlots } from '@flamesh/protocol/analyses/layout.js'
 import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { addInto, decodeVector, encodeVector } from '@flamesh/protocol/secagg/ring.js'
 import { SITES } from '../../docs/examples/main-job/data.js'
@@ -94,8 +95,9 @@ export class Baseline {
 }
 
 /** In the ring, for the same result bit by bit. */
-function add(vectors: readonly (readonly number[])[], { fractionBits, bound }: RoundPlan): readonly bigint[] {
-  const [first, ...rest] = vectors.map((values) => encodeVector(values, RING, fractionBits, bound))
+function add(vectors: readonly (readonly number[])[], plan: RoundPlan): readonly bigint[] {
+  const { fractionBits, bound } = plan
+  const [first, ...rest] = vectors.map((values) => encodeVector(values, RING, fractionBits, bound, countSlots(plan)))
   if (first === undefined) throw new Error('no site answered')
   for (const other of rest) addInto(first, other, RING)
   return decodeVector(first, RING, fractionBits)

@@ -70,7 +70,7 @@ function primitives(): void {
     const task = (at: number): ComputeTask => ({
       kind: 'prepare',
       input: {
-        shape: { dimension, ring: 64, fractionBits: 20, boundBits: 20, slices: 7, seats: 7 },
+        shape: { dimension, counts: dimension, ring: 64, fractionBits: 20, boundBits: 20, slices: 7, seats: 7 },
         roundId: at.toString(16).padStart(64, '0'),
         prekeys: Array.from({ length: 7 }, () => prekey),
         site: member,

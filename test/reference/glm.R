@@ -4,6 +4,7 @@ source_lines <- readLines("make-reference.R")
 eval(parse(text = source_lines[grep("^(num|js) ", source_lines)[1]:(grep("^tight <-", source_lines) - 1)]))
 fit <- function(formula, family, data) {
   m <- glm(formula, family, data, control = glm.control(1e-15, 60))
+  null <- m$null.deviance                                # the few steps below are too few for the model without covariates
   m <- suppressWarnings(glm(formula, family, data, start = coef(m), control = glm.control(1e-300, 4)))   # weights at the very end
   s <- summary(m); b <- s$coefficients
   quasi <- m$family$family == "quasipoisson"
@@ -12,7 +13,7 @@ fit <- function(formula, family, data) {
   c(list(n = nobs(m), coef = unname(b[, 1]), se = unname(b[, 2])), setNames(list(unname(b[, 3])), if (quasi) "t" else "z"),
     list(p = unname(b[, 4]), ci_low = unname(b[, 1] - reach * b[, 2]), ci_high = unname(b[, 1] + reach * b[, 2]),
       rate_ratio = unname(exp(b[, 1])), rate_ratio_low = unname(exp(b[, 1] - reach * b[, 2])), rate_ratio_high = unname(exp(b[, 1] + reach * b[, 2])),
-      deviance = deviance(m), null_deviance = m$null.deviance, df = df.residual(m), null_df = m$df.null,
+      deviance = deviance(m), null_deviance = null, df = df.residual(m), null_df = m$df.null,
       pearson = pearson, dispersion = pearson / df.residual(m), events = sum(m$y)),
     if (!quasi) list(aic = AIC(m), loglik = as.numeric(logLik(m))))
 }

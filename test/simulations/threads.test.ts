@@ -15,7 +15,7 @@ const hex = (): string => bytesToHex(random.bytes(32))
 const task = (value: number): ComputeTask => ({
   kind: 'prepare',
   input: {
-    shape: { dimension: 3, ring: 64, fractionBits: 20, boundBits: 20, slices: 3, seats: 4 },
+    shape: { dimension: 3, counts: 3, ring: 64, fractionBits: 20, boundBits: 20, slices: 3, seats: 4 },
     roundId: hex(),
     prekeys: Array.from({ length: 4 }, (_, seat) =>
       seat === 2 ? null : { member: hex(), committee: 1, key: bytesToHex(deriveKeyPair(random.bytes(32)).publicKey) },

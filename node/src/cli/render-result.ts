@@ -3,8 +3,10 @@
  * fields. Numbers are shortened for the eye: the files hold every digit. Implements docs/guide/researcher.md.
  */
 import type { ResultDocument } from '../control/documents.js'
-import { acrossOf, isRepeated, type ResultTable, tablesOf } from '../report/tables.js'
-import { type Fields, isList, isP, labelOf, toValue, type Value } from '../report/values.js'
+import { acrossOf, isRepeated, tablesOf } from '../report/tables.js'
+import { type ResultTable } from '../report/result-table.js'
+import { type Fields, isList, isP, labelOf, toValue } from '../report/values.js'
+import { type Value } from '../report/result-table.js'
 import { explain } from './endings.js'
 import type { ResultFiles } from './result-files.js'
 import { renderFields, renderTable } from './table.js'

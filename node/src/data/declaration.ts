@@ -88,8 +88,8 @@ const FIELDS = Object.keys(fileSchema.shape)
 const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
   columns: Object.keys(columnSchema.shape),
   derive: DERIVE_FIELDS,
-  source: SOURCE_FIELDS,
   catalogue: CATALOGUE_FIELDS,
+  ...SOURCE_FIELDS,
 }
 
 /** Throws `file-not-found`, `file-unusable`, `yaml-invalid`, and `declaration-invalid` with line and column. */
@@ -113,7 +113,10 @@ export async function readDeclaration(file: string): Promise<Written> {
   throw invalid(
     `${where}: ${unknown ? 'there is no such field' : (issue?.message ?? 'is not valid')}`,
     unknown
-      ? suggest(String(path.at(-1)), path.length === 1 ? FIELDS : (FIELDS_OF[String(path[0])] ?? FIELDS))
+      ? suggest(
+          String(path.at(-1)),
+          path.length === 1 ? FIELDS : (FIELDS_OF[path.slice(0, -1).join('.')] ?? FIELDS_OF[String(path[0])] ?? FIELDS),
+        )
       : 'see docs/reference/datasets.md',
     { file, path: path.join('.'), ...place },
   )

@@ -22,15 +22,15 @@ export interface DuckDbRequest {
   readonly files?: readonly string[]
 }
 
-const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
-const list = (values: readonly string[]): string => `[${values.map(text).join(', ')}]`
+const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`
+const list = (values: readonly string[]): string => `[${values.map(literal).join(', ')}]`
 
 /** The rows of one file. */
 export function fileQuery(file: string, kind: 'parquet' | 'json'): string {
   // all of the file tells the types: a part of it would let a later record fail
   return kind === 'parquet'
-    ? `SELECT * FROM read_parquet(${text(file)})`
-    : `SELECT * FROM read_json(${text(file)}, format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1)`
+    ? `SELECT * FROM read_parquet(${literal(file)})`
+    : `SELECT * FROM read_json(${literal(file)}, format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1)`
 }
 
 /**
@@ -114,10 +114,14 @@ function refuseType(column: string, type: string): never {
   })
 }
 
+const MIDNIGHT = ' 00:00:00'
+
 function cellOf(value: DuckDBValue): string | null {
   if (value === null || typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   if (typeof value === 'boolean') return value ? '1' : '0'
-  return String(value).replace(/ 00:00:00$/, '')
+  const text = String(value)
+  return text.endsWith(MIDNIGHT) ? text.slice(0, -MIDNIGHT.length) : text
 }
 
 /** What DuckDB says of a query or a file that holds nothing of the rows. */

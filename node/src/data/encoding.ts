@@ -5,7 +5,8 @@
  */
 import type { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { hasCode } from '../store/files.js'
 
@@ -25,6 +26,9 @@ export interface EncodingGuess {
 const WINDOWS_1252 = '€\0‚ƒ„…†‡ˆ‰Š‹Œ\0Ž\0\0‘’“”•–—˜™š›œ\0žŸ'
 const HIGH_CONTROLS = /[\x80-\x9f]/g
 const LINE_BREAK = /\r\n|\n|\r/g
+
+/** Read at once. */
+const CHUNK_BYTES = 1 << 18
 
 type Decode = (bytes: Uint8Array, last: boolean) => string
 
@@ -80,14 +84,14 @@ async function lineOfMistake(file: string, encoding: Encoding): Promise<number |
       return true
     }
   }
-  for await (const chunk of createReadStream(file)) {
-    if (fails(() => ahead(chunk as Buffer, false))) {
+  for await (const chunk of bytesOf(file)) {
+    if (fails(() => ahead(chunk, false))) {
       fails(() => {
-        for (const byte of chunk as Buffer) line = count(behind(Uint8Array.of(byte), false))
+        for (const byte of chunk) line = count(behind(Uint8Array.of(byte), false))
       })
       return line
     }
-    line = count(behind(chunk as Buffer, false))
+    line = count(behind(chunk, false))
   }
   return fails(() => ahead(new Uint8Array(0), true)) ? line : undefined
 }
@@ -111,7 +115,6 @@ export async function* textOf(
   hash?: ReturnType<typeof createHash>,
 ): AsyncGenerator<string> {
   const decode = strict(decoderOf(encoding))
-  const stream = createReadStream(file, { highWaterMark: 1 << 18 })
   const checked = async (bytes: Uint8Array, last: boolean): Promise<string> => {
     try {
       return decode(bytes, last)
@@ -120,9 +123,9 @@ export async function* textOf(
     }
   }
   try {
-    for await (const chunk of stream) {
-      hash?.update(chunk as Buffer)
-      yield await checked(chunk as Buffer, false)
+    for await (const chunk of bytesOf(file)) {
+      hash?.update(chunk)
+      yield await checked(chunk, false)
     }
     yield await checked(new Uint8Array(0), true)
   } catch (cause) {
@@ -131,19 +134,31 @@ export async function* textOf(
 }
 
 function unreadable(file: string, cause: unknown): FlameshError {
+  const packed = cause instanceof Error && 'code' in cause && String(cause.code).startsWith('Z_')
   const message = hasCode(cause, 'ENOENT') ? 'there is no such file' : 'the file cannot be read'
-  return new FlameshError('csv-unreadable', message, { meta: { file }, hint: 'check the path and the rights', cause })
+  return new FlameshError('csv-unreadable', packed ? 'the file is no gzip file, or not to its end' : message, {
+    meta: { file },
+    hint: packed ? 'pack it again, or give it as it was before' : 'check the path and the rights',
+    cause,
+  })
+}
+
+/** The bytes of a file, unpacked if its name says that it is packed. */
+function bytesOf(file: string): AsyncIterable<Buffer> {
+  const stream = createReadStream(file, { highWaterMark: CHUNK_BYTES })
+  if (!file.endsWith('.gz')) return stream
+  // an error of either end is thrown to whoever reads
+  return pipeline(stream, createGunzip({ chunkSize: CHUNK_BYTES }), () => undefined)
 }
 
 async function firstBytes(file: string): Promise<Buffer> {
+  let bytes = Buffer.alloc(0)
   try {
-    const handle = await open(file, 'r')
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(3), 0, 3, 0)
-      return buffer.subarray(0, bytesRead)
-    } finally {
-      await handle.close()
+    for await (const chunk of bytesOf(file)) {
+      bytes = Buffer.concat([bytes, chunk])
+      if (bytes.length >= 3) break
     }
+    return bytes.subarray(0, 3)
   } catch (cause) {
     throw unreadable(file, cause)
   }

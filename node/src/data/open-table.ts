@@ -22,7 +22,8 @@ async function openFile(file: string, kind: Kind, temporary: string): Promise<So
   return openDuckDb({ query: fileQuery(path, kind), folder: dirname(path), files: [path] }, temporary)
 }
 
-async function openSource({ query, folder = '.' }: DeclaredSource, temporary: string): Promise<SourceTable> {
+async function openSource({ query, folder = '.', postgres }: DeclaredSource, temporary: string): Promise<SourceTable> {
+  if (postgres !== undefined) return (await import('./postgres.js')).openPostgres(postgres, query)
   const { openDuckDb } = await import('./duckdb.js')
   return openDuckDb({ query, folder }, temporary)
 }

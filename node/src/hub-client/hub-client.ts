@@ -24,6 +24,7 @@ import { parseInvite, signEnrolment } from '@flamesh/protocol/identity/invite.js
 import { openStatement } from '@flamesh/protocol/identity/statements.js'
 import { MAX_STATEMENT_BYTES, MAX_STATEMENTS_PER_REQUEST } from '@flamesh/protocol/limits.js'
 import type { z } from 'zod'
+import { isLoopback } from '../config/host-port.js'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 /** The largest answer the API allows: a full page of statements in base64, or a record a member. */
@@ -70,10 +71,6 @@ export interface HubClient {
   peers(): Promise<readonly Uint8Array[]>
   /** Resolves with false if the hub holds one at least as new. */
   publishPeerRecord(record: Uint8Array): Promise<boolean>
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 function checkedUrl(text: string, allowInsecure: boolean): URL {

@@ -3,8 +3,9 @@
  * docs/reference/results.md. Numbers have every digit; what is withheld or does not exist is an empty field.
  */
 import { type Cell, csv } from '@flamesh/protocol/report/csv.js'
+import type { Value } from './result-table.js'
 import { type ResultTables, tablesOf } from './tables.js'
-import { type Fields, toValue, type Value } from './values.js'
+import { type Fields, toValue } from './values.js'
 
 /** By the name of the file. */
 export function csvFiles(result: Fields): ReadonlyMap<string, string> {

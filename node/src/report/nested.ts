@@ -1,5 +1,5 @@
 /** Records within records as one table: what `tables.ts` does with fields that it knows no better shape of. */
-import type { ResultColumn, ResultTable } from './tables.js'
+import type { ResultColumn, ResultTable } from './result-table.js'
 import { type Fields, isRecord, labelOf, numberColumn, sentence, toValue } from './values.js'
 
 interface Line {

@@ -5,6 +5,7 @@
  */
 
 import { nested, records } from './nested.js'
+import type { ResultColumn, ResultTable, Value } from './result-table.js'
 import {
   type Fields,
   flattened,
@@ -18,26 +19,7 @@ import {
   listOf,
   numberColumn,
   toValue,
-  type Value,
 } from './values.js'
-
-export interface ResultColumn {
-  /** in the CSV */
-  readonly name: string
-  readonly title: string
-  /** keys come first and say what a row is about; a p value is a number */
-  readonly kind: 'key' | 'number' | 'p' | 'text'
-}
-
-export interface ResultTable {
-  /** the name of its CSV file */
-  readonly id: string
-  readonly title: string
-  readonly columns: readonly ResultColumn[]
-  readonly rows: readonly (readonly Value[])[]
-  /** counts by two factors: read with the second across, with the count of everyone in the corner */
-  readonly across?: { readonly corner: Value }
-}
 
 export interface ResultTables {
   readonly tables: readonly ResultTable[]

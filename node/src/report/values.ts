@@ -1,11 +1,8 @@
 /** What a result is made of, read without trusting that it is what it should be. */
 
-import type { ResultColumn } from './tables.js'
+import type { ResultColumn, Value } from './result-table.js'
 
 export type Fields = Readonly<Record<string, unknown>>
-
-/** Null: withheld, or there is no such number. Undefined: the row has no such field. */
-export type Value = number | string | boolean | null | undefined
 
 /** A record of its own; a factor is a value. */
 export function isRecord(value: unknown): value is Fields {

@@ -2,6 +2,8 @@
  * An image on local splits of one file, before anyone submits it: the sandbox, the checks, the masking, the release gate and
  * `reduce` are those of production; sites and committee are not there, and one process sees everything.
  */
+import type { RoundPlan } from '@flamesh/protocol/analyses/analysis.js'
+import { countSlots, numbersIn, valuesOf } from '@flamesh/protocol/analyses/layout.js'
 import { bytesToHex } from '@flamesh/protocol/crypto/hash.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { type ImageParameters, imageAnalysis } from '@flamesh/protocol/images/analysis.js'
@@ -50,7 +52,9 @@ export async function rehearse(
 ): Promise<Rehearsal> {
   const { image, parameters, splits } = request
   const analysis = imageAnalysis(image, request.rounds)
-  const { slots } = analysis.plan(parameters, undefined)
+  const plan = analysis.plan(parameters, undefined)
+  const counts = countSlots(plan)
+  const slots = valuesOf(plan).map((one) => one.name)
   const rules = { minimumCell: DEFAULT_MIN_CELL, minimumContributors: Math.min(3, splits.length) }
   const context = { parameters, rules, survivors: splits.length }
   const rounds: RehearsedRound[] = []
@@ -59,19 +63,22 @@ export async function rehearse(
     const vectors: Float64Array[] = []
     for (const { dataset, version } of splits) {
       const about = { job: 'rehearsal', analysis: 'image', analysisVersion: 1, image, round, parameters, state }
-      vectors.push(valuesOf(await runner.contribute({ ...about, dataset, datasetVersion: version, where: [] })))
+      vectors.push(written(await runner.contribute({ ...about, dataset, datasetVersion: version, where: [] })))
     }
-    const { sum, masked } = maskAndOpen(request, vectors, round, analysis.plan(parameters, state))
+    const { sum, masked } = maskAndOpen(request, vectors, round, plan)
     const seen = {
       round,
-      sites: vectors.map((values, at) => ({ values: [...values], masked: masked[at] as string })),
-      opened: sum.map((word) => Number(word) / 2 ** 60),
+      sites: vectors.map((values, at) => ({
+        values: [...values].filter((_, slot) => slot < counts || (slot - counts) % 2 === 0),
+        masked: masked[at] as string,
+      })),
+      opened: numbersIn(plan, sum),
     }
     let outcome = analysis.combine(sum, context, state)
     const sums = analysis.reduction?.sums(sum, context)
     if (analysis.reduction !== undefined && sums?.kind === 'reducible') {
       const about = { job: 'rehearsal', image, round, parameters, state, sums: Float64Array.from(sums.values) }
-      const [once, again] = [valuesOf(await runner.reduce(about)), valuesOf(await runner.reduce(about))]
+      const [once, again] = [written(await runner.reduce(about)), written(await runner.reduce(about))]
       if (once.some((value, at) => value !== again[at]) || once.length !== again.length)
         throw new FlameshError('not-deterministic', '`reduce` wrote other numbers when it was run again', {
           hint: 'no clock, no random numbers, no order of threads; or describe another way to combine',
@@ -80,7 +87,7 @@ export async function rehearse(
     }
     if (outcome.kind === 'suppressed')
       return {
-        slots: slots.map((one) => one.name),
+        slots,
         rounds: [...rounds, { ...seen, outcome: null, code: outcome.code }],
         result: null,
       }
@@ -88,13 +95,12 @@ export async function rehearse(
       readonly values: readonly number[]
     }
     rounds.push({ ...seen, outcome: numbers.values, code: outcome.kind })
-    if (outcome.kind === 'result')
-      return { slots: slots.map((one) => one.name), rounds, result: analysis.present(outcome.released, parameters) }
+    if (outcome.kind === 'result') return { slots, rounds, result: analysis.present(outcome.released, parameters) }
     state = outcome.state
   }
 }
 
-function valuesOf(outcome: ContributeOutcome): Float64Array {
+function written(outcome: ContributeOutcome): Float64Array {
   if (outcome.ok) return outcome.values
   throw new FlameshError(outcome.code, outcome.message)
 }
@@ -106,7 +112,7 @@ function maskAndOpen(
   { image, random }: RehearsalRequest,
   vectors: readonly Float64Array[],
   round: number,
-  { fractionBits, bound }: { readonly fractionBits: number; readonly bound: number },
+  plan: RoundPlan,
 ): { readonly sum: readonly bigint[]; readonly masked: readonly string[] } {
   const profile = profileOf(COMMITTEE)
   const roundId = descriptionHash({ ...image, maxRounds: round })
@@ -120,10 +126,11 @@ function maskAndOpen(
       bytesToHex(random(32)),
       profile === undefined ? [] : subsets(profile),
     )
-    const update = maskVector(encodeVector(values, RING, fractionBits, bound), seeds, RING)
+    const encoded = encodeVector(values, RING, plan.fractionBits, plan.bound, countSlots(plan))
+    const update = maskVector(encoded, seeds, RING)
     masked.push(bytesToHex(update.subarray(0, SHOWN_BYTES)))
     addInto(total, update, RING)
     subtractInto(total, sumMasks(seeds, RING, 0, words), RING)
   }
-  return { sum: decodeVector(total, RING, fractionBits), masked }
+  return { sum: decodeVector(total, RING, plan.fractionBits), masked }
 }

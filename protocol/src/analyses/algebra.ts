@@ -33,7 +33,7 @@ export function centred(weight: bigint, first: readonly bigint[], second: Matrix
   return second.map((row, i) => row.map((value, j) => weight * value - (first[i] as bigint) * (first[j] as bigint)))
 }
 
-/** The matrix as doubles: numerators in units of 2^(−2·110) over a weight in units of 2^−110. */
+/** The matrix as doubles: numerators in units of 2^(−2·130) over a weight in units of 2^−130. */
 export function dividedBy(weight: bigint, numerators: Matrix<bigint>): Matrix<number> {
   const denominator = weight << BigInt(SUM_BITS)
   return numerators.map((row) => row.map((value) => quotient(value, denominator)))

@@ -35,9 +35,9 @@ export interface Slot {
 /** The vector of one round, in the ring of 128 bits. Slot 0 is always `contributors`. */
 export interface RoundPlan {
   readonly slots: readonly Slot[]
-  /** every |value| a site may contribute; declared in the round's specification */
+  /** every |count| a site may contribute, a power of 2; declared in the round's specification */
   readonly bound: number
-  /** bits after the binary point of the fixed-point encoding */
+  /** bits after the binary point of a count */
   readonly fractionBits: number
 }
 
@@ -117,12 +117,12 @@ export interface Analysis<P, S, R> {
   /** the layout of the round that starts from `state` (undefined: the first) */
   plan(parameters: P, state: S | undefined): RoundPlan
   /**
-   * The site's vector, slot by slot; all zeros if the site is below a rule, which nobody can tell from another. Throws
+   * The site's vector, slot by slot, of a sum the parts high + low; all zeros if the site is below a rule, which nobody can tell from another. Throws
    * `column-type`, `column-values` or `out-of-bound`.
    */
   contribute(rows: Rows, parameters: P, state: S | undefined): Float64Array
   /**
-   * Next state, result or suppression from the opened sum: signed integers scaled by 2^fractionBits, one a slot. Total:
+   * Next state, result or suppression from the opened sum: signed integers, one a slot, counts scaled by 2^fractionBits. Total:
    * whatever the integers, it returns.
    */
   combine(sum: readonly bigint[], context: AnalysisContext<P>, state: S | undefined): Outcome<S, R>

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { checkCells, parametersAllowed, subsetAllowed } from '../privacy/disclosure.js'
+import { hasSmallValue, smallValue } from '../privacy/few-values.js'
 import { centred, type Matrix, pairsOf, symmetric } from './algebra.js'
 import type { Analysis, Rows } from './analysis.js'
 import { columnSchema } from './columns.js'
@@ -66,10 +67,10 @@ function pearson(xx: bigint, yy: bigint, xy: bigint): number | null {
 }
 
 /**
- * Rows with each value of a column of two neighbouring whole numbers, and with each two of two such columns: all that the
- * sums say of them. Between whole numbers z ≥ 0, Σz² = Σz only if every z is 0 or 1.
+ * Rows with each two values of two columns that hold two neighbouring whole numbers each. Between whole numbers z ≥ 0,
+ * Σz² = Σz only if every z is 0 or 1.
  */
-function countsOfValues(n: number, first: readonly bigint[], second: Matrix<bigint>): readonly number[] {
+function countsOfPairs(n: number, first: readonly bigint[], second: Matrix<bigint>): readonly number[] {
   const unit = 1n << BigInt(SUM_BITS)
   const rows = BigInt(n) * unit
   const binary = first.flatMap((sum, i) => {
@@ -78,14 +79,12 @@ function countsOfValues(n: number, first: readonly bigint[], second: Matrix<bigi
     const squares = (second[i]?.[i] as bigint) - 2n * low * sum + low * low * rows
     return squares === rest && rest % unit === 0n ? [{ i, low, sum, ones: rest }] : []
   })
-  const counts = binary.flatMap((a, at) => [
-    a.ones,
-    rows - a.ones,
-    ...binary.slice(at + 1).flatMap((b) => {
+  const counts = binary.flatMap((a, at) =>
+    binary.slice(at + 1).flatMap((b) => {
       const both = (second[a.i]?.[b.i] as bigint) - a.low * b.sum - b.low * a.sum + a.low * b.low * rows
       return [both, a.ones - both, b.ones - both, rows - a.ones - b.ones + both]
     }),
-  ])
+  )
   return counts.map((count) => Number(count / unit))
 }
 
@@ -144,7 +143,9 @@ export const correlation: Analysis<CorrelationParameters, never, CorrelationRele
     if (refused !== undefined) return refused
     const first = sums.slice(0, size)
     const second = symmetric(size, sums.slice(size))
-    const small = checkCells(countsOfValues(n, first, second), rules)
+    const unit = 1n << BigInt(SUM_BITS)
+    const given = first.some((one, i) => hasSmallValue(n, one, second[i]?.[i] as bigint, unit, rules))
+    const small = given ? smallValue() : checkCells(countsOfPairs(n, first, second), rules)
     if (small !== undefined) return small
     const products = centred(BigInt(n) << BigInt(SUM_BITS), first, second)
     const at = (i: number, j: number): bigint => products[i]?.[j] as bigint

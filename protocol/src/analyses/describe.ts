@@ -12,6 +12,7 @@ import {
   contributeGrouped,
   type Group,
   type Grouped,
+  givesValuesAway,
   groupedLayout,
   groupedSchema,
   openGrouped,
@@ -54,7 +55,7 @@ const WITHHELD: Moments = { n: null, mean: null, variance: null }
 export function momentsOf({ n, sums: [sum = 0n, squares = 0n] }: Group, rules: DisclosureRules): Moments {
   if (n === 0 || isSmallCell(n, rules)) return { n, mean: null, variance: null }
   const count = BigInt(n)
-  // n·Σx² − (Σx)², exactly, in units of 2^-220
+  // n·Σx² − (Σx)², exactly, in units of 2^-260
   const spread = ((count * squares) << BigInt(SUM_BITS)) - sum * sum
   const variance = n < 2 ? null : Math.max(0, quotient(spread, (count * (count - 1n)) << BigInt(2 * SUM_BITS)))
   return { n, mean: quotient(sum, count << BigInt(SUM_BITS)), variance }
@@ -80,7 +81,9 @@ export const describe: Analysis<DescribeParameters, never, DescribeReleased> = {
     const opened = openGrouped(sum, context, POWERS)
     if (opened.kind !== 'opened') return opened
     const { contributors, rows } = opened
-    const columns = opened.columns.map((column) => releaseColumn(column, context, momentsOf, WITHHELD))
+    const columns = opened.columns.map((column) =>
+      releaseColumn(column, context, momentsOf, WITHHELD, givesValuesAway(column, context.rules)),
+    )
     return {
       kind: 'result',
       released: { contributors, leftOut: context.survivors - contributors, rows, columns },

@@ -25,7 +25,7 @@ import {
 } from './design.js'
 import { logGamma } from './distributions.js'
 import { add, addProduct, type Sums, zeroSums } from './double-double.js'
-import { BOUND, type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
+import { type Layout, openSum, planOf, SUM_BOUND, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import {
   checkModelCounts,
   countsLayout,
@@ -122,8 +122,8 @@ function start(cases: Cases, sums: Sums): void {
 }
 
 /** What a site says of a point where its sums are beyond all bounds; any real log likelihood is above `LOWEST`. */
-const OUT_OF_REACH = -(2 ** 54)
-const LOWEST = -(2 ** 53)
+const OUT_OF_REACH = -(2 ** 99)
+const LOWEST = -(2 ** 98)
 
 /** Everything at `beta`; without the constants that no coefficient changes, the log likelihood is Σ y·η − μ with η = xβ. */
 function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
@@ -143,7 +143,7 @@ function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
     add(sums, 5, time)
     scorer.add(row, y - mu, mu)
   }
-  if (sums.high.every((value) => Math.abs(value) <= BOUND)) return
+  if (sums.high.every((value) => Math.abs(value) < SUM_BOUND)) return
   sums.high.fill(0)
   sums.low.fill(0)
   sums.high[0] = OUT_OF_REACH
@@ -169,7 +169,7 @@ export const glm: Analysis<GlmParameters, NewtonState, Released> = {
     'parameters: family (poisson or quasipoisson, log link), outcome (a count, or column is value: 0 or 1), exposure (above 0, optional: its logarithm is the offset), covariates (numeric, factors coded against a reference, interactions)',
     'first round: contributors, rows, missing, events (rows with an outcome above 0); rows by level, sites with each outcome and level, events by level',
     'further rounds: contributors, rows, missing, events; Σ y·η − μ, Σ y·log(y/exposure), Σ y·log(exposure) − log(y!), Pearson χ², Σ y, Σ exposure, score and information at the state, intercept first; of the second round only score and information, of least squares for log(y + 0.1) − log(exposure) with weights y + 0.1, less 0.1',
-    'state: iteration, coefficients, best point so far with its Σ y·η − μ; -2^53 at 0 after the second round; a site whose sums are beyond the bound says -2^54 and zeros',
+    'state: iteration, coefficients, best point so far with its Σ y·η − μ; -2^98 at 0 after the second round; a site whose sums are beyond the bound says -2^99 and zeros',
     'released: n, missing, events, Σ y, Σ exposure, coefficients, standard errors with dispersion 1, log likelihood, deviance, Σ y·log(y/exposure), Pearson χ², iterations; refused: small cells, levels and outcomes at few sites, more parameters than 0.33 of the events, separation, singular, no convergence',
   ],
   parameters: parametersSchema,

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { MIN_SUBSET_ROWS, subsetAllowed, withheldGroups } from '../privacy/disclosure.js'
+import { hasSmallValue } from '../privacy/few-values.js'
 import type { AnalysisContext, ColumnUse, DisclosureRules, LevelsOf, Rows, Suppression } from './analysis.js'
 import {
   codesOf,
@@ -16,7 +17,7 @@ import {
   numbersOf,
 } from './columns.js'
 import { add, addFourth, addProduct, addWeighted, zeroSums } from './double-double.js'
-import { type Layout, openSum, vectorOf, zeroVector } from './layout.js'
+import { type Layout, openSum, SUM_BITS, vectorOf, zeroVector } from './layout.js'
 
 export const groupedSchema = z.strictObject({
   columns: z
@@ -110,6 +111,13 @@ export interface Group {
   readonly sums: readonly bigint[]
 }
 
+/** Two groups as one; the sums of nobody are as many as those of the other. */
+const together = (a: Group, b: Group): Group => ({
+  n: a.n + b.n,
+  sums: b.sums.map((value, k) => value + (a.sums[k] ?? 0n)),
+})
+const NOBODY: Group = { n: 0, sums: [] }
+
 interface OpenedColumn {
   readonly sites: number
   readonly missing: number
@@ -145,13 +153,29 @@ export function openGrouped(
         sums: opened.sums.slice(slot, slot + powers.highest),
       }
     })
-    const whole = groups.reduce<Group>(
-      (a, b) => ({ n: a.n + b.n, sums: a.sums.map((value, k) => value + (b.sums[k] as bigint)) }),
-      { n: 0, sums: new Array<bigint>(powers.highest).fill(0n) },
-    )
+    const whole = groups.reduce(together, NOBODY)
     return { sites, missing, groups, whole }
   })
   return { kind: 'opened', contributors: opened.contributors, rows: opened.counts[0] as number, columns }
+}
+
+const hiddenGroups = ({ groups }: OpenedColumn, rules: DisclosureRules): readonly boolean[] =>
+  withheldGroups(
+    groups.map((group) => ({ rows: group.n, sites: group.sites })),
+    rules,
+  )
+
+/**
+ * Whether the first two sums may give away a value that few rows have (privacy/few-values.ts): of everyone, of a group that is
+ * released, or of those that are not, which are what the others leave.
+ */
+export function givesValuesAway(column: OpenedColumn, rules: DisclosureRules): boolean {
+  const { groups, whole } = column
+  const small = hiddenGroups(column, rules)
+  const left = groups.filter((_, g) => small[g]).reduce(together, NOBODY)
+  return [whole, left, ...groups.filter((_, g) => !small[g])].some(({ n, sums: [sum = 0n, squares = 0n] }) =>
+    hasSmallValue(n, sum, squares, 1n << BigInt(SUM_BITS), rules),
+  )
 }
 
 export interface ReleasedColumn<M> {
@@ -161,26 +185,28 @@ export interface ReleasedColumn<M> {
   readonly groups: M[]
 }
 
-/** What of a column is released, `of` a group that may be; `withheld` stands for one that may not. */
+/**
+ * What of a column is released, `of` a group that may be; `withheld` stands for one that may not. Of a `hidden` column its
+ * counts are, and nothing by group.
+ */
 export function releaseColumn<M extends { readonly n: number | null }>(
-  { sites, missing, groups, whole }: OpenedColumn,
+  column: OpenedColumn,
   { parameters, rules }: AnalysisContext<Grouped>,
   of: (group: Group, rules: DisclosureRules) => M,
   withheld: M,
+  hidden = false,
 ): ReleasedColumn<M> {
+  const { sites, missing, groups, whole } = column
   const named = parameters.by === undefined ? [] : groups
   // counts of the whole cohort are exempt, what they are counts of is not
-  if (sites < rules.minimumContributors)
+  if (sites < rules.minimumContributors || hidden)
     return { sites, missing, overall: { ...withheld, n: whole.n }, groups: named.map(() => withheld) }
-  const hidden = withheldGroups(
-    groups.map((group) => ({ rows: group.n, sites: group.sites })),
-    rules,
-  )
+  const small = hiddenGroups(column, rules)
   return {
     sites,
     missing,
     overall: of(whole, rules),
-    groups: named.map((group, g) => (hidden[g] ? withheld : of(group, rules))),
+    groups: named.map((group, g) => (small[g] ? withheld : of(group, rules))),
   }
 }
 

@@ -1,27 +1,27 @@
 /**
- * The one layout of every round: `contributors`, then counts, then sums as two words each. A sum's first word is a multiple
- * of 2^-60, the second what is left of it times 2^50: 110 bits after the point from a 128-bit ring, so that nothing a
- * double can say is lost and columns need no common scale. Implements docs/spec/analyses.md, "Vectors".
+ * The one layout of every round: `contributors`, then counts, then sums. A sum is one integer in units of 2^-130 that takes two
+ * words of a 128-bit ring: up to 2^100, so that nothing a double can say is lost and columns need no common scale.
+ * Implements docs/spec/analyses.md, "Vectors".
  */
 import { FlameshError } from '../errors.js'
 import { checkContributors, implausible } from '../privacy/disclosure.js'
+import { SUM_BITS } from '../secagg/ring.js'
 import type { AnalysisContext, RoundPlan, Slot, Suppression } from './analysis.js'
 import type { Sums } from './double-double.js'
 
-/** Bits after the binary point of every word. */
+export { SUM_BITS }
+
+/** Bits after the binary point of a word that is a count. */
 export const FRACTION_BITS = 60
-/** The second word of a sum counts in units smaller by this many bits. */
-export const REST_BITS = 50
-/** Bits after the point of a sum once its two words are put together. */
-export const SUM_BITS = FRACTION_BITS + REST_BITS
 /** 2^55: 2048 sites · 2^55 · 2^60 = 2^126 stays below the 2^127 that a 128-bit word holds with its sign. */
 export const BOUND = 36028797018963968
+/** Bits of a site's word beside its sign: the first word of a sum counts so many bits more than the second. */
+export const WORD_BITS = 115
+/** 2^100, what two words have room for. */
+export const SUM_BOUND = 2 ** (2 * WORD_BITS - SUM_BITS)
 
 /** No cohort has more rows, and a table's cells still add up exactly. */
 const MAX_COUNT = 1n << 40n
-
-const WORD_UNIT = Number(1n << BigInt(FRACTION_BITS))
-const REST_UNIT = Number(1n << BigInt(REST_BITS))
 
 /** What a round's vector holds, by name. */
 export interface Layout {
@@ -32,15 +32,39 @@ export interface Layout {
 export function planOf({ counts, sums }: Layout): RoundPlan {
   const slots: Slot[] = [{ name: 'contributors', kind: 'count' }]
   for (const name of counts) slots.push({ name, kind: 'count' })
-  for (const name of sums) slots.push({ name, kind: 'sum' }, { name: `${name}${REST}`, kind: 'sum' })
+  for (const name of sums) slots.push({ name, kind: 'sum' }, { name: `${name}${SECOND}`, kind: 'sum' })
   return { slots, bound: BOUND, fractionBits: FRACTION_BITS }
 }
 
-const REST = ` (rest × 2^${REST_BITS})`
+const SECOND = ' (second word)'
+
+/** How many words of a plan are counts; they come first. */
+export function countSlots({ slots }: RoundPlan): number {
+  return slots.filter(({ kind }) => kind === 'count').length
+}
 
 /** What the words of a plan hold, a sum once. */
-export function valuesOf({ slots }: RoundPlan): readonly Slot[] {
-  return slots.filter(({ name, kind }) => kind === 'count' || !name.endsWith(REST))
+export function valuesOf(plan: RoundPlan): readonly Slot[] {
+  const counts = countSlots(plan)
+  return plan.slots.filter((_, at) => at < counts || (at - counts) % 2 === 0)
+}
+
+/** Sums from their words, as integers in units of 2^-130. */
+function sumsOf(words: readonly bigint[]): readonly bigint[] {
+  return Array.from(
+    { length: words.length / 2 },
+    (_, at) => ((words[2 * at] as bigint) << BigInt(WORD_BITS)) + (words[2 * at + 1] as bigint),
+  )
+}
+
+/** What an opened vector says, in the order of `valuesOf`, for people to look at. */
+export function numbersIn(plan: RoundPlan, opened: readonly bigint[]): readonly number[] {
+  const counts = countSlots(plan)
+  const unit = 1n << BigInt(plan.fractionBits)
+  return [
+    ...opened.slice(0, counts).map((word) => quotient(word, unit)),
+    ...sumsOf(opened.slice(counts)).map(sumToNumber),
+  ]
 }
 
 function dimension({ counts, sums }: Layout): number {
@@ -51,7 +75,10 @@ export function zeroVector(layout: Layout): Float64Array {
   return new Float64Array(dimension(layout))
 }
 
-/** A contributor's vector. Throws `out-of-bound` if a value is too large to be summed, naming the slot. */
+/**
+ * A contributor's vector: counts, then the high and the low part of each sum, which become its words where the vector is encoded.
+ * Throws `out-of-bound` if a value is too large to be summed, naming the slot.
+ */
 export function vectorOf(layout: Layout, counts: ArrayLike<number>, sums?: Sums): Float64Array {
   const vector = zeroVector(layout)
   vector[0] = 1
@@ -59,22 +86,19 @@ export function vectorOf(layout: Layout, counts: ArrayLike<number>, sums?: Sums)
   const first = 1 + layout.counts.length
   layout.sums.forEach((name, at) => {
     const high = sums?.high[at] ?? 0
-    // beyond 2^53 units a double is a whole number of them anyway
-    const word = Math.round(high * WORD_UNIT) / WORD_UNIT
-    const rest = (high - word + (sums?.low[at] ?? 0)) * REST_UNIT
-    if (!(Math.abs(word) <= BOUND && Math.abs(rest) <= BOUND)) {
+    if (!(Math.abs(high) < SUM_BOUND)) {
       throw new FlameshError('out-of-bound', `${name} is too large to be summed`, {
         meta: { slot: name },
         hint: 'express the column in a larger unit, so that its values are smaller',
       })
     }
-    vector[first + 2 * at] = word
-    vector[first + 2 * at + 1] = rest
+    vector[first + 2 * at] = high
+    vector[first + 2 * at + 1] = sums?.low[at] ?? 0
   })
   return vector
 }
 
-/** An opened sum: whole numbers, and sums as integers in units of 2^-110. */
+/** An opened sum: whole numbers, and sums as integers in units of 2^-130. */
 export interface Reading {
   readonly kind: 'reading'
   readonly contributors: number
@@ -97,16 +121,12 @@ export function openSum(
   )
   const contributors = Number(counts[0] ?? -1n)
   if (sum.length !== dimension(layout) || !whole || contributors > context.survivors) return implausible()
-  const words = sum.slice(1 + layout.counts.length)
-  const sums = layout.sums.map(
-    (_, at) => ((words[2 * at] as bigint) << BigInt(REST_BITS)) + (words[2 * at + 1] as bigint),
-  )
   return (
     checkContributors(contributors, context.rules) ?? {
       kind: 'reading',
       contributors,
       counts: counts.slice(1).map(Number),
-      sums,
+      sums: sumsOf(sum.slice(1 + layout.counts.length)),
     }
   )
 }

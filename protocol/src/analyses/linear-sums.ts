@@ -1,12 +1,13 @@
 /**
  * What `linear` and `ridge` sum: products of covariates and outcome, about the site's own means if every site has an intercept
  * of its own, and the counts that they are held against at the gate. Implements docs/spec/analyses.md, "linear". It checks the
- * levels of factors, not the values of numeric columns: a numeric 0/1 column with a single 1 is fitted.
+ * levels of factors, and the values of numeric columns as far as their own sums give them away.
  */
 import { z } from 'zod'
 import { checkCells, checkSites } from '../privacy/disclosure.js'
+import { hasSmallValue, smallValue } from '../privacy/few-values.js'
 import { centred, type Matrix, pairsOf, symmetric } from './algebra.js'
-import type { AnalysisContext, ColumnUse, Rows, Suppression } from './analysis.js'
+import type { AnalysisContext, ColumnUse, DisclosureRules, Rows, Suppression } from './analysis.js'
 import { columnSchema, completeFields, numbersOf } from './columns.js'
 import {
   type Cases,
@@ -112,6 +113,14 @@ export interface Moments {
   readonly means: readonly number[]
 }
 
+/** Columns of factors and of interactions are counted like others: whole numbers that few rows have are those of a level. */
+function someValueIsSmall(n: number, sums: readonly bigint[], size: number, rules: DisclosureRules): boolean {
+  const squares = symmetric(size, sums.slice(size))
+  return Array.from({ length: size }, (_, i) => i).some((i) =>
+    hasSmallValue(n, sums[i] as bigint, squares[i]?.[i] as bigint, 1n << BigInt(SUM_BITS), rules),
+  )
+}
+
 /** The sums, if the counts pass the gate. */
 export function openMoments(
   sum: readonly bigint[],
@@ -129,6 +138,7 @@ export function openMoments(
   if (refused !== undefined) return refused
   const stratified = parameters.strata === 'site'
   const size = columnNames(parameters).length
+  if (!stratified && someValueIsSmall(n, sums, size, rules)) return smallValue()
   const first = stratified ? new Array<bigint>(size).fill(0n) : sums.slice(0, size)
   const weight = (stratified ? 1n : BigInt(n)) << BigInt(SUM_BITS)
   return {

@@ -13,6 +13,7 @@ import {
   contributeGrouped,
   type Group,
   type Grouped,
+  givesValuesAway,
   groupedLayout,
   groupedSchema,
   openGrouped,
@@ -85,7 +86,7 @@ function shapeOf(group: Group, { centre, scale }: Shift, rules: DisclosureRules)
   const count = BigInt(n)
   const [first = 0n, second = 0n, third = 0n, fourth = 0n] = group.sums
   const unit = BigInt(SUM_BITS)
-  // n²·m2, n³·m3 and n⁴·m4, in units of 2^-220, 2^-330 and 2^-440
+  // n²·m2, n³·m3 and n⁴·m4, in units of 2^-260, 2^-390 and 2^-520
   const a2 = ((count * second) << unit) - first * first
   const a3 = ((count * count * third) << (2n * unit)) - ((3n * count * first * second) << unit) + 2n * first ** 3n
   const a4 =
@@ -141,8 +142,10 @@ export const moments: Analysis<Grouped, State, Released> = {
     const { contributors, rows } = opened
     if (state === undefined) {
       const { minimumContributors } = context.rules
-      const columns = opened.columns.map(({ sites, whole }) =>
-        sites < minimumContributors ? null : shiftOf(whole, context.rules),
+      const columns = opened.columns.map((column) =>
+        column.sites < minimumContributors || givesValuesAway(column, context.rules)
+          ? null
+          : shiftOf(column.whole, context.rules),
       )
       return { kind: 'state', state: { columns } }
     }

@@ -14,7 +14,7 @@ import { describe } from './describe.js'
 import { feasibility } from './feasibility.js'
 import { glm } from './glm.js'
 import { histogram } from './histogram.js'
-import { FRACTION_BITS, REST_BITS } from './layout.js'
+import { FRACTION_BITS, SUM_BITS, WORD_BITS } from './layout.js'
 import { linear } from './linear.js'
 import { logistic } from './logistic.js'
 import { mantelHaenszel } from './mantel-haenszel.js'
@@ -82,6 +82,7 @@ export function analysisHash(name: string, version: number): Hex {
     iterative,
     definition,
     fractionBits: FRACTION_BITS,
-    restBits: REST_BITS,
+    wordBits: WORD_BITS,
+    sumBits: SUM_BITS,
   })
 }

@@ -10,6 +10,7 @@ import {
   planOf,
   quotient,
   type Reading,
+  SUM_BITS,
   sumToNumber,
   vectorOf,
   zeroVector,
@@ -99,8 +100,8 @@ function combined(description: ImageDescription, { counts: all, sums }: Reading)
   const counts = all.slice(0, countsOf(description))
   if (description.combine !== 'weighted-mean') return [...counts, ...sums.map(sumToNumber)]
   const weight = counts[layoutOf(description).counts.indexOf(WEIGHT)] as number
-  // a sum counts units of 2^-110, and so does the weight beside it
-  const unit = 1n << 110n
+  // a sum counts units of 2^-130, and so does the weight beside it
+  const unit = 1n << BigInt(SUM_BITS)
   return weight === 0 ? undefined : [...counts, ...sums.map((sum) => quotient(sum, BigInt(weight) * unit))]
 }
 

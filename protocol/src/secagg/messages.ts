@@ -26,9 +26,11 @@ export const specificationSchema = z.strictObject({
   /** commitment of the state this round starts from (the last opening's), null in round 1 */
   state: hexSchema.nullable(),
   dimension: z.int().min(1).max(MAX_DIMENSION),
+  /** slots before the sums */
+  counts: z.int().min(1).max(MAX_DIMENSION),
   ring: z.union([z.literal(64), z.literal(128)]),
   fractionBits: z.int().min(0).max(100),
-  /** every |value| is at most 2^boundBits */
+  /** every |count| is at most 2^boundBits */
   boundBits: z.int().min(0).max(100),
   /** sorted by key; each with the hash of its signed approval */
   cohort: z

@@ -51,32 +51,57 @@ export function fits(n: number, bound: number, ring: RingBits, fractionBits: num
   return BigInt(n) * ceilFixed(bound, fractionBits) < 1n << BigInt(ring - 1)
 }
 
+function checkedSlot(slot: number, value: number, bound: number): number {
+  const meta = { slot }
+  if (!Number.isFinite(value)) throw new FlameshError('not-finite', `slot ${slot} is not a finite number`, { meta })
+  if (Math.abs(value) > bound) throw new FlameshError('out-of-bound', `slot ${slot} exceeds the bound`, { meta })
+  return value
+}
+
+/** Bits after the point of a sum, which is one integer in two words. */
+export const SUM_BITS = 130
+const SUM_SCALE = powerOfTwo(SUM_BITS)
+
+/** Words as two's complement. */
+function bytesOf(words: readonly bigint[], ring: RingBits): Uint8Array {
+  const bytes = new Uint8Array(words.length * wordBytes(ring))
+  const view = new DataView(bytes.buffer)
+  for (const [i, word] of words.entries()) {
+    const at = i * wordBytes(ring)
+    view.setBigUint64(at, BigInt.asUintN(64, word), true)
+    if (ring === 128) view.setBigUint64(at + LANE_BYTES, BigInt.asUintN(64, word >> 64n), true)
+  }
+  return bytes
+}
+
 /**
- * Fixed point with `fractionBits` bits after the point, two's complement. Throws `not-finite` for NaN and infinities and
- * `out-of-bound` for |value| > bound, naming the slot but never the value.
+ * Counts, in fixed point with `fractionBits` bits after the point, then sums: of each the two slots hold an unevaluated pair
+ * high + low, in units of 2^-130 the integer 2^b·w₁ + w₂ with b = log₂(bound) + fractionBits and −2^(b−1) ≤ w₂ < 2^(b−1). Throws
+ * `not-finite` for NaN and infinities and `out-of-bound` for a word beyond the bound, naming the slot but never the value.
  */
 export function encodeVector(
   values: Float64Array | readonly number[],
   ring: RingBits,
   fractionBits: number,
   bound: number,
+  counts = values.length,
 ): Uint8Array {
   checkFraction(fractionBits, ring)
   assert(fits(1, bound, ring, fractionBits), 'the bound does not fit the ring')
   const scale = powerOfTwo(fractionBits)
-  const bytes = new Uint8Array(values.length * wordBytes(ring))
-  const view = new DataView(bytes.buffer)
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number
-    const meta = { slot: i }
-    if (!Number.isFinite(value)) throw new FlameshError('not-finite', `slot ${i} is not a finite number`, { meta })
-    if (Math.abs(value) > bound) throw new FlameshError('out-of-bound', `slot ${i} exceeds the bound`, { meta })
-    const fixed = toFixed(value, scale)
-    const at = i * wordBytes(ring)
-    view.setBigUint64(at, BigInt.asUintN(64, fixed), true)
-    if (ring === 128) view.setBigUint64(at + LANE_BYTES, BigInt.asUintN(64, fixed >> 64n), true)
+  const words = Array.from(values.slice(0, counts), (value, slot) => toFixed(checkedSlot(slot, value, bound), scale))
+  const bits = Math.log2(bound * scale)
+  const sumBound = (bound * scale) ** 2 / SUM_SCALE
+  assert(counts === values.length || (Number.isInteger(bits) && (values.length - counts) % 2 === 0), 'sums are pairs')
+  for (let slot = counts; slot < values.length; slot += 2) {
+    const parts = [slot, slot + 1].map((at) => toFixed(checkedSlot(at, values[at] as number, sumBound), SUM_SCALE))
+    const whole = (parts[0] as bigint) + (parts[1] as bigint)
+    const second = BigInt.asIntN(bits, whole)
+    const first = (whole - second) >> BigInt(bits)
+    if (first > 1n << BigInt(bits) || -first > 1n << BigInt(bits)) checkedSlot(slot, Number.MAX_VALUE, sumBound)
+    words.push(first, second)
   }
-  return bytes
+  return bytesOf(words, ring)
 }
 
 /** The words as signed integers in [−2^(w−1), 2^(w−1)), still scaled by 2^f: see `toNumber`. */

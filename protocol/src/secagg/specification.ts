@@ -3,6 +3,7 @@
  * keys, times, history. Implements docs/spec/secure-aggregation.md, "Specification". Members and sites check it with the
  * same function; q members' signatures make it valid.
  */
+import { countSlots } from '../analyses/layout.js'
 import { type Hex, hexToBytes } from '../crypto/hash.js'
 import { isSealable } from '../crypto/sealing.js'
 import { hashOf } from '../encoding/canonical.js'
@@ -67,6 +68,7 @@ function fixedFields(basis: RoundBasis): Fixed {
     analysis: job.analysis.hash,
     state: basis.stateCommitment,
     dimension: plan.slots.length,
+    counts: countSlots(plan),
     ring: RING,
     fractionBits: plan.fractionBits,
     boundBits: boundBits(plan.bound),

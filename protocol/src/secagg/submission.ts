@@ -32,13 +32,13 @@ export interface PreparedSubmission {
 
 /** What masking has to know of a round; the rest of its specification names every site. */
 export interface RoundShape
-  extends Pick<Specification, 'dimension' | 'ring' | 'fractionBits' | 'boundBits' | 'slices'> {
+  extends Pick<Specification, 'dimension' | 'counts' | 'ring' | 'fractionBits' | 'boundBits' | 'slices'> {
   readonly seats: number
 }
 
 export function roundShape(specification: Specification): RoundShape {
-  const { dimension, ring, fractionBits, boundBits, slices, committee } = specification
-  return { dimension, ring, fractionBits, boundBits, slices, seats: committee.seats.length }
+  const { dimension, counts, ring, fractionBits, boundBits, slices, committee } = specification
+  return { dimension, counts, ring, fractionBits, boundBits, slices, seats: committee.seats.length }
 }
 
 export interface PrepareInput {
@@ -80,7 +80,7 @@ export function sliceOf(shape: Pick<RoundShape, 'dimension' | 'ring' | 'slices'>
 export function prepareSubmission(input: PrepareInput): PreparedSubmission {
   const { shape, roundId, site, randomness } = input
   const profile = profileOf(shape.seats) as Profile
-  const encoded = encodeVector(input.values, shape.ring, shape.fractionBits, 2 ** shape.boundBits)
+  const encoded = encodeVector(input.values, shape.ring, shape.fractionBits, 2 ** shape.boundBits, shape.counts)
   const master = randomness.subarray(0, 32)
   const seeds = deriveSeeds(master, roundId, site, subsets(profile))
   const masked = maskVector(encoded, seeds, shape.ring)

@@ -3,6 +3,7 @@
  * train it took is on disk before anybody learns that it did, and what it adds before it hands it on.
  */
 import type { RoundPlan } from '../analyses/analysis.js'
+import { countSlots } from '../analyses/layout.js'
 import type { Hex } from '../crypto/hash.js'
 import { openSigned, payloadHash, type Signed } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
@@ -212,7 +213,7 @@ function sumOf(turn: Turn, state: Uint8Array, values: Float64Array): Uint8Array 
   const plan = planOf(turn)
   if (plan === undefined) return 'analysis-unknown'
   try {
-    const own = encodeVector(values, RING, plan.fractionBits, plan.bound)
+    const own = encodeVector(values, RING, plan.fractionBits, plan.bound, countSlots(plan))
     if (own.length !== state.length) return 'wrong-dimension'
     addInto(own, state, RING)
     return own

@@ -2,6 +2,7 @@
  * The oracle of every release: the analysis over the plain sum of exactly the sites whose updates were opened, with no
  * cryptography in between. The sums are of integers, so the released numbers must be equal to the last bit.
  */
+import { countSlots } from '@flamesh/protocol/analyses/layout.js'
 import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
@@ -25,11 +26,13 @@ export function plainResult(federation: Federation, job: Job, sites: readonly st
   const rules = { minimumCell: job.minimumCell, minimumContributors: job.cohort.minimum }
   let state: unknown
   for (let round = 1; round <= job.maxRounds; round++) {
-    const { slots, bound, fractionBits } = analysis.plan(parameters, state)
+    const plan = analysis.plan(parameters, state)
+    const { slots, bound, fractionBits } = plan
     const sum = slots.map(() => 0n)
     for (const one of rows) {
       const values = analysis.contribute(one, parameters, state)
-      decodeVector(encodeVector(values, RING, fractionBits, bound), RING, fractionBits).forEach((word, at) => {
+      const encoded = encodeVector(values, RING, fractionBits, bound, countSlots(plan))
+      decodeVector(encoded, RING, fractionBits).forEach((word, at) => {
         sum[at] = (sum[at] ?? 0n) + word
       })
     }

@@ -1,11 +1,17 @@
 /** `flamesh dataset …` on a folder whose daemon is off. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { EXIT } from '@flamesh/node/cli/exit-codes.js'
 import { createIdentity } from '@flamesh/node/store/identity.js'
 import { flamesh } from './harness.js'
+
+const FLAMESH = fileURLToPath(new URL('../../../node/bin/flamesh.js', import.meta.url))
 
 const ROWS = Array.from({ length: 12 }, (_, row) => `${row},5;${row % 2 ? 'm' : 'w'};${row + 1}.03.2020;Grüße ${row}`)
 const CSV = Buffer.from(`gewicht;geschlecht;datum;text\r\n${ROWS.join('\r\n')}\r\n`, 'latin1')
@@ -172,6 +178,40 @@ describe('dataset commands', () => {
     assert.equal((await document('show', 'lung')).declaration.source, undefined)
     assert.match((await dataset(['update', 'lung', '--yes'])).stderr, /neither a file/)
     assert.deepEqual(readdirSync(join(dir, 'scratch')), [])
+  })
+
+  it('leaves no copy of a source when a signal ends it; what a crash leaves goes with the next command', async function () {
+    this.timeout(60_000)
+    const scratch = join(dir, 'scratch')
+    const declaration = join(dir, 'endless.yaml')
+    writeFileSync(declaration, 'source: { query: SELECT i FROM range(1000000000000) t(i) }\n')
+    /** A command that has begun to write. */
+    const begin = async (): Promise<ChildProcess> => {
+      const args = ['dataset', 'add', 'endless', '--declaration', declaration, '--dir', dir]
+      const child = spawn(process.execPath, [FLAMESH, ...args], { stdio: 'ignore' })
+      const folder = join(scratch, String(child.pid))
+      const files = () =>
+        existsSync(scratch)
+          ? readdirSync(scratch, { recursive: true, encoding: 'utf8' })
+              .map((name) => join(scratch, name))
+              .filter((path) => path.startsWith(folder) && path.endsWith('.csv') && statSync(path).size > 0)
+          : []
+      while (child.exitCode === null && files().length === 0) await sleep(20)
+      assert.equal(child.exitCode, null)
+      return child
+    }
+    const end = async (child: ChildProcess, signal: NodeJS.Signals) => {
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      return ended
+    }
+    assert.deepEqual(await end(await begin(), 'SIGTERM'), [143, null])
+    assert.deepEqual(readdirSync(scratch), [])
+    assert.deepEqual(await end(await begin(), 'SIGKILL'), [null, 'SIGKILL'])
+    assert.equal(readdirSync(scratch).length, 1)
+    writeFileSync(declaration, 'source: { query: SELECT 1 AS a }\n')
+    assert.equal((await dataset(['add', 'one', '--declaration', declaration, '--yes'])).exit, EXIT.ok)
+    assert.deepEqual(readdirSync(scratch), [])
   })
 
   it('shows how columns were derived, before it asks and afterwards', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { type Encoding, guessEncoding, textOf } from '@flamesh/node/data/encoding.js'
 import fc from 'fast-check'
 
@@ -37,6 +38,30 @@ describe('encodings', () => {
       else await assert.rejects(read(bytes, 'windows-1252'), { code: 'csv-encoding', meta: { file, line: 2 } })
     }
     assert.equal(await read(Uint8Array.of(0xa4), 'iso-8859-15'), '€')
+  })
+
+  it('unpacks what was packed with gzip, and notices its end', async () => {
+    const packed = join(folder, 'data.csv.gz')
+    const text = 'a;Größe\r\n'.repeat(100_000)
+    const bytes = gzipSync(Buffer.from(text, 'latin1'))
+    await writeFile(packed, bytes)
+    const { encoding } = await guessEncoding(packed)
+    assert.equal(encoding, 'windows-1252')
+    const unpack = async (): Promise<string> => {
+      let found = ''
+      for await (const piece of textOf(packed, encoding)) found += piece
+      return found
+    }
+    assert.ok((await unpack()) === text)
+    await writeFile(packed, gzipSync(Buffer.from('\uFEFFa;b', 'utf16le')))
+    assert.equal((await guessEncoding(packed)).encoding, 'utf-16le')
+    for (const broken of [bytes.subarray(0, -20), Buffer.from('a;b\n1;2\n')]) {
+      await writeFile(packed, broken)
+      await assert.rejects(unpack(), {
+        code: 'csv-unreadable',
+        message: /no gzip file, or not to its end/,
+      })
+    }
   })
 
   it('reads any text back, with and without a mark, across the pieces of a file', async () => {

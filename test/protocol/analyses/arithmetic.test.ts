@@ -3,15 +3,18 @@ import { inverse, pairsOf, symmetric } from '@flamesh/protocol/analyses/algebra.
 import { add, addDot, addFourth, addProduct, addWeighted, zeroSums } from '@flamesh/protocol/analyses/double-double.js'
 import {
   BOUND,
+  countSlots,
   FRACTION_BITS,
   openSum,
   planOf,
   quotient,
   SUM_BITS,
+  SUM_BOUND,
   vectorOf,
+  WORD_BITS,
 } from '@flamesh/protocol/analyses/layout.js'
 import { MAX_COHORT } from '@flamesh/protocol/limits.js'
-import { decodeVector, encodeVector, fits } from '@flamesh/protocol/secagg/ring.js'
+import { addInto, decodeVector, encodeVector, fits } from '@flamesh/protocol/secagg/ring.js'
 import fc from 'fast-check'
 import { sumOf } from './federation.js'
 
@@ -29,15 +32,16 @@ function exactly(value: number): bigint {
   return BigInt(scaled) << shift
 }
 
-const real = fc.double({ min: -1e6, max: 1e6, noNaN: true }).filter((x) => x === 0 || Math.abs(x) > 1e-12)
+const real = fc.double({ min: -1e11, max: 1e11, noNaN: true }).filter((x) => x === 0 || Math.abs(x) > 1e-12)
 
 describe('exact sums', () => {
   it('the bound leaves room for the largest cohort in 128 bits, and no more than a bit is wasted', () => {
     assert.ok(fits(MAX_COHORT, BOUND, 128, FRACTION_BITS))
     assert.ok(!fits(MAX_COHORT, BOUND * 2, 128, FRACTION_BITS))
+    assert.equal(BOUND * 2 ** FRACTION_BITS, 2 ** WORD_BITS)
   })
 
-  it('Σx² from the ring equals the exact sum to the last unit of 2^-110 a site', () => {
+  it('Σx² from the ring equals the exact sum to the last unit of 2^-130 a site', () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(real, { minLength: 1, maxLength: 20 }), { minLength: 1, maxLength: 3 }),
@@ -47,7 +51,7 @@ describe('exact sums', () => {
             for (const value of values) addProduct(sums, 0, value, value)
             return vectorOf(layout, [values.length], sums)
           })
-          const reading = openSum(layout, sumOf(vectors, FRACTION_BITS), { ...context, survivors: 3 })
+          const reading = openSum(layout, sumOf(vectors, planOf(layout)), { ...context, survivors: 3 })
           assert.ok(reading.kind === 'reading')
           const exact = sites
             .flat()
@@ -110,11 +114,63 @@ describe('exact sums', () => {
     for (const value of [1e-9, 12345.678, -0.1]) addProduct(sums, 0, value, 1)
     const vector = vectorOf(layout, [3], sums)
     const plan = planOf(layout)
-    const words = decodeVector(encodeVector(vector, 128, plan.fractionBits, plan.bound), 128, plan.fractionBits)
-    const plain = sumOf([vector], plan.fractionBits)
-    // the rest's last bit may be rounded either way
-    assert.deepEqual(words.slice(0, 3), plain.slice(0, 3))
-    assert.ok(Math.abs(Number((words[3] as bigint) - (plain[3] as bigint))) <= 1)
+    const encoded = encodeVector(vector, 128, plan.fractionBits, plan.bound, countSlots(plan))
+    const words = decodeVector(encoded, 128, plan.fractionBits)
+    const plain = sumOf([vector], plan)
+    const whole = ([, , first = 0n, second = 0n]: readonly bigint[]): bigint => (first << BigInt(WORD_BITS)) + second
+    assert.deepEqual(words.slice(0, 2), plain.slice(0, 2))
+    // the last bit may be rounded either way
+    assert.ok(Math.abs(Number(whole(words) - whole(plain))) <= 2)
+  })
+
+  it('the largest sums of the largest cohort neither wrap nor lose a bit', () => {
+    const plan = planOf(layout)
+    const largest = SUM_BOUND - 2 ** 47
+    for (const [high, low] of [
+      [largest, 2 ** 46],
+      [-largest, -(2 ** 46)],
+      [largest, 2 ** -6],
+      [2 ** -15, -(2 ** -130)],
+    ] as const) {
+      const vector = vectorOf(layout, [1], { high: Float64Array.of(high), low: Float64Array.of(low) })
+      const encoded = encodeVector(vector, 128, plan.fractionBits, plan.bound, countSlots(plan))
+      let sum = encoded
+      // 2^11 sites by doubling
+      for (let sites = 1; sites < MAX_COHORT; sites *= 2) {
+        const twice = sum.slice()
+        addInto(twice, sum, 128)
+        sum = twice
+      }
+      const reading = openSum(layout, decodeVector(sum, 128, plan.fractionBits), { ...context, survivors: MAX_COHORT })
+      assert.ok(reading.kind === 'reading')
+      const unit = exactly(2 ** -SUM_BITS)
+      assert.equal(reading.sums[0], (BigInt(MAX_COHORT) * (exactly(high) + exactly(low))) / unit)
+    }
+  })
+
+  it('what is beyond them is refused, and names its slot', () => {
+    const plan = planOf(layout)
+    for (const [high, low] of [
+      [SUM_BOUND, 0],
+      [-SUM_BOUND, 0],
+      [Number.POSITIVE_INFINITY, 0],
+      [Number.NaN, 0],
+    ] as const)
+      assert.throws(() => vectorOf(layout, [1], { high: Float64Array.of(high), low: Float64Array.of(low) }), {
+        code: 'out-of-bound',
+        meta: { slot: 'Σ' },
+      })
+    const encode = (high: number, low: number) =>
+      encodeVector([1, 1, high, low], 128, plan.fractionBits, plan.bound, countSlots(plan))
+    for (const [high, low, slot] of [
+      [SUM_BOUND, SUM_BOUND, 2],
+      [-SUM_BOUND, -1, 2],
+      [2 * SUM_BOUND, 0, 2],
+      [0, 2 * SUM_BOUND, 3],
+    ] as const)
+      assert.throws(() => encode(high, low), { code: 'out-of-bound', meta: { slot } })
+    assert.throws(() => encode(1, Number.NaN), { code: 'not-finite', meta: { slot: 3 } })
+    assert.doesNotThrow(() => encode(SUM_BOUND, 0))
   })
 
   it('a quotient has no negative zero', () => assert.ok(Object.is(quotient(0n, -5n), 0)))

@@ -22,7 +22,7 @@ describe('columns that do not fit', () => {
     assert.deepEqual([wrong.code, wrong.meta['column'], typeof wrong.hint], ['column-type', 'text', 'string'])
     const coded = thrownBy(() => known('logistic').contribute(textual, { ...logistic, outcome: 'status' }, undefined))
     assert.deepEqual([coded.code, coded.meta['column'], typeof coded.hint], ['column-values', 'status', 'string'])
-    const huge = rowsOf(lung.map((row) => ({ ...row, huge: (row['age'] as number) * 1e12 })))
+    const huge = rowsOf(lung.map((row) => ({ ...row, huge: (row['age'] as number) * 1e14 })))
     const large = thrownBy(() => known('describe').contribute(huge, { columns: ['huge'] }, undefined))
     assert.deepEqual([large.code, typeof large.hint], ['out-of-bound', 'string'])
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { DisclosureRules } from '@flamesh/protocol/analyses/analysis.js'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { fourfoldTests } from '@flamesh/protocol/analyses/table-tests.js'
 import fc from 'fast-check'
 import {
@@ -140,7 +141,7 @@ describe('mantel-haenszel', () => {
     const levels = () => ['1', '2']
     const completed = complete({ exposure: 'sex', outcome: { column: 'status', is: 2 } }, levels)
     assert.deepEqual(parameters.parse(completed), { exposure, outcome: event, strata: 'site' })
-    assert.deepEqual(columns({ ...MH, within: { column: 'g', is: '1' } }), ['sex', 'status', 'g'])
+    assert.deepEqual(columns({ ...MH, within: { column: 'g', is: '1' } }).map(columnOf), ['sex', 'status', 'g'])
     for (const bad of [
       { ...MH, exposure: { column: 'sex', levels: ['1', '2', '3'] } },
       { ...MH, outcome: { column: 'sex', levels: ['1', '2'] } },

@@ -1,7 +1,15 @@
 /** A federation in a few lines: sites' rows from the reference data, and an analysis run over them by adding integers up. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import type { AnalysisContext, Column, DisclosureRules, Outcome, Rows } from '@flamesh/protocol/analyses/analysis.js'
+import type {
+  AnalysisContext,
+  Column,
+  DisclosureRules,
+  Outcome,
+  RoundPlan,
+  Rows,
+} from '@flamesh/protocol/analyses/analysis.js'
+import { SUM_BITS, WORD_BITS } from '@flamesh/protocol/analyses/layout.js'
 import { type AnyAnalysis, findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { decode, encode } from '@flamesh/protocol/encoding/canonical.js'
 
@@ -16,7 +24,7 @@ export function reference(name: string): Loose {
   return JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))
 }
 
-function readCsv(name: string): Row[] {
+export function readCsv(name: string): Row[] {
   const [header = '', ...lines] = readFileSync(new URL(`${name}.csv`, folder), 'utf8')
     .trim()
     .split('\n')
@@ -96,15 +104,24 @@ export function known(name: string): AnyAnalysis {
   return analysis
 }
 
-/** The vectors of all sites in the ring, added up. */
-export function sumOf(vectors: readonly Float64Array[], fractionBits: number): bigint[] {
-  const unit = 2 ** fractionBits
-  const sum = Array.from(vectors[0] ?? [], () => 0n)
+/** The vectors of all sites in the ring, added up: a sum's two slots are one number, which two words hold. */
+export function sumOf(vectors: readonly Float64Array[], { slots, fractionBits }: RoundPlan): bigint[] {
+  const counts = slots.filter(({ kind }) => kind === 'count').length
+  const sum = slots.map(() => 0n)
+  const put = (at: number, word: bigint): void => {
+    sum[at] = (sum[at] as bigint) + word
+  }
   for (const vector of vectors) {
     assert.equal(vector.length, sum.length)
-    vector.forEach((value, at) => {
-      sum[at] = (sum[at] as bigint) + BigInt(Math.round(value * unit))
+    vector.subarray(0, counts).forEach((value, at) => {
+      put(at, BigInt(Math.round(value * 2 ** fractionBits)))
     })
+    for (let at = counts; at < slots.length; at += 2) {
+      const [high = 0, low = 0] = vector.subarray(at, at + 2)
+      const whole = BigInt(Math.round(high * 2 ** SUM_BITS)) + BigInt(Math.round(low * 2 ** SUM_BITS))
+      put(at, whole >> BigInt(WORD_BITS))
+      put(at + 1, whole & ((1n << BigInt(WORD_BITS)) - 1n))
+    }
   }
   return sum
 }
@@ -131,9 +148,9 @@ export function runFederated(
     const vectors = sites.map((rows) => analysis.contribute(rows, canonical, state))
     for (const vector of vectors) {
       assert.equal(vector.length, plan.slots.length)
-      assert.ok(vector.every((value) => Math.abs(value) <= plan.bound))
+      assert.ok(vector.every(Number.isFinite))
     }
-    sums.push(sumOf(vectors, plan.fractionBits))
+    sums.push(sumOf(vectors, plan))
     const outcome = analysis.combine(sums.at(-1) as bigint[], context, state)
     if (outcome.kind === 'state') {
       state = sent(analysis.state, outcome.state)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import fc from 'fast-check'
@@ -16,6 +17,7 @@ import {
   rowsOf,
   runFederated,
   splitBy,
+  sumOf,
 } from './federation.js'
 import { sitesOf } from './runs.js'
 
@@ -205,9 +207,8 @@ describe('glm, the numbers', () => {
     const state = { iteration: 2, beta: [900, 0, 0], best: { beta: [-6, 0, 0], logLikelihood: -1200 } }
     const vectors = sites.map((rows) => known('glm').contribute(rows, rate, state))
     assert.ok(vectors.every((vector) => vector.every((value) => Number.isFinite(value))))
-    const sum = vectors.reduce((total, vector) => total.map((value, at) => value + (vector[at] as number)))
     const outcome = known('glm').combine(
-      [...sum].map((value) => BigInt(Math.round(value)) << 60n),
+      sumOf(vectors, known('glm').plan(rate, state)),
       { parameters: rate, rules: RULES, survivors: 4 },
       state,
     )
@@ -258,7 +259,7 @@ describe('glm, the numbers', () => {
       known('glm').complete(written, () => []),
       rate,
     )
-    assert.deepEqual([...known('glm').columns(rate)].sort(), ['age', 'died', 'sex', 'time'])
+    assert.deepEqual([...known('glm').columns(rate).map(columnOf)].sort(), ['age', 'died', 'sex', 'time'])
     const accepts = (parameters: unknown) => known('glm').parameters.safeParse(parameters).success
     assert.ok(accepts(rate) && accepts(nodes))
     for (const bad of [

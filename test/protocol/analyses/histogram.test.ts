@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import fc from 'fast-check'
 import {
   assertSuppressed,
@@ -99,7 +100,7 @@ describe('histogram parameters', () => {
       analysis.complete({ column, breaks: [1, 2], by: 'sex' }, () => ['1', '2']),
       { column, breaks: [1, 2], by: sex },
     )
-    assert.deepEqual(analysis.columns({ column, breaks: [1, 2], by: sex }), ['age', 'sex'])
+    assert.deepEqual(analysis.columns({ column, breaks: [1, 2], by: sex }).map(columnOf), ['age', 'sex'])
   })
 })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import { assertClose, assertSuppressed, known, lung, reference, runFederated } from './federation.js'
 import { cox, ecogFactor, event, linear, logistic, sitesOf } from './runs.js'
@@ -176,11 +177,13 @@ describe('interactions in parameters', () => {
     ])
       assert.ok(!accepts(bad), JSON.stringify(bad))
     assert.ok(accepts([many('a', 5), many('b', 8), of('a', 'b')]))
-    assert.deepEqual([...known('cox').columns({ ...cox, covariates: ['age', sex, of('age', 'sex')] })].sort(), [
-      'age',
-      'sex',
-      'status',
-      'time',
-    ])
+    assert.deepEqual(
+      [
+        ...known('cox')
+          .columns({ ...cox, covariates: ['age', sex, of('age', 'sex')] })
+          .map(columnOf),
+      ].sort(),
+      ['age', 'sex', 'status', 'time'],
+    )
   })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { DisclosureRules } from '@flamesh/protocol/analyses/analysis.js'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { gammaQuantile, lowerGamma, upperGamma } from '@flamesh/protocol/analyses/distributions.js'
 import fc from 'fast-check'
 import {
@@ -129,7 +130,7 @@ describe('rates', () => {
     const written = { ...BREAST, strata: 'band', by: 'hormon', per: undefined }
     const completed = complete(written, levels)
     assert.deepEqual(parameters.parse(completed), { ...BREAST, by: hormon, per: 1 })
-    assert.deepEqual(columns(completed), ['event', 'time', 'band', 'hormon'])
+    assert.deepEqual(columns(completed).map(columnOf), ['event', 'time', 'band', 'hormon'])
     for (const bad of [
       { ...BREAST, standard: byBand([0, 0, 0, 0, 0]) },
       { ...BREAST, standard: { '0-39': 1 } },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { DisclosureRules } from '@flamesh/protocol/analyses/analysis.js'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { intervalOf } from '@flamesh/protocol/analyses/time-grid.js'
 import { mergedIntervals } from '@flamesh/protocol/privacy/intervals.js'
 import fc from 'fast-check'
@@ -183,7 +184,7 @@ describe('survival', () => {
     }
     const completed = complete(written, levels)
     assert.deepEqual(parameters.parse(completed), { ...written, event, by })
-    assert.deepEqual([columns(completed), intervals?.(completed)], [['time', 'status', 'sex'], 24])
+    assert.deepEqual([columns(completed).map(columnOf), intervals?.(completed)], [['time', 'status', 'sex'], 24])
     assert.ok(parameters.safeParse({ ...LUNG, horizon: 1080 }).success)
     for (const bad of [
       { ...LUNG, horizon: '1080.1' },

@@ -3,6 +3,7 @@
  * receipt is made of. Each step can be given a twist, so that tests can show that a wrong one is found.
  */
 import type { Column, Outcome, Rows } from '@flamesh/protocol/analyses/analysis.js'
+import { countSlots } from '@flamesh/protocol/analyses/layout.js'
 import { type AnyAnalysis, findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { type Hex, sha256, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
@@ -41,6 +42,7 @@ import {
   type Specification,
 } from '@flamesh/protocol/secagg/messages.js'
 import { electorateOf } from '@flamesh/protocol/secagg/record.js'
+import { addInto, decodeVector, encodeVector } from '@flamesh/protocol/secagg/ring.js'
 import { buildSpecification, closingTime } from '@flamesh/protocol/secagg/specification.js'
 import type { AttemptRecord } from '@flamesh/protocol/wire.js'
 import {
@@ -108,15 +110,13 @@ function rowsOf(site: number): Rows {
 
 /** The opened sum over some sites (indices of SITES). */
 function sumOver(analysis: AnyAnalysis, job: Job, sites: readonly number[], state: unknown): bigint[] {
-  const { slots, fractionBits } = analysis.plan(job.parameters, state)
-  const sum = slots.map(() => 0n)
+  const plan = analysis.plan(job.parameters, state)
+  const sum = new Uint8Array(16 * plan.slots.length)
   for (const site of sites) {
     const vector = analysis.contribute(rowsOf(site), job.parameters, state)
-    vector.forEach((value, at) => {
-      sum[at] = (sum[at] as bigint) + BigInt(value * 2 ** fractionBits)
-    })
+    addInto(sum, encodeVector(vector, 128, plan.fractionBits, plan.bound, countSlots(plan)), 128)
   }
-  return sum
+  return [...decodeVector(sum, 128, plan.fractionBits)]
 }
 
 export interface Twists {

@@ -22,6 +22,7 @@ interface Encoding {
 }
 interface Vectors {
   readonly encode: readonly (Encoding & { readonly encoded: string })[]
+  readonly sums: readonly { readonly values: readonly string[]; readonly encoded: string }[]
   readonly refused: readonly (Encoding & { readonly outcome: string })[]
   readonly arithmetic: readonly {
     readonly ring: RingBits
@@ -106,6 +107,21 @@ describe('fixed-point encoding', () => {
         decodeVector(encoded, one.ring, one.fractionBits),
         values.map((value) => reference(value, one.fractionBits)),
       )
+    })
+  }
+
+  for (const [i, one] of vectors.sums.entries()) {
+    it(`encodes sums ${i}`, () => {
+      const [count = 0, ...pairs] = one.values.map(doubleFromHex)
+      const encoded = encodeVector([count, ...pairs], 128, 60, 2 ** 55, 1)
+      assert.equal(bytesToHex(encoded), one.encoded)
+      const [first, ...words] = decodeVector(encoded, 128, 60)
+      assert.equal(first, reference(count, 60))
+      for (let at = 0; at < pairs.length; at += 2) {
+        const [high = 0n, low = 0n] = words.slice(at, at + 2)
+        assert.equal((high << 115n) + low, reference(pairs[at]!, 130) + reference(pairs[at + 1]!, 130))
+        assert.ok(-(1n << 114n) <= low && low < 1n << 114n && -(1n << 115n) <= high && high <= 1n << 115n)
+      }
     })
   }
 

@@ -13,6 +13,15 @@ const encodeCase = (ring: RingBits, fractionBits: number, bound: number, values:
   readable: values.map(String),
   encoded: hex(encodeVector(values, ring, fractionBits, bound)),
 })
+/** One count, then sums as pairs high + low, as a site encodes them. */
+const sumsCase = (pairs: readonly (readonly [high: number, low: number])[]): unknown => {
+  const values = [1, ...pairs.flat()]
+  return {
+    values: values.map(doubleToHex),
+    readable: values.map(String),
+    encoded: hex(encodeVector(values, 128, 60, 2 ** 55, 1)),
+  }
+}
 const edges: [RingBits, string, string][] = [
   [64, 'ffffffffffffffff', '0100000000000000'],
   [64, '0000000000000080', '0000000000000080'],
@@ -55,7 +64,7 @@ const fitting: [number, number, RingBits, number][] = [
 ]
 export const ringVectors = {
   description:
-    'Fixed point in Z_2^64 and Z_2^128: little-endian two’s complement words. Doubles are eight IEEE 754 bytes, most significant first. encode rounds value·2^f to the nearest integer, ties to even.',
+    'Fixed point in Z_2^64 and Z_2^128: little-endian two’s complement words. Doubles are eight IEEE 754 bytes, most significant first. encode rounds value·2^f to the nearest integer, ties to even. sums: one count (f = 60), then pairs high + low, each as the integer 2^115·w₁ + w₂ in units of 2^-130.',
   encode: [
     encodeCase(64, 0, 1000, [...halves, 1000, -1000]),
     encodeCase(64, 40, 1000, plain),
@@ -63,6 +72,24 @@ export const ringVectors = {
     encodeCase(128, 40, 1000, plain),
     encodeCase(128, 44, 1e12, [1e12, -1e12, 0.1, 123456789.123456]),
     encodeCase(128, 100, 2 ** 26, [0.1, -0.1, 2 ** 26, 1 / 3]),
+  ],
+  sums: [
+    sumsCase([
+      [0, 0],
+      [1, 0],
+      [-1, 2 ** -60],
+      [2 ** 99, -(2 ** 45)],
+      [2 ** 100, 0],
+      [-(2 ** 100), 0],
+    ]),
+    sumsCase([
+      [0.1, 1e-18],
+      [-1e25, 12345.678],
+      [2 ** -16, 0],
+      [-(2 ** -16), 0],
+      [2 ** -130, 2 ** -131],
+      [1e-36, -1e-53],
+    ]),
   ],
   refused: [
     { ring: 64, fractionBits: 20, bound: doubleToHex(10), values: [doubleToHex(Number.NaN)], outcome: 'not-finite' },

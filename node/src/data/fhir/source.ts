@@ -4,7 +4,7 @@
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { readText } from '../../config/read-file.js'
-import { openBits } from '../../config/state-folder.js'
+import { readSecret } from '../../config/secret-file.js'
 import { Collector, type Entry } from './collector.js'
 import { type Access, type HttpGet, openHttp } from './http.js'
 import { MAX_CODE_QUERY_CHARS } from './limits.js'
@@ -20,7 +20,7 @@ import { Medications } from './medications.js'
 import { bulkFiles, readBulkFile } from './ndjson.js'
 import { search } from './search.js'
 
-const MAX_SECRET_BYTES = 1 << 16
+const MAX_CA_BYTES = 1 << 20
 
 export interface FhirTable {
   readonly columns: readonly { readonly name: string; readonly type?: 'integer' | 'number' | 'date' | 'level' }[]
@@ -33,11 +33,9 @@ export interface FhirTable {
 /** Every resource of these types, once more for each call. */
 type Read = (types: readonly string[]) => AsyncIterable<readonly Entry[]>
 
-/** A file of one line that nobody else can read. Throws `file-not-found`, `file-unusable`, or `key-permissions`. */
-async function readSecret(path: string): Promise<string> {
-  const text = (await readText(path, MAX_SECRET_BYTES)).trim()
-  if ((await openBits(path)) !== 0)
-    throw new FlameshError('key-permissions', `others can read ${path}`, { hint: `chmod 600 ${path}` })
+/** What a header can carry. Throws as `readSecret`. */
+async function readWord(path: string): Promise<string> {
+  const text = (await readSecret(path)).trim()
   if (!/^[\x21-\x7e]+$/.test(text))
     throw new FlameshError('file-unusable', `${path} does not hold one word`, { meta: { file: path } })
   return text
@@ -46,11 +44,11 @@ async function readSecret(path: string): Promise<string> {
 async function accessOf({ token_file, user, password_file, ca_file }: FhirServer): Promise<Access> {
   const authorization =
     token_file !== undefined
-      ? `Bearer ${await readSecret(token_file)}`
+      ? `Bearer ${await readWord(token_file)}`
       : user !== undefined && password_file !== undefined
-        ? `Basic ${Buffer.from(`${user}:${await readSecret(password_file)}`).toString('base64')}`
+        ? `Basic ${Buffer.from(`${user}:${await readWord(password_file)}`).toString('base64')}`
         : undefined
-  const ca = ca_file === undefined ? undefined : await readText(ca_file, MAX_SECRET_BYTES)
+  const ca = ca_file === undefined ? undefined : await readText(ca_file, MAX_CA_BYTES)
   return { ...(authorization === undefined ? {} : { authorization }), ...(ca === undefined ? {} : { ca }) }
 }
 

@@ -1,4 +1,5 @@
 /** Invariants 4, 5, 7 and 8 of the design: what may be opened, whether it can be, and whether it is the true sum. */
+import { countSlots } from '@flamesh/protocol/analyses/layout.js'
 import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { bytesToHex, concatBytes, type Hex, hexToBytes, hkdfSha256, hmacSha256 } from '@flamesh/protocol/crypto/hash.js'
 import { open } from '@flamesh/protocol/crypto/sealing.js'
@@ -273,7 +274,8 @@ function inTheClear(
   let state: unknown
   let contributors = 0
   for (let round = 1; round <= job.maxRounds; round++) {
-    const { slots, fractionBits, bound } = analysis.plan(job.parameters, state)
+    const plan = analysis.plan(job.parameters, state)
+    const { slots, fractionBits, bound } = plan
     const total = new Uint8Array(slots.length * 16)
     contributors = 0
     for (const { site, version } of added) {
@@ -281,7 +283,7 @@ function inTheClear(
       if (rows === undefined) return undefined
       const values = analysis.contribute(selectRows(rows, job.where, analysis.others), job.parameters, state)
       contributors += (values[0] as number) > 0 ? 1 : 0
-      addInto(total, encodeVector(values, 128, fractionBits, 2 ** Math.ceil(Math.log2(bound))), 128)
+      addInto(total, encodeVector(values, 128, fractionBits, bound, countSlots(plan)), 128)
     }
     const rules = { minimumCell: job.minimumCell, minimumContributors: job.cohort.minimum }
     const sum = decodeVector(total, 128, fractionBits)
