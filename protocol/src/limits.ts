@@ -53,6 +53,8 @@ export const ASK_UNTIL_MS = 24 * 3_600_000
  * fetched it by then asks again (milliseconds).
  */
 export const KEEP_RESULT_MS = 30 * 24 * 3_600_000
+/** What a site tells of one dataset in words: those of all its datasets have to fit into one announcement by gossip. */
+export const MAX_CATALOGUE_BYTES = 3 * 1024
 /** Levels of one factor (docs/spec/analyses.md): more identify people. */
 export const MAX_FACTOR_LEVELS = 40
 /** The smallest cohort a site may accept, whatever its policy says. */

@@ -2,7 +2,27 @@
 import type { Command } from 'commander'
 import { collect, type Leaf, type Noun, wholeNumber } from './command-tree.js'
 
-export function findingCommands(program: Command, _noun: Noun, leaf: Leaf): void {
+export function findingCommands(program: Command, noun: Noun, leaf: Leaf): void {
+  const catalogue = noun('catalogue', 'the data of the mesh')
+  leaf(
+    catalogue,
+    'search [words...]',
+    'find datasets that members announced, by words and columns',
+    async () => (await import('./commands/catalogue-search.js')).catalogueSearch,
+  )
+    .option(
+      '--column <name>',
+      'with a column whose name has this in it, and how each site holds it (may be repeated)',
+      collect,
+    )
+    .option('--level <level>', 'with a column that has this level, or COLUMN=LEVEL (may be repeated)', collect)
+    .option('--site <name>', 'of this site (may be repeated)', collect)
+  leaf(
+    catalogue,
+    'show <dataset>',
+    'what a site announced of a dataset, SITE/DATASET',
+    async () => (await import('./commands/catalogue-show.js')).catalogueShow,
+  ).option('--json-ld', 'as DCAT with terms of HealthDCAT-AP')
   leaf(
     program,
     'feasibility',

@@ -134,6 +134,14 @@ function datasetCommands(noun: Noun, leaf: Leaf): void {
   )
   leaf(
     dataset,
+    'describe <name> [file]',
+    'tell the mesh of a dataset in words',
+    async () => (await import('./commands/dataset-describe.js')).datasetDescribe,
+  )
+    .option('--yes', 'do not ask')
+    .option('--none', 'tell nothing in words any more')
+  leaf(
+    dataset,
     'retire <name>',
     'take a dataset back: no new job can use it',
     async () => (await import('./commands/dataset-retire.js')).datasetRetire,

@@ -10,6 +10,7 @@ import { withTable } from '../data/open-table.js'
 import { type Confirmation, type Proposal, proposeSchema } from '../data/schema.js'
 import type { StoredDataset } from '../data/stored-schema.js'
 import { loadIdentity } from '../store/identity.js'
+import { catalogueText } from './catalogue-text.js'
 import { canAsk, confirmed } from './confirm.js'
 import type { CommandContext } from './context.js'
 import { columnDiffText, proposalText } from './dataset-text.js'
@@ -53,9 +54,12 @@ export async function registerDataset(
     if (options.yes === true) for (const note of notes) context.out.stderr.write(`note: ${note}\n`)
     else {
       const changes = before === undefined ? '' : `\n\n${columnDiffText(diffColumns(before.columns, columns))}`
-      await confirm(context, `${proposalText(name, proposal, confirmation, from)}${changes}`, read)
+      const words = written.catalogue === undefined ? '' : `\n\n${catalogueText(written.catalogue)}`
+      await confirm(context, `${proposalText(name, proposal, confirmation, from)}${words}${changes}`, read)
     }
     const dataset = await store.add(name, proposal, confirmation)
+    // what was told of another dataset of this name, long retired, is not told of this one
+    if (written.catalogue !== undefined || before === undefined) await store.describe(name, written.catalogue)
     const announced = await reloadIfRunning(context)
     return { ...dataset, rows, announced, read }
   })

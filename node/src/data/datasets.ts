@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import type { CatalogueEntry } from '@flamesh/protocol/jobs/catalogue.js'
 import { type DatasetDescription, datasetAnnouncementSchema } from '@flamesh/protocol/jobs/dataset.js'
 import {
   createSynced,
@@ -23,6 +24,7 @@ import {
   UNFINISHED,
   unfinishedName,
 } from '../store/files.js'
+import { readCatalogue, writeCatalogue } from './catalogue-file.js'
 import { type DatasetDiff, diffVersions, type StoredVersion } from './diff.js'
 import { formatHistory, type History, type HistoryEntry, parseHistory, VERSION } from './history.js'
 import { readRows, writeRows } from './rows-file.js'
@@ -230,12 +232,24 @@ export class DatasetStore {
 
   /** What the mesh may know of the datasets, and their versions. */
   async describeDatasets(): Promise<readonly DatasetDescription[]> {
-    return (await this.list()).map(({ name, published, rows, version }) => ({
-      name,
-      columns: published,
-      roundedRows: roundRows(rows),
-      version,
-    }))
+    return Promise.all(
+      (await this.list()).map(async ({ name, published, rows, version }) => {
+        const catalogue = await this.catalogue(name)
+        const words = catalogue === undefined ? {} : { catalogue }
+        return { name, columns: published, roundedRows: roundRows(rows), ...words, version }
+      }),
+    )
+  }
+
+  /** What the mesh is told of a dataset in words. Throws `dataset-damaged`. */
+  async catalogue(name: string): Promise<CatalogueEntry | undefined> {
+    return readCatalogue(join(this.folder, checkedName(name)), name)
+  }
+
+  /** Tells the mesh this of a dataset, or nothing any more. Throws as `show`. */
+  async describe(name: string, entry: CatalogueEntry | undefined): Promise<void> {
+    await this.show(name)
+    await writeCatalogue(join(this.folder, name), entry)
   }
 
   /** Reads the current version of a dataset whole and compares it with its salted hash. Throws `dataset-damaged`. */

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import { CATALOGUE_FIELDS, type CatalogueEntry, catalogueSchema } from '@flamesh/protocol/jobs/catalogue.js'
 import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
 import { parsePlacedYaml, readText } from '../config/read-file.js'
@@ -53,6 +54,22 @@ export const declarationSchema = z.strictObject({
 })
 export type Declaration = z.infer<typeof declarationSchema>
 
+/** Texts of several lines become one. */
+const oneLine = (value: unknown): unknown => {
+  if (typeof value === 'string') return value.trim().replace(/\s+/g, ' ')
+  if (Array.isArray(value)) return value.map(oneLine)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, oneLine(part)]))
+}
+
+/** A file may also say what the mesh is told of the dataset in words; that is no part of how the rows are read. */
+const fileSchema = declarationSchema.extend({ catalogue: z.preprocess(oneLine, catalogueSchema).optional() })
+
+export interface Written {
+  readonly declaration: Declaration
+  readonly catalogue: CatalogueEntry | undefined
+}
+
 /** What is declared of one column; a name such as `constructor` is a name like any other. */
 export const declaredColumn = ({ columns = {} }: Declaration, name: string): DeclaredColumn =>
   Object.hasOwn(columns, name) ? (columns[name] as DeclaredColumn) : {}
@@ -68,10 +85,11 @@ function invalid(
   return new FlameshError('declaration-invalid', message, { meta, ...(hint === undefined ? {} : { hint }) })
 }
 
-const FIELDS = Object.keys(declarationSchema.shape)
+const FIELDS = Object.keys(fileSchema.shape)
 const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
   columns: Object.keys(columnSchema.shape),
   derive: DERIVE_FIELDS,
+  catalogue: CATALOGUE_FIELDS,
   ...SOURCE_FIELDS,
 }
 
@@ -82,9 +100,9 @@ function fieldsAt(path: readonly PropertyKey[]): readonly string[] {
 }
 
 /** Throws `file-not-found`, `file-unusable`, `yaml-invalid`, and `declaration-invalid` with line and column. */
-export async function readDeclaration(file: string): Promise<Declaration> {
+export async function readDeclaration(file: string): Promise<Written> {
   const { value, placeOf } = await parsePlacedYaml(await readText(file, MAX_DESCRIPTION_BYTES), file)
-  const parsed = declarationSchema.safeParse(value ?? {})
+  const parsed = fileSchema.safeParse(value ?? {})
   const wrong = (path: readonly PropertyKey[], message: string, hint: string | undefined): FlameshError => {
     const place = placeOf(path)
     const where = [
@@ -95,12 +113,12 @@ export async function readDeclaration(file: string): Promise<Declaration> {
     return invalid(`${where}: ${message}`, hint, { file, path: path.join('.'), ...place })
   }
   if (parsed.success) {
-    const { source, ...rest } = parsed.data
-    if (source === undefined) return rest
+    const { source, catalogue, ...rest } = parsed.data
+    if (source === undefined) return { declaration: rest, catalogue }
     await checkSource(source).catch((error: unknown) => {
       throw error instanceof BadMapping ? wrong(['source', ...error.path], error.reason, error.hint) : error
     })
-    return { ...rest, source: anchored(source, dirname(resolve(file))) }
+    return { declaration: { ...rest, source: anchored(source, dirname(resolve(file))) }, catalogue }
   }
   const [issue] = parsed.error.issues
   const unknown = issue?.code === 'unrecognized_keys'
@@ -117,10 +135,10 @@ export const declarationBeside = (file: string): string => `${file}.yaml`
 export async function declaredBy(
   file: string | undefined,
   named: string | undefined,
-): Promise<{ readonly declaration: Declaration; readonly from: string | undefined }> {
+): Promise<Written & { readonly from: string | undefined }> {
   const beside = file === undefined ? undefined : declarationBeside(file)
   const from = named ?? (beside !== undefined && existsSync(beside) ? beside : undefined)
-  return { declaration: from === undefined ? {} : await readDeclaration(from), from }
+  return { ...(from === undefined ? { declaration: {}, catalogue: undefined } : await readDeclaration(from)), from }
 }
 
 /** The options of the command line that declare something. */

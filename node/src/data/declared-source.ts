@@ -28,11 +28,11 @@ const postgresSchema = z.strictObject({
   database: z.string().min(1).max(128),
   user: z.string().min(1).max(128),
   /** a file that only its owner can read; else as PostgreSQL's own programs find a password */
-  password_file: z.string().min(1).optional(),
+  passwordFile: z.string().min(1).optional(),
   /** `none`: by default only on this machine */
   tls: z.enum(['verify-full', 'none']).optional(),
   /** certificates of authorities in PEM, in the place of those that Node.js knows */
-  ca_file: z.string().min(1).optional(),
+  ca: z.string().min(1).optional(),
   timeout: z
     .string()
     .refine((text) => (durationMs(text) ?? 0) > 0, 'a duration, such as 30s, 10m or 2h')
@@ -81,10 +81,10 @@ export function anchored(source: DeclaredSource, base: string): DeclaredSource {
   if (isFhir(source)) return anchoredFhir(source, base)
   const { postgres } = source
   if (postgres === undefined) return { ...source, folder: resolve(base, source.folder ?? '.') }
-  const { password_file, ca_file } = postgres
+  const { passwordFile, ca } = postgres
   const files = {
-    ...(password_file === undefined ? {} : { password_file: resolve(base, password_file) }),
-    ...(ca_file === undefined ? {} : { ca_file: resolve(base, ca_file) }),
+    ...(passwordFile === undefined ? {} : { passwordFile: resolve(base, passwordFile) }),
+    ...(ca === undefined ? {} : { ca: resolve(base, ca) }),
   }
   return { ...source, postgres: { ...postgres, ...files } }
 }

@@ -27,7 +27,7 @@ export function usesTls({ host, tls }: Pick<DeclaredPostgres, 'host' | 'tls'>): 
 /** Throws `query-invalid`, `source-type`, what reading its files throws, and, also while rows are consumed, `source-failed`. */
 export async function openPostgres(declared: DeclaredPostgres, query: string): Promise<SourceTable> {
   const { Client } = (await import('pg')).default
-  const { host, port, database, user, password_file: passwordFile, ca_file: ca, timeout } = declared
+  const { host, port, database, user, passwordFile: passwordFile, ca: ca, timeout } = declared
   const timeoutMs = durationMs(timeout) as number
   const client = new Client({
     ...{ host, port, database, user, application_name: 'flamesh' },
@@ -151,6 +151,6 @@ function failed(cause: unknown, { host, port }: DeclaredPostgres): unknown {
   return new FlameshError('source-failed', `PostgreSQL at ${host}:${port}: ${what}`, {
     hint: fromServer
       ? 'what else it says may hold values of rows: run the query with psql to see it'
-      : 'check address, network and certificate of the server, and where its password is: password_file, PGPASSWORD or PGPASSFILE',
+      : 'check address, network and certificate of the server, and where its password is: passwordFile, PGPASSWORD or PGPASSFILE',
   })
 }

@@ -1,7 +1,8 @@
-/** What the mesh may know of a dataset: its name, its confirmed schema and a rounded size. Implements docs/spec/jobs.md. */
+/** What the mesh may know of a dataset: its name, its confirmed schema, a rounded size, and what its operator says of it. Implements docs/spec/jobs.md. */
 import { z } from 'zod'
 import type { Hex } from '../crypto/hash.js'
 import { MAX_FACTOR_LEVELS } from '../limits.js'
+import { catalogueSchema } from './catalogue.js'
 
 export const columnDescriptionSchema = z.strictObject({
   name: z.string().min(1).max(128),
@@ -19,6 +20,8 @@ export const datasetAnnouncementSchema = z.strictObject({
   columns: z.array(columnDescriptionSchema).max(4096),
   /** rows rounded to one significant digit below 100, two above, never below 10 */
   roundedRows: z.int().min(0),
+  /** in words, if the operator wrote any */
+  catalogue: catalogueSchema.optional(),
 })
 export type DatasetAnnouncement = z.infer<typeof datasetAnnouncementSchema>
 

@@ -101,7 +101,7 @@ describe('dataset commands with FHIR', () => {
 
   it('reads the German core data set by the example', async () => {
     const text = readFileSync(EXAMPLE, 'utf8')
-    assert.ok((await readDeclaration(EXAMPLE.pathname)).source !== undefined)
+    assert.ok((await readDeclaration(EXAMPLE.pathname)).declaration.source !== undefined)
     // the same, from files instead of a server
     const local = text
       .replace(/ {4}base:[^\n]*\n/, '    files: export.ndjson\n')
@@ -165,7 +165,7 @@ describe('dataset commands with FHIR', () => {
       })),
     ]
     writeFileSync(join(dir, 'export.ndjson'), resources.map((one) => JSON.stringify(one)).join('\n'))
-    const { source } = await readDeclaration(declaration)
+    const { source } = (await readDeclaration(declaration)).declaration
     assert.ok(source !== undefined && 'fhir' in source)
     const { openFhir } = await import('@flamesh/node/data/fhir/source.js')
     const { columns, batches, notes } = await openFhir(source)

@@ -16,7 +16,7 @@ describe('declarations', () => {
   after(() => rm(folder, { recursive: true }))
   const read = async (text: string) => {
     await writeFile(file, text)
-    return readDeclaration(file)
+    return (await readDeclaration(file)).declaration
   }
 
   it('read what an operator writes', async () => {
@@ -102,8 +102,16 @@ describe('declarations', () => {
   it('are taken from beside the data unless another is named', async () => {
     const data = join(folder, 'data.csv')
     await read('decimal: ","\n')
-    assert.deepEqual(await declaredBy(data, undefined), { declaration: { decimal: ',' }, from: file })
-    assert.deepEqual(await declaredBy(join(folder, 'other.csv'), undefined), { declaration: {}, from: undefined })
+    assert.deepEqual(await declaredBy(data, undefined), {
+      declaration: { decimal: ',' },
+      catalogue: undefined,
+      from: file,
+    })
+    assert.deepEqual(await declaredBy(join(folder, 'other.csv'), undefined), {
+      declaration: {},
+      catalogue: undefined,
+      from: undefined,
+    })
     assert.equal((await declaredBy(join(folder, 'other.csv'), file)).from, file)
     await assert.rejects(declaredBy(data, join(folder, 'none.yaml')), { code: 'file-not-found' })
   })

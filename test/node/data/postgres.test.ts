@@ -135,7 +135,7 @@ describe('PostgreSQL as a source', function () {
       port: server.port,
       database: 'postgres',
       user: 'reader',
-      password_file: passwordFile,
+      passwordFile: passwordFile,
       timeout: '10m',
     },
     ...changes,
@@ -159,7 +159,7 @@ describe('PostgreSQL as a source', function () {
     })
 
   withPostgres('makes one row a person of an OMOP CDM, by the query of the example', async () => {
-    const { source } = await readDeclaration(OMOP)
+    const { source } = (await readDeclaration(OMOP)).declaration
     const { columns, rows } = await read(source !== undefined && 'query' in source ? source.query : '')
     assert.deepEqual(columns, [
       ['sex', 'level', false],
@@ -197,7 +197,7 @@ describe('PostgreSQL as a source', function () {
       const { diff } = await run('update', 'diabetes', '--yes')
       assert.deepEqual(diff.rows, { same: 195, removed: 5, added: 0 })
       const { declaration } = await run('show', 'diabetes')
-      assert.equal(declaration.source.postgres.password_file, passwordFile)
+      assert.equal(declaration.source.postgres.passwordFile, passwordFile)
       const shown = await flamesh(['dataset', 'show', 'diabetes', '--dir', dir])
       assert.match(shown.stdout, /^source +WITH diabetes .*PostgreSQL at localhost:\d+, database postgres, as reader/m)
       for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
@@ -273,8 +273,8 @@ describe('PostgreSQL as a source', function () {
   })
 
   withPostgres('reads, and does nothing else, whatever the role may do', async () => {
-    const admin = { user: 'admin', password_file: join(root, 'admin') }
-    await writeFile(admin.password_file, 'adminadmin', { mode: 0o600 })
+    const admin = { user: 'admin', passwordFile: join(root, 'admin') }
+    await writeFile(admin.passwordFile, 'adminadmin', { mode: 0o600 })
     await server.sql(
       "CREATE SEQUENCE counted; CREATE FUNCTION erase() RETURNS integer LANGUAGE sql AS 'DELETE FROM secret RETURNING a'",
     )
@@ -344,9 +344,9 @@ describe('PostgreSQL as a source', function () {
     const query = 'SELECT ssl::integer AS a FROM pg_stat_ssl WHERE pid = pg_backend_pid()'
     assert.deepEqual((await read(query)).rows, [[0]])
     const tls = 'verify-full'
-    assert.deepEqual((await read(query, { tls, ca_file: server.ca })).rows, [[1]])
+    assert.deepEqual((await read(query, { tls, ca: server.ca })).rows, [[1]])
     await refused('source-failed', /self-signed certificate/, query, { tls })
-    await refused('source-failed', /does not match certificate/, query, { tls, ca_file: server.ca, host: '127.0.0.1' })
+    await refused('source-failed', /does not match certificate/, query, { tls, ca: server.ca, host: '127.0.0.1' })
     assert.deepEqual((await read(query, { host: server.folder })).rows, [[0]], 'a Unix socket')
   })
 
@@ -354,11 +354,11 @@ describe('PostgreSQL as a source', function () {
     const query = 'SELECT 1 AS a'
     await writeFile(join(root, 'open'), PASSWORD, { mode: 0o644 })
     await chmod(join(root, 'open'), 0o644)
-    await refused('key-permissions', /others can read/, query, { password_file: join(root, 'open') })
-    await refused('file-not-found', /no file/, query, { password_file: join(root, 'nowhere') })
+    await refused('key-permissions', /others can read/, query, { passwordFile: join(root, 'open') })
+    await refused('file-not-found', /no file/, query, { passwordFile: join(root, 'nowhere') })
     await writeFile(join(root, 'wrong'), `${PASSWORD}needle`, { mode: 0o600 })
-    await refused('source-failed', /password authentication failed/, query, { password_file: join(root, 'wrong') })
-    const { password_file: _, ...without } = declared()
+    await refused('source-failed', /password authentication failed/, query, { passwordFile: join(root, 'wrong') })
+    const { passwordFile: _, ...without } = declared()
     const none = { postgres: without, query }
     const readWithout = () =>
       withTable(join(root, 'scratch'), undefined, { source: none }, async (table) => (await proposeSchema(table)).rows)

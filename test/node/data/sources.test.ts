@@ -219,7 +219,7 @@ describe('sources of datasets', () => {
       join(root, 'export', 'lab', '2024.csv'),
       'patient,code,value\n0,4548-4,5.5\n0,4548-4,6.5\n1,718-7,14\n',
     )
-    const { columns, rows } = await read(undefined, await readDeclaration(study))
+    const { columns, rows } = await read(undefined, (await readDeclaration(study)).declaration)
     assert.deepEqual(
       columns.map(([name, type]) => [name, type]),
       [

@@ -4,6 +4,7 @@ import { declaredDerive } from '../../data/declaration.js'
 import { sourceText } from '../../data/declared-source.js'
 import { deriveText } from '../../data/derive.js'
 import { roundRows } from '../../data/schema.js'
+import { catalogueText } from '../catalogue-text.js'
 import type { CommandContext } from '../context.js'
 import { missingText, shown, typeText } from '../dataset-text.js'
 import { openDatasets } from '../register-dataset.js'
@@ -15,7 +16,8 @@ export async function datasetShow(context: CommandContext, name: string): Promis
   const store = await openDatasets(context)
   const dataset = await store.show(name)
   const versions = await store.versions(name)
-  out.result({ ...dataset, versions }, () => {
+  const catalogue = await store.catalogue(name)
+  out.result({ ...dataset, catalogue: catalogue ?? null, versions }, () => {
     const { form } = dataset
     const derivedBy = (column: string): string => {
       const derive = declaredDerive(dataset.declaration, column)
@@ -57,6 +59,7 @@ export async function datasetShow(context: CommandContext, name: string): Promis
           : `${form.encoding}, separator ${shown(form.separator)}, decimal sign ${shown(form.decimal)}`,
       ],
     ])
-    return `${fields}\n${renderTable(titles, rows)}`
+    const words = catalogue === undefined ? '' : `\n${catalogueText(catalogue)}`
+    return `${fields}\n${renderTable(titles, rows)}${words}`
   })
 }
