@@ -55,7 +55,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
     ],
     ...['csv-unreadable', 'csv-changed', 'csv-header', 'csv-empty', 'csv-record', 'csv-quote', 'csv-encoding'],
     ...['csv-value'],
-    ...['dataset-damaged', 'folder-unusable', 'latency-matrix'],
+    ...['dataset-damaged', 'folder-unusable', 'latency-matrix', 'ledger-damaged'],
     ...['engine-unreachable', 'engine-unsuited', 'grant-unknown', 'limit-invalid'],
   ],
   [EXIT.daemonUnreachable]: ['daemon-unreachable', 'hub-unreachable'],

@@ -124,7 +124,7 @@ function consentText({ consent, status, body }: JobDocument): string {
   return 'none; "approve --consent" would let this site\'s own aggregate for this question become derivable, for good'
 }
 
-function conditionText({ column, operator, values }: Job['where'][number]): string {
+export function conditionText({ column, operator, values }: Job['where'][number]): string {
   return `${column} ${operator}${values.length === 0 ? '' : ` ${values.join(', ')}`}`
 }
 

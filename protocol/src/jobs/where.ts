@@ -104,13 +104,19 @@ function take(column: Column, kept: readonly number[]): Column {
 }
 
 /**
- * The rows for which every condition holds, in their order; none where the site lacks a column. Throws `column-type` for
- * an ordering of levels, `job-invalid` for a condition that no checked job contains.
+ * The places of the rows for which every condition holds, in their order; none where the site lacks a column. Throws
+ * `column-type` for an ordering of levels, `job-invalid` for a condition that no checked job contains.
  */
-export function selectRows(rows: Rows, where: readonly Condition[]): Rows {
-  if (where.length === 0) return rows
+export function keptRows(rows: Rows, where: readonly Condition[]): readonly number[] {
   const tests = where.map((condition) => testFor(rows, condition))
   const kept: number[] = []
   for (let row = 0; row < rows.count; row++) if (tests.every((test) => test(row))) kept.push(row)
+  return kept
+}
+
+/** These rows themselves. Throws as `keptRows`. */
+export function selectRows(rows: Rows, where: readonly Condition[]): Rows {
+  if (where.length === 0) return rows
+  const kept = keptRows(rows, where)
   return { count: kept.length, columns: new Map([...rows.columns].map(([name, column]) => [name, take(column, kept)])) }
 }

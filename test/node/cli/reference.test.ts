@@ -9,7 +9,9 @@ const page = readFileSync(new URL('../../../docs/reference/cli.md', import.meta.
 function expectedLines(command: Command, path = ''): readonly string[] {
   const full = `${path} ${command.name()}`.trim()
   if (command.commands.length > 0) return command.commands.flatMap((child) => expectedLines(child, full))
-  const given = command.registeredArguments.map((argument) => ` <${argument.name()}>`).join('')
+  const given = command.registeredArguments
+    .map((argument) => (argument.required ? ` <${argument.name()}>` : ` [${argument.name()}]`))
+    .join('')
   const options = command.options.filter(({ long }) => long !== '--dir' && long !== '--json')
   return [`### \`${full}${given}\``, ...options.map(({ flags, description }) => `- \`${flags}\`: ${description}`)]
 }
