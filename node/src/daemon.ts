@@ -24,6 +24,7 @@ import { LedgerKeeper } from './daemon/ledger.js'
 import { createLog, type Log } from './daemon/log.js'
 import { realClock, realRandom } from './daemon/real-ports.js'
 import { DatasetStore } from './data/datasets.js'
+import { sweepScratch } from './data/spool.js'
 import { createHubClient } from './hub-client/hub-client.js'
 import { Ledger } from './ledger/ledger.js'
 import { AddressBook } from './network/address-book.js'
@@ -118,6 +119,7 @@ async function compose(frame: Frame): Promise<Pick<RunningDaemon, 'name' | 'list
     datasets: await datasets.describeDatasets(),
   })
   await datasets.prune(busyDatasets(peer.jobs()))
+  await sweepScratch(folder.scratchDir)
 
   const noticeRoster = rosterWatch(peer, () => host.hangUpRevoked())
   const host = await openHost(frame, identity, peer, noticeRoster)

@@ -7,11 +7,12 @@ import type { Hex } from './crypto/hash.js'
 import { openSigned, payloadHash, type Signed, signObject } from './encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from './encoding/verdict.js'
 import { catalogueOf } from './engine/catalogue.js'
+import type { Floor } from './engine/floor.js'
 import { extend, housekeep, restoreLog, retire } from './engine/following.js'
-import { type Floor, greet, takeDeskMessage } from './engine/greeting.js'
+import { greet, takeDeskMessage } from './engine/greeting.js'
 import { Kernel, type KernelOptions } from './engine/kernel.js'
 import { askForUnknown } from './engine/reconciling.js'
-import { askGreetings } from './engine/restored.js'
+import { askGreetings, onGreeting } from './engine/restored.js'
 import { resultOf } from './engine/results.js'
 import {
   isFinished,
@@ -32,7 +33,7 @@ import { checkJob } from './jobs/check.js'
 import type { DatasetDescription } from './jobs/dataset.js'
 import { JOB, type Job, type JobId } from './jobs/job.js'
 import type { Policy } from './jobs/policy.js'
-import { newRequest } from './jobs/request.js'
+import { newRequest } from './jobs/request-state.js'
 import { decidePolicy } from './jobs/site/deciding.js'
 import { newSite } from './jobs/site/state.js'
 import { MAX_JOB_BYTES, MAX_OPEN_JOBS, MAX_OPEN_JOBS_OF_ONE } from './limits.js'
@@ -56,6 +57,7 @@ class Engine implements Peer {
     this.key = options.signer.publicKey
     this.kernel = new Kernel(options, {
       receive: (from, bytes) => this.receive(from, bytes, 'direct'),
+      greeted: (from, lost, jobs) => onGreeting(this.kernel, from, lost, jobs),
       spent: () => housekeep(this.kernel),
       retire: () => retire(this.kernel),
     })

@@ -12,6 +12,7 @@ import type { DatasetAnnouncement, DatasetDescription } from './jobs/dataset.js'
 import type { PolicyDecision } from './jobs/evaluate.js'
 import type { Job, JobId } from './jobs/job.js'
 import type { Policy } from './jobs/policy.js'
+import type { JobStatus } from './jobs/status.js'
 import type { Clock, Computer, Random, Runner, Store, Transport, Vault } from './ports.js'
 
 export interface Ports {
@@ -60,19 +61,6 @@ export interface VerifiedLog {
   /** those that lead to the state, from the first */
   readonly statements: readonly Uint8Array[]
 }
-
-export type JobStatus =
-  | 'announced'
-  | 'waiting' // for the operator's approval
-  | 'approved'
-  | 'refused'
-  | 'preparing'
-  | 'submitted'
-  | 'released'
-  | 'suppressed'
-  | 'failed'
-  | 'expired'
-  | 'cancelled'
 
 /** What each site is known to have done, by site name; refusals carry their reason. */
 export interface SiteView {

@@ -2,7 +2,6 @@
  * A whole federation in one process: the production engine at every node, over a simulated network, clock, disk and hub.
  * What is simulated is named so; what decides is the protocol's own code.
  */
-import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { analysisHash, findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { bytesToHex, type Hex } from '@flamesh/protocol/crypto/hash.js'
 import { ed25519Key, x25519PublicKey } from '@flamesh/protocol/crypto/native/index.js'
@@ -12,13 +11,11 @@ import { emptyLog, extendLog } from '@flamesh/protocol/identity/log.js'
 import { merkleRoot } from '@flamesh/protocol/identity/merkle.js'
 import { committeeFor } from '@flamesh/protocol/identity/roster.js'
 import { type Entry, openStatement, signStatement } from '@flamesh/protocol/identity/statements.js'
-import type { DatasetDescription } from '@flamesh/protocol/jobs/dataset.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
-import type { Policy } from '@flamesh/protocol/jobs/policy.js'
-import type { Timings } from '@flamesh/protocol/machine.js'
 import type { VerifiedLog } from '@flamesh/protocol/peer.js'
-import type { Computer, ContributeRequest, ReduceRequest } from '@flamesh/protocol/ports.js'
+import type { Computer } from '@flamesh/protocol/ports.js'
 import { compute } from '@flamesh/protocol/secagg/compute.js'
+import type { FederationOptions } from './federation-options.js'
 import { VirtualClock } from './kernel/clock.js'
 import { installVirtualGlobals } from './kernel/globals.js'
 import { type SeededRandom, seededRandom } from './kernel/random.js'
@@ -33,55 +30,6 @@ import { APPROVE_ALL, SimulatedNode } from './node.js'
 export const START_MS = Date.UTC(2026, 0, 1)
 const DAY_MS = 24 * 3_600_000
 const YEAR_MS = 365 * 24 * 3_600_000
-
-export interface SimulatedSite {
-  readonly name: string
-  readonly rows: Rows
-}
-
-export interface FederationOptions {
-  readonly seed: number
-  /** of the nodes' and the hub's keys, where they are to be the same in several federations; the seed unless said otherwise */
-  readonly keySeed?: number
-  readonly dataset: string
-  readonly columns: DatasetDescription['columns']
-  readonly sites: readonly SimulatedSite[]
-  /** names in seat order */
-  readonly committee: readonly string[]
-  /** one way; a function by names of nodes */
-  readonly latencyMs?: number | ((from: string, to: string) => number)
-  readonly network?: NetworkSettings
-  /** names of further researchers: recipients of jobs that they do not submit */
-  readonly researchers?: readonly string[]
-  /** how announcements travel: 'flood' unless said otherwise */
-  readonly gossip?: 'router' | 'flood'
-  /** what a site's processor takes for what it does; nothing unless said otherwise */
-  readonly costs?: Costs
-  /** from so many sites on other threads do arithmetic; the run is the same without */
-  readonly threadsFromSites?: number
-  readonly policy?: Policy
-  readonly timings?: Timings
-  /** without it a job of an image fails at every site */
-  readonly images?: SimulatedImages
-}
-
-/** Stands in for containers: what an image computes at a node, in this process and without a sandbox. */
-export interface SimulatedImages {
-  /** what `map` writes, in the order of the description's slots */
-  map(node: string, rows: Rows, request: ContributeRequest): Float64Array
-  /** what `reduce` writes */
-  reduce(node: string, request: ReduceRequest): Float64Array
-}
-
-export interface NetworkSettings {
-  readonly jitter?: number
-  readonly loss?: number
-  readonly uplinkBytesPerMs?: number
-  readonly neighbours?: number
-  /** names of nodes that nobody can dial */
-  readonly outboundOnly?: readonly string[]
-  readonly silenceMs?: number
-}
 
 /** From so many sites on other threads are worth their start. */
 const THREADS_FROM_SITES = 100

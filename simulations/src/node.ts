@@ -17,20 +17,38 @@ import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { type Policy, policySchema } from '@flamesh/protocol/jobs/policy.js'
 import { selectRows } from '@flamesh/protocol/jobs/where.js'
 import { DEFAULT_TIMINGS } from '@flamesh/protocol/machine.js'
-import type { AuditEntry, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
+import type { AuditEntry, Peer, PeerEvent, VerifiedLog } from '@flamesh/protocol/peer.js'
 import type {
   Clock,
+  Computer,
   ContributeOutcome,
   ContributeRequest,
   ReduceRequest,
   Run,
   Runner,
 } from '@flamesh/protocol/ports.js'
-import type { Federation } from './federation.js'
+import type { FederationOptions } from './federation-options.js'
+import type { VirtualClock } from './kernel/clock.js'
 import { SimulatedDisk } from './kernel/disk.js'
 import { seededRandom } from './kernel/random.js'
+import type { Costs } from './network/costs.js'
+import type { SimulatedNetwork } from './network/network.js'
 
 export const APPROVE_ALL: Policy = policySchema.parse({ version: 1, approve: [{ analyses: 'builtin' }] })
+
+/** What a machine meets of the federation it is in. */
+export interface Surroundings {
+  readonly options: FederationOptions
+  readonly network: SimulatedNetwork
+  readonly clock: VirtualClock
+  readonly costs: Costs
+  readonly hubKey: Hex
+  readonly hubUp: boolean
+  readonly statements: readonly Uint8Array[]
+  checkpoint(): Uint8Array
+  verifiedLog(): VerifiedLog | undefined
+  computerOf(key: Hex): { readonly computer?: Computer }
+}
 
 export class SimulatedNode {
   readonly audit: AuditEntry[] = []
@@ -58,7 +76,7 @@ export class SimulatedNode {
   constructor(
     readonly name: string,
     readonly roles: readonly Role[],
-    private readonly federation: Federation,
+    private readonly federation: Surroundings,
     rows: Rows | undefined,
   ) {
     const { seed, keySeed = seed } = federation.options
@@ -192,7 +210,7 @@ export class SimulatedNode {
     const current = this.versions.find((one) => one.version === request.datasetVersion)
     if (current === undefined) return { ok: false, code: 'dataset-missing', message: 'nothing to analyse' }
     if (this.failure !== undefined) return { ok: false, code: this.failure, message: 'the analysis failed' }
-    return this.attempt(() => this.valuesOf(selectRows(current.rows, request.where as Job['where']), request))
+    return this.attempt(() => this.valuesOf(current.rows, request))
   }
 
   private reduce(request: ReduceRequest): ContributeOutcome {
@@ -203,13 +221,15 @@ export class SimulatedNode {
     })
   }
 
-  private valuesOf(rows: Rows, request: ContributeRequest): Float64Array {
+  private valuesOf(held: Rows, request: ContributeRequest): Float64Array {
     const { image, analysis, analysisVersion, parameters, state } = request
+    const where = request.where as Job['where']
     const { images } = this.federation.options
-    if (image !== null && images !== undefined) return imageVector(image, images.map(this.name, rows, request)).values
+    if (image !== null && images !== undefined)
+      return imageVector(image, images.map(this.name, selectRows(held, where), request)).values
     const builtIn = image === null ? findAnalysis(analysis, analysisVersion) : undefined
     if (builtIn === undefined) throw new FlameshError('analysis-unknown', 'no such analysis runs here')
-    return builtIn.contribute(rows, parameters, state)
+    return builtIn.contribute(selectRows(held, where, builtIn.others), parameters, state)
   }
 
   private attempt(compute: () => Float64Array): ContributeOutcome {

@@ -1,5 +1,5 @@
 /** Sites with synthetic patients for benches of the simulator: sixty patients each, without skew. */
-import type { SimulatedSite } from '@flamesh/simulations/federation.js'
+import type { SimulatedSite } from '@flamesh/simulations/federation-options.js'
 import { patients, SYNTHETIC_COLUMNS, type Workload } from '@flamesh/simulations/workload/patients.js'
 
 export { SYNTHETIC_COLUMNS }

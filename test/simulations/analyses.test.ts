@@ -49,6 +49,7 @@ describe('the lung data through the whole protocol', () => {
   const event = { column: 'status', is: 2 }
   for (const [analysis, written, pick, expected] of [
     ['describe', { columns: ['age'] }, (result: Result) => result['describe']?.['age'], { n, mean, variance }],
+    ['feasibility', {}, (result: Result) => ({ n: result['n'] }), { n: 228 }],
     ['moments', { columns: ['age'] }, (result: Result) => result['describe']?.['age'], summaries.moments.age],
     ['quantiles', medianOfAge, (result: Result) => result['quantiles']?.['age'], { '0.5': { value: 63 } }],
     [

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import type { DatasetDescription } from '@flamesh/protocol/jobs/dataset.js'
-import type { SimulatedSite } from '@flamesh/simulations/federation.js'
+import type { SimulatedSite } from '@flamesh/simulations/federation-options.js'
 
 const LARGEST = ['1', '12', '13', '3', '11', '22', '16']
 const NAMES = ['inst', 'time', 'status', 'age', 'sex', 'ph.ecog', 'ph.karno', 'pat.karno', 'meal.cal', 'wt.loss']

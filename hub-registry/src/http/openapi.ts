@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document of the public API, made from the same table as the listener. */
 import { errorAnswerSchema } from '@flamesh/protocol/identity/hub-api.js'
 import { z } from 'zod'
-import type { Route } from './routes.js'
+import type { Route } from './route.js'
 
 /** Query strings arrive as text, so inputs are described before they are transformed. */
 const jsonSchema = (schema: z.ZodType) => {

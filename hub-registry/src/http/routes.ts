@@ -27,17 +27,7 @@ import type { BaseLogger } from 'pino'
 import { z } from 'zod'
 import type { Hub } from '../hub.js'
 import { openApiDocument } from './openapi.js'
-
-export interface Route {
-  readonly method: 'GET' | 'POST'
-  readonly path: string
-  readonly summary: string
-  /** of the query string (GET) or the body (POST) */
-  readonly input: z.ZodObject
-  readonly answer: z.ZodType
-  /** what it does with an input that fits */
-  readonly handle: (input: unknown) => unknown
-}
+import type { Route } from './route.js'
 
 type Handler<I extends z.ZodObject> = (input: z.output<I>) => unknown
 

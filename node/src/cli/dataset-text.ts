@@ -1,31 +1,53 @@
 /** What an operator reads about data: every guess and what the mesh would see of a file, and what changed between versions. */
-import type { ProposedColumn } from '../data/column-scan.js'
+
+import { sourceText } from '../data/declared-source.js'
 import type { ColumnDiff, DatasetDiff } from '../data/diff.js'
-import { type Confirmation, type Found, type Proposal, publishedColumns, roundRows } from '../data/schema.js'
+import type { ProposedColumn } from '../data/proposed-column.js'
+import { type Confirmation, type FileForm, type Proposal, publishedColumns, roundRows } from '../data/schema.js'
+import type { Found } from '../data/table.js'
 import { renderFields, renderTable } from './table.js'
 
 export const shown = (token: string): string => (token === '' ? 'nothing' : token === '\t' ? 'tab' : `"${token}"`)
 
-function formText({ form, sources, columns, blankLines, emptyRows }: Proposal, from: string | undefined): string {
+function formLines({
+  encoding,
+  separator,
+  decimal,
+  thousands,
+  missing,
+}: FileForm): readonly (readonly [string, string])[] {
   const line = <T>(label: string, option: string, found: Found<T>, text: string): readonly [string, string] => [
     label,
     found.guessed ? `${text} (a guess: ${found.because}; --${option} declares it)` : text,
   ]
-  const { encoding, separator, decimal, thousands, missing } = form
-  const isKept = (name: string): boolean => columns.some((one) => one.name === name && one.reading.as !== 'derived')
-  const dropped = sources.map(({ name }) => name).filter((name) => !isKept(name))
-  return renderFields([
-    ...(from === undefined ? [] : [['declared by', from] as const]),
+  return [
     line('encoding', 'encoding', encoding, encoding.value),
     line('separator', 'separator', separator, shown(separator.value)),
     line('decimal sign', 'decimal', decimal, shown(decimal.value)),
     line('thousands', 'thousands', thousands, thousands.value === null ? 'none' : shown(thousands.value)),
     line('missing', 'missing', missing, missing.value.map(shown).join(' ')),
+  ]
+}
+
+function formText(proposal: Proposal, from?: string): string {
+  const { table, form, sources, columns, blankLines, emptyRows } = proposal
+  const { source } = proposal.declaration
+  const isKept = (name: string): boolean => columns.some((one) => one.name === name && one.reading.as !== 'derived')
+  const dropped = sources.map(({ name }) => name).filter((name) => !isKept(name))
+  return renderFields([
+    ...(from === undefined ? [] : [['declared by', from] as const]),
+    ...(source === undefined ? [] : [['source', sourceText(source)] as const]),
+    ...(form === undefined ? [['types', `as in ${table.name}`] as const] : formLines(form)),
     ...(dropped.length === 0 ? [] : [['read, not kept', dropped.join(', ')] as const]),
     ...(blankLines === 0 ? [] : [['blank lines', `${blankLines}, which are no rows`] as const]),
     ...(emptyRows.rows === 0
       ? []
-      : [['empty rows', `${emptyRows.rows}, the first in line ${emptyRows.firstLine}; they count as rows`] as const]),
+      : [
+          [
+            'empty rows',
+            `${emptyRows.rows}, the first in ${table.unit} ${emptyRows.firstLine}; they count as rows`,
+          ] as const,
+        ]),
   ])
 }
 

@@ -125,15 +125,15 @@ function datasetCommands(noun: Noun, leaf: Leaf): void {
   reading(
     leaf(
       dataset,
-      'add <name> <file>',
-      'register a CSV file under the name that jobs use',
+      'add <name> [file]',
+      'register a file, or what a declared source gives, under the name that jobs use',
       async () => (await import('./commands/dataset-add.js')).datasetAdd,
     ),
   )
   reading(
     leaf(
       dataset,
-      'update <name> <file>',
+      'update <name> [file]',
       'make a new version of a dataset, for new jobs',
       async () => (await import('./commands/dataset-update.js')).datasetUpdate,
     ),
@@ -214,6 +214,16 @@ function jobCommands(noun: Noun, leaf: Leaf): void {
   )
     .option('--wait', 'wait for the result')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long, for example 90s, 10m or 2h')
+    .option(
+      '--out <folder>',
+      'with --wait: where the files of the result go (else results/JOB in the folder of the node)',
+    )
+  leaf(
+    job,
+    'check <file>',
+    "hold a job against every site's schema, and send nothing",
+    async () => (await import('./commands/job-check.js')).jobCheck,
+  )
   leaf(job, 'list', 'the jobs this node knows', async () => (await import('./commands/job-list.js')).jobList)
   leaf(
     job,
@@ -246,6 +256,7 @@ function jobCommands(noun: Noun, leaf: Leaf): void {
   )
     .option('--wait', 'wait for it')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long')
+    .option('--out <folder>', 'where the files of the result go (else results/JOB in the folder of the node)')
   leaf(
     noun('receipt', 'the proof of a result'),
     'verify <receipt>',

@@ -1,11 +1,12 @@
 /**
- * What `dataset add` and `dataset update` share: a CSV file is read as declared, the rest is inferred, the operator confirms
+ * What `dataset add` and `dataset update` share: a file or a source is read as declared, the rest is inferred, the operator confirms
  * what was guessed and what the mesh may know, the rows are copied into the folder, and a running daemon announces them.
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { DatasetStore } from '../data/datasets.js'
-import { type DeclarationOptions, declaredBy, withOptions } from '../data/declaration.js'
+import { type Declaration, type DeclarationOptions, declaredBy, withOptions } from '../data/declaration.js'
 import { diffColumns } from '../data/diff.js'
+import { withTable } from '../data/open-table.js'
 import { type Confirmation, type Proposal, proposeSchema } from '../data/schema.js'
 import type { StoredDataset } from '../data/stored-schema.js'
 import { loadIdentity } from '../store/identity.js'
@@ -31,28 +32,52 @@ export async function registerDataset(
   context: CommandContext,
   store: DatasetStore,
   name: string,
-  file: string,
+  file: string | undefined,
   options: RegisterOptions,
   before?: StoredDataset,
 ) {
   const written = await declaredBy(file, options.declaration)
   const from = written.from ?? (before === undefined ? undefined : `version ${before.version.slice(0, 12)}`)
   const base = written.from === undefined && before !== undefined ? before.declaration : written.declaration
-  const proposal = await proposeSchema(file, withOptions(base, options))
-  requireColumns(proposal, [...(options.rareLevels ?? []), ...(options.withhold ?? [])])
-  const confirmation: Confirmation = {
-    rareLevels: options.rareLevels ?? before?.confirmation.rareLevels ?? [],
-    withheld: options.withhold ?? before?.confirmation.withheld ?? [],
+  const declaration = forFile(name, file, withOptions(base, options), written.from)
+  return withTable(context.folder.scratchDir, file, declaration, async (table) => {
+    const proposal = await proposeSchema(table, declaration)
+    requireColumns(proposal, [...(options.rareLevels ?? []), ...(options.withhold ?? [])])
+    const confirmation: Confirmation = {
+      rareLevels: options.rareLevels ?? before?.confirmation.rareLevels ?? [],
+      withheld: options.withhold ?? before?.confirmation.withheld ?? [],
+    }
+    const { rows, form, columns, blankLines, emptyRows } = proposal
+    const read = { from: from ?? null, form: form ?? null, columns, blankLines, emptyRows }
+    if (options.yes !== true) {
+      const changes = before === undefined ? '' : `\n\n${columnDiffText(diffColumns(before.columns, columns))}`
+      await confirm(context, `${proposalText(name, proposal, confirmation, from)}${changes}`, read)
+    }
+    const dataset = await store.add(name, proposal, confirmation)
+    const announced = await reloadIfRunning(context)
+    return { ...dataset, rows, announced, read }
+  })
+}
+
+/** Where the rows come from has to be clear: a file takes the place of a source of the version before. Throws `usage`. */
+function forFile(
+  name: string,
+  file: string | undefined,
+  declaration: Declaration,
+  written: string | undefined,
+): Declaration {
+  const { source, ...rest } = declaration
+  if (file === undefined && source === undefined) {
+    throw new FlameshError('usage', 'there is neither a file nor a declaration with a source', {
+      hint: `flamesh dataset add ${name} FILE, or --declaration FILE with a field source`,
+    })
   }
-  const { rows, form, columns, blankLines, emptyRows } = proposal
-  const read = { from: from ?? null, form, columns, blankLines, emptyRows }
-  if (options.yes !== true) {
-    const changes = before === undefined ? '' : `\n\n${columnDiffText(diffColumns(before.columns, columns))}`
-    await confirm(context, `${proposalText(name, proposal, confirmation, from)}${changes}`, read)
+  if (file !== undefined && source !== undefined && written !== undefined) {
+    throw new FlameshError('usage', `${written} declares a source, and a file is named too`, {
+      hint: 'leave out one of the two',
+    })
   }
-  const dataset = await store.add(name, proposal, confirmation)
-  const announced = await reloadIfRunning(context)
-  return { ...dataset, rows, announced, read }
+  return file === undefined ? declaration : rest
 }
 
 function requireColumns(proposal: Proposal, names: readonly string[]): void {

@@ -10,11 +10,13 @@ import { parseDuration } from './duration.js'
 import { exitOfOutcome } from './exit-codes.js'
 import { createProgress } from './progress.js'
 import { renderOutcome } from './render-result.js'
-import { writeResultFiles } from './result-files.js'
+import { resultFolder, writeResultFiles } from './result-files.js'
 
 export interface WaitOptions {
   readonly wait?: boolean
   readonly timeout?: string
+  /** where the files go, in the place of the folder's own */
+  readonly out?: string
 }
 
 /** Exit code of an interrupted command, as shells have it: 128 + SIGINT. */
@@ -44,7 +46,7 @@ export async function awaitResult(context: CommandContext, job: string, options:
     process.removeListener('SIGINT', interrupt)
   }
   await receiptComes(context, job)
-  return fetchResult(context, job)
+  return fetchResult(context, job, options)
 }
 
 /** The public news of an end can be here a moment before the receipt is; a job nobody opened may have none. */
@@ -70,10 +72,11 @@ async function follow(context: CommandContext, job: string, signal: AbortSignal)
 }
 
 /** Fetches what there is, keeps it in files, prints it, and says by the exit code how the job stands. */
-export async function fetchResult(context: CommandContext, job: string): Promise<number> {
+export async function fetchResult(context: CommandContext, job: string, { out }: WaitOptions): Promise<number> {
   const document = await context.control().get<ResultDocument>(`/jobs/${job}/result`)
-  const { resultFile, receiptFile } = await writeResultFiles(context.folder, document)
-  const printed = { ...document, receipt: receiptFile ?? null, resultFile: resultFile ?? null }
-  context.out.result(printed, () => renderOutcome(document, { resultFile, receiptFile }))
+  const written = await writeResultFiles(resultFolder(context.folder, job, out), document)
+  const { resultFile, receiptFile, files } = written
+  const printed = { ...document, receipt: receiptFile ?? null, resultFile: resultFile ?? null, files }
+  context.out.result(printed, () => renderOutcome(document, written))
   return exitOfOutcome(document)
 }

@@ -16,6 +16,8 @@ export interface StateFolder {
   readonly storeDir: string
   readonly vaultDir: string
   readonly datasetsDir: string
+  /** rows of sources while a command reads them */
+  readonly scratchDir: string
   readonly resultsDir: string
   /** files of containers while they run */
   readonly runsDir: string
@@ -48,6 +50,7 @@ export function stateFolder(dir: string): StateFolder {
     storeDir: join(dir, 'store'),
     vaultDir: join(dir, 'vault'),
     datasetsDir: join(dir, 'datasets'),
+    scratchDir: join(dir, 'scratch'),
     resultsDir: join(dir, 'results'),
     runsDir: join(dir, 'runs'),
     imageLogsDir: join(dir, 'image-logs'),

@@ -6,6 +6,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { MAX_OUTCOME } from '@flamesh/protocol/images/description.js'
+import { csvRecord } from '@flamesh/protocol/report/csv.js'
 import { makePrivateFolder } from '../store/files.js'
 import { makePipe } from './pipe.js'
 
@@ -99,19 +100,11 @@ export function parseVector(bytes: Uint8Array, { dimension, bound }: OutputDecla
   return values
 }
 
-function csvField(cell: Cell): string {
-  if (cell === null || (typeof cell === 'number' && Number.isNaN(cell))) return ''
-  const text = String(cell)
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
 /** RFC 4180 with line feeds: a header, then the rows. A missing value is an empty field. Comes in larger pieces. */
 export function* csvText(columns: readonly string[], rows: Iterable<readonly Cell[]>): Iterable<string> {
-  let piece = `${columns.map(csvField).join(',')}
-`
+  let piece = csvRecord(columns)
   for (const row of rows) {
-    piece += `${row.map(csvField).join(',')}
-`
+    piece += csvRecord(row)
     if (piece.length < CSV_PIECE_LENGTH) continue
     yield piece
     piece = ''

@@ -7,35 +7,19 @@ import { decodeSigned } from '@flamesh/protocol/encoding/signed.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { decodeBase64 } from '@flamesh/protocol/identity/base.js'
 import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
-import type { Job } from '@flamesh/protocol/jobs/job.js'
+import { fitsOf } from '@flamesh/protocol/jobs/schema-fit.js'
 import type { JobView, Peer } from '@flamesh/protocol/peer.js'
 import { z } from 'zod'
+import type { Daemon } from './daemon.js'
 import {
+  type CheckedJobDocument,
   jobDocument,
-  type PeerDocument,
   type PreviewDocument,
   type ResultDocument,
   type ShownJobDocument,
-  type StatusDocument,
 } from './documents.js'
 import { type Lines, type Route, route } from './router.js'
 import { watchJob } from './watch.js'
-
-/** What the control socket reaches of a daemon. */
-export interface Daemon {
-  readonly peer: Peer
-  status(): StatusDocument
-  peers(): Promise<readonly PeerDocument[]>
-  /** a parsed job document as a job that a researcher, by default this node, could submit now. Throws FlameshError. */
-  compile(document: unknown, researcher?: Hex): Job
-  /** the key of a member by name; without a name this node's if it may ask, else that of any member that may. Throws `not-found`. */
-  researcher(name: string | undefined): Hex
-  /** reads policy and datasets anew from the folder and puts them in force. Throws FlameshError and changes nothing. */
-  reload(): Promise<StatusDocument>
-  /** calls back after every event of the peer; returns how to stop that */
-  onChange(listener: () => void): () => void
-  stop(): void
-}
 
 const documentSchema = z.strictObject({ document: z.unknown() })
 const checkSchema = z.strictObject({ document: z.unknown(), researcher: z.string().optional() })
@@ -66,6 +50,10 @@ export function controlRoutes(daemon: Daemon): readonly Route[] {
     route('POST', '/policy/check', checkSchema, async ({ body }) =>
       peer.evaluate(daemon.compile(body.document, daemon.researcher(body.researcher))),
     ),
+    route('POST', '/jobs/check', documentSchema, async ({ body }): Promise<CheckedJobDocument> => {
+      const job = daemon.compile(body.document)
+      return { body: job, sites: fitsOf(job, peer.roster(), peer.catalogue()) }
+    }),
     route('GET', '/jobs', undefined, async () => ({ jobs: peer.jobs().map(jobDocument) })),
     route('POST', '/jobs', documentSchema, async ({ body }) => {
       const job = await peer.submit(daemon.compile(body.document))

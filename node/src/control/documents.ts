@@ -5,7 +5,10 @@
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { Role } from '@flamesh/protocol/identity/roster.js'
 import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
-import type { JobStatus, JobView } from '@flamesh/protocol/peer.js'
+import type { Job } from '@flamesh/protocol/jobs/job.js'
+import type { SiteFit } from '@flamesh/protocol/jobs/schema-fit.js'
+import type { JobStatus } from '@flamesh/protocol/jobs/status.js'
+import type { JobView } from '@flamesh/protocol/peer.js'
 
 export interface StatusDocument {
   readonly version: string
@@ -70,6 +73,12 @@ export interface ResultDocument {
   readonly sites: JobView['sites']
   /** the receipt's text; null while there is none */
   readonly receipt: string | null
+}
+
+/** A document compiled, and how it fits what each site that is asked announced. */
+export interface CheckedJobDocument {
+  readonly body: Job
+  readonly sites: readonly SiteFit[]
 }
 
 export interface PreviewDocument {

@@ -3,7 +3,7 @@
  * reads slowly misses steps in between, never the latest.
  */
 import type { JobId } from '@flamesh/protocol/jobs/job.js'
-import type { Daemon } from './api.js'
+import type { Daemon } from './daemon.js'
 import { isFinal, type JobDocument, jobDocument } from './documents.js'
 import { toJson } from './json.js'
 

@@ -1,10 +1,12 @@
 /** The ledger in a daemon: what it is told of jobs and their ends, and the policy in force that it asks. */
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { hashOf } from '@flamesh/protocol/encoding/canonical.js'
 import { assert } from '@flamesh/protocol/errors.js'
 import { analysisOf } from '@flamesh/protocol/jobs/analysis-of.js'
 import type { Policy } from '@flamesh/protocol/jobs/policy.js'
-import type { AuditEntry, JobStatus, JobView, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
+import type { JobStatus } from '@flamesh/protocol/jobs/status.js'
+import type { AuditEntry, JobView, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
 import type { Runner } from '@flamesh/protocol/ports.js'
 import type { Ledger } from '../ledger/ledger.js'
 import { type LedgerFacts, ledgerRunner } from '../runner/ledger-runner.js'
@@ -84,6 +86,6 @@ const askedOf = ({ body: { analysis, image, parameters } }: JobView): Hex =>
   hashOf([analysis.hash, image === null ? parameters : null])
 
 function columnsOf({ body }: JobView): readonly string[] {
-  const read = analysisOf(body)?.columns(body.parameters) ?? []
+  const read = analysisOf(body)?.columns(body.parameters).map(columnOf) ?? []
   return [...new Set([...read, ...body.where.map(({ column }) => column)])]
 }

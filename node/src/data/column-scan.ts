@@ -3,9 +3,10 @@
  * and for each way of reading it how many cells it fits. Implements docs/spec/jobs.md, "Datasets".
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
-import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
 import { MAX_FACTOR_LEVELS } from '@flamesh/protocol/limits.js'
 import { type Declaration, type DeclaredColumn, declaredColumn } from './declaration.js'
+import type { Level, ProposedColumn } from './proposed-column.js'
+import type { Origin } from './table.js'
 import {
   DECIMALS,
   DEFAULT_EPOCH,
@@ -17,8 +18,6 @@ import {
   readerOf,
 } from './values.js'
 
-export type ColumnType = ColumnDescription['type']
-
 /** More levels than this share of the rows, and a level is close to being a patient. */
 const MAX_LEVELS_PER_ROW = 0.33
 /** A level with fewer rows is rare: its existence may name someone. */
@@ -29,29 +28,6 @@ const MAX_LEVEL_LENGTH = 64
 const GIVEN_UP_AFTER = 100
 /** `1,234` or `1.234`: a decimal fraction, or a sign that groups thousands? */
 const LOOKS_GROUPED = /^[+-]?\d{1,3}[.,]\d{3}$/
-
-export interface Level {
-  readonly value: string
-  readonly rows: number
-  readonly rare: boolean
-}
-
-/** One column as the site's own operator sees it. */
-export interface ProposedColumn {
-  readonly name: string
-  /** a date is an integer: days since the epoch of its reading */
-  readonly type: ColumnType
-  /** whether nobody declared the type */
-  readonly guessed: boolean
-  readonly reading: Reading
-  readonly missing: number
-  /** which tokens stood for a missing value, and how often; the empty one among them */
-  readonly missingAs: Readonly<Record<string, number>>
-  /** in order: numeric for integers, else by code unit; undefined if there are too many to be levels */
-  readonly levels: readonly Level[] | undefined
-  /** something the operator should look at */
-  readonly note: string | undefined
-}
 
 /** One way of reading a column, and how it fared. */
 class Trial {
@@ -131,11 +107,13 @@ export class ColumnScan {
 
   constructor(
     readonly name: string,
-    private readonly file: string,
+    private readonly origin: Origin,
     declaration: Declaration,
+    /** whether it holds labels, which are no numbers and no days */
+    private readonly labels = false,
   ) {
     this.#declared = declaredColumn(declaration, name)
-    this.#trials = trialsOf(this.#declared, declaration)
+    this.#trials = labels ? [] : trialsOf(this.#declared, declaration)
     const tokens = this.#declared.missing ?? declaration.missing ?? MISSING_TOKENS
     this.#missing = new Map(['', ...tokens].map((token) => [token, 0]))
   }
@@ -212,7 +190,8 @@ export class ColumnScan {
     this.#settle()
     const { type } = this.#declared
     const missingAs = Object.fromEntries([...this.#missing].filter(([, count]) => count > 0))
-    const common = { name: this.name, guessed: type === undefined, missing: this.missing, missingAs }
+    const guessed = type === undefined && !this.labels
+    const common = { name: this.name, guessed, missing: this.missing, missingAs }
     const found = type === undefined ? this.#guess(decimal) : this.#declaredAs(type, decimal)
     const plus =
       this.#sawPlus && (missingAs['-'] ?? 0) > 0 ? '"-" was taken for missing, and there is "+": declare what is' : ''
@@ -230,7 +209,7 @@ export class ColumnScan {
           throw new FlameshError(
             'too-many-levels',
             `column ${this.name} has more than ${MAX_FACTOR_LEVELS} levels, or one of more than ${MAX_LEVEL_LENGTH} characters`,
-            { meta: { file: this.file, column: this.name }, hint: 'map them to fewer, or declare it as text' },
+            { meta: { file: this.origin.name, column: this.name }, hint: 'map them to fewer, or declare it as text' },
           )
         }
         return { type: 'level', reading: { as: 'level' }, levels, note: undefined }
@@ -244,8 +223,9 @@ export class ColumnScan {
   }
 
   #wrong(line: number, what: string, count: string): FlameshError {
-    return new FlameshError('csv-value', `line ${line}, column ${this.name}: not ${what}${count}`, {
-      meta: { file: this.file, line, column: this.name },
+    const { name, unit } = this.origin
+    return new FlameshError('csv-value', `${unit} ${line}, column ${this.name}: not ${what}${count}`, {
+      meta: { file: name, [unit]: line, column: this.name },
       hint: 'correct it, declare it as missing, or declare another type',
     })
   }
@@ -271,7 +251,7 @@ export class ColumnScan {
   #guess(decimal: Decimal): Found {
     const number = this.#number(decimal)
     // a column without a single value may be anything; as a number it takes part in every analysis, with no rows
-    if (this.#present === 0) {
+    if (this.#present === 0 && !this.labels) {
       const reading: Reading = number?.reading ?? { as: 'number', decimal }
       return { type: 'number', reading, levels: undefined, note: 'no row has a value' }
     }
@@ -300,7 +280,7 @@ export class ColumnScan {
     const dates = this.#trials.filter(({ reading }) => reading.as === 'date')
     for (const [trial, what] of [[number, 'numbers'] as const, ...dates.map((one) => [one, 'days'] as const)]) {
       if (trial === undefined || trial.fits <= trial.fails) continue
-      return `${what} but for ${trial.fails} values, the first in line ${trial.firstFailure}`
+      return `${what} but for ${trial.fails} values, the first in ${this.origin.unit} ${trial.firstFailure}`
     }
     return undefined
   }

@@ -14,7 +14,7 @@ export type Separator = (typeof SEPARATORS)[number]
 const MAX_COLUMNS = 4096
 const MAX_COLUMN_NAME = 128
 /** In characters. A longer record is an unclosed quote rather than a patient. */
-const MAX_RECORD_LENGTH = 1 << 20
+export const MAX_RECORD_LENGTH = 1 << 20
 
 export interface CsvForm {
   readonly encoding: Encoding
@@ -102,7 +102,7 @@ export class RecordReader {
       const cells = this.#record(last)
       if (cells === undefined) break
       if (cells === 'blank') this.blankLines++
-      else if (this.header === undefined) this.header = checkedHeader(this.file, { line, cells })
+      else if (this.header === undefined) this.header = checkedHeader(this.file, line, cells)
       else records.push(checkedLength(this.file, this.header, { line, cells }))
     }
     return records
@@ -226,7 +226,8 @@ function breaksIn(text: string): number {
   return text.includes('\n') || text.includes('\r') ? lineCounter()(text) - 1 : 0
 }
 
-function checkedHeader(file: string, { line, cells: names }: CsvRecord): readonly string[] {
+/** Throws `csv-header`. `line`: where the names stand, in a file. */
+export function checkedHeader(file: string, line: number | undefined, names: readonly string[]): readonly string[] {
   const wrong = (message: string, hint: string): FlameshError => csvError('csv-header', file, line, message, hint)
   if (names.length > MAX_COLUMNS)
     throw wrong(`more than ${MAX_COLUMNS} columns`, 'keep the columns that studies will ask for')

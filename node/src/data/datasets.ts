@@ -119,9 +119,9 @@ export class DatasetStore {
   async add(name: string, proposal: Proposal, confirmation: Confirmation = {}): Promise<DatasetDescription> {
     const home = join(this.folder, checkedName(name))
     if (proposal.rows === 0) {
-      throw new FlameshError('dataset-empty', 'the file has a header but no rows', {
-        meta: { file: proposal.file },
-        hint: 'is it the right file?',
+      throw new FlameshError('dataset-empty', 'there are columns but no rows', {
+        meta: { file: proposal.table.name },
+        hint: 'is it the right file, or the right query?',
       })
     }
     const schema = storedSchemaOf(name, proposal, confirmation)

@@ -3,11 +3,13 @@
  * the data, by options, or both. Implements docs/spec/jobs.md, "Datasets". What is not declared is guessed (schema.ts).
  */
 import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { z } from 'zod'
 import { parsePlacedYaml, readText } from '../config/read-file.js'
 import { SEPARATORS } from './csv.js'
+import { anchored, SOURCE_FIELDS, sourceSchema } from './declared-source.js'
 import { DERIVE_FIELDS, type Derive, deriveSchema } from './derive.js'
 import { ENCODINGS } from './encoding.js'
 import { DATE_FORMATS, DECIMALS, THOUSANDS } from './values.js'
@@ -45,6 +47,8 @@ export const declarationSchema = z.strictObject({
   columns: z.record(z.string(), columnSchema).optional(),
   /** new columns, or others in the place of those of the file */
   derive: z.record(z.string().min(1).max(128), deriveSchema).optional(),
+  /** where the rows come from, if not from one file */
+  source: sourceSchema.optional(),
 })
 export type Declaration = z.infer<typeof declarationSchema>
 
@@ -64,13 +68,20 @@ function invalid(
 }
 
 const FIELDS = Object.keys(declarationSchema.shape)
-const COLUMN_FIELDS = Object.keys(columnSchema.shape)
+const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
+  columns: Object.keys(columnSchema.shape),
+  derive: DERIVE_FIELDS,
+  source: SOURCE_FIELDS,
+}
 
 /** Throws `file-not-found`, `file-unusable`, `yaml-invalid`, and `declaration-invalid` with line and column. */
 export async function readDeclaration(file: string): Promise<Declaration> {
   const { value, placeOf } = await parsePlacedYaml(await readText(file, MAX_DESCRIPTION_BYTES), file)
   const parsed = declarationSchema.safeParse(value ?? {})
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    const { source, ...rest } = parsed.data
+    return source === undefined ? rest : { ...rest, source: anchored(source, dirname(resolve(file))) }
+  }
   const [issue] = parsed.error.issues
   const path = [...(issue?.path ?? []), ...(issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
   const place = placeOf(path)
@@ -83,7 +94,7 @@ export async function readDeclaration(file: string): Promise<Declaration> {
   throw invalid(
     `${where}: ${unknown ? 'there is no such field' : (issue?.message ?? 'is not valid')}`,
     unknown
-      ? suggest(String(path.at(-1)), path.length === 1 ? FIELDS : path[0] === 'derive' ? DERIVE_FIELDS : COLUMN_FIELDS)
+      ? suggest(String(path.at(-1)), path.length === 1 ? FIELDS : (FIELDS_OF[String(path[0])] ?? FIELDS))
       : 'see docs/reference/datasets.md',
     { file, path: path.join('.'), ...place },
   )
@@ -94,10 +105,11 @@ export const declarationBeside = (file: string): string => `${file}.yaml`
 
 /** The named declaration, or the one beside the data, or an empty one. */
 export async function declaredBy(
-  file: string,
+  file: string | undefined,
   named: string | undefined,
 ): Promise<{ readonly declaration: Declaration; readonly from: string | undefined }> {
-  const from = named ?? (existsSync(declarationBeside(file)) ? declarationBeside(file) : undefined)
+  const beside = file === undefined ? undefined : declarationBeside(file)
+  const from = named ?? (beside !== undefined && existsSync(beside) ? beside : undefined)
   return { declaration: from === undefined ? {} : await readDeclaration(from), from }
 }
 
@@ -165,6 +177,13 @@ export function checkDeclaration(declaration: Declaration, header: readonly stri
       throw sameSign(`columns.${name}.`)
   }
   if (declaration.thousands !== undefined && declaration.thousands === decimal) throw sameSign('')
+}
+
+/** Throws `declaration-invalid` where the form of a text is declared of a source that has none. */
+export function checkTypedDeclaration({ encoding, separator }: Declaration): void {
+  for (const [field, value] of Object.entries({ encoding, separator })) {
+    if (value !== undefined) throw invalid(`${field}: only a CSV file has one`, 'leave it out')
+  }
 }
 
 const sameSign = (path: string): FlameshError =>

@@ -7,7 +7,7 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { MAX_FACTOR_LEVELS } from '@flamesh/protocol/limits.js'
 import { z } from 'zod'
-import type { ProposedColumn } from './column-scan.js'
+import type { ProposedColumn } from './proposed-column.js'
 import { readerOf, type Value } from './values.js'
 
 const MAX_MAPPED = 100_000

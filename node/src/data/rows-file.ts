@@ -14,7 +14,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import type { Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
-import type { ColumnType } from './column-scan.js'
+import type { ColumnType } from './proposed-column.js'
 import { changedFile, type ValueRow } from './schema.js'
 import type { Value } from './values.js'
 

@@ -5,19 +5,14 @@
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { ColumnDescription } from '@flamesh/protocol/jobs/dataset.js'
-import { ColumnScan, type ProposedColumn } from './column-scan.js'
-import { type CsvForm, type CsvRecord, guessSeparator, openCsv, type Separator } from './csv.js'
-import { checkDeclaration, type Declaration, declaredColumn, declaredDerive } from './declaration.js'
+import { ColumnScan } from './column-scan.js'
+import type { CsvRecord, Separator } from './csv.js'
+import { type Declaration, declaredColumn, declaredDerive } from './declaration.js'
 import { compileDerive, deriveText, Underivable } from './derive.js'
-import { type Encoding, guessEncoding } from './encoding.js'
+import type { Encoding } from './encoding.js'
+import type { ProposedColumn } from './proposed-column.js'
+import { checkedDeclaration, csvTable, declared, type Found, guessed, labelColumns, type Table } from './table.js'
 import { type Decimal, MISSING_TOKENS, readerOf, type Thousands, type Value } from './values.js'
-
-/** Something the file was read by: declared, or guessed for a reason. */
-export interface Found<T> {
-  readonly value: T
-  readonly guessed: boolean
-  readonly because: string
-}
 
 /** How the file was read. */
 export interface FileForm {
@@ -30,11 +25,12 @@ export interface FileForm {
 
 /** What was found in a file, for the operator to confirm. Holds counts and rare levels: it stays at the site. */
 export interface Proposal {
-  readonly file: string
+  readonly table: Table
   readonly rows: number
   /** what was declared */
   readonly declaration: Declaration
-  readonly form: FileForm
+  /** undefined: of a source, whose columns have types */
+  readonly form: FileForm | undefined
   /** the columns of the file, in its order */
   readonly sources: readonly ProposedColumn[]
   /** the columns of the dataset: those of the file that are kept, and the derived ones */
@@ -55,9 +51,6 @@ export interface Confirmation {
   readonly withheld?: readonly string[]
 }
 
-const declared = <T>(value: T): Found<T> => ({ value, guessed: false, because: 'declared' })
-const guessed = <T>(value: T, because: string): Found<T> => ({ value, guessed: true, because })
-
 function foundDecimal(separator: Separator, scans: readonly ColumnScan[]): Found<Decimal> {
   const evidence = scans.map((scan) => scan.evidence())
   const columnsWith = (sign: keyof (typeof evidence)[number]): readonly string[] =>
@@ -69,30 +62,16 @@ function foundDecimal(separator: Separator, scans: readonly ColumnScan[]): Found
   return guessed(',', `as in ${commas[0]}`)
 }
 
-async function foundForm(file: string, { encoding, separator }: Declaration) {
-  const guess = encoding === undefined ? await guessEncoding(file) : undefined
-  const foundEncoding = guess === undefined ? declared(encoding as Encoding) : guessed(guess.encoding, guess.because)
-  const foundSeparator =
-    separator === undefined
-      ? guessed(await guessSeparator(file, foundEncoding.value), 'the header has it most')
-      : declared(separator)
-  return { encoding: foundEncoding, separator: foundSeparator }
-}
-
-export const csvFormOf = ({ encoding, separator }: Pick<FileForm, 'encoding' | 'separator'>): CsvForm => ({
-  encoding: encoding.value,
-  separator: separator.value,
-})
-
 /**
- * Reads a file once and proposes a schema. Throws what `openCsv` throws, `declaration-invalid`, `csv-value` with line and
- * column, and `too-many-levels`.
+ * Reads a CSV file, or another table, once and proposes a schema. Throws what `openCsv` throws, `declaration-invalid`,
+ * `csv-value` with line or row and column, and `too-many-levels`.
  */
-export async function proposeSchema(file: string, declaration: Declaration = {}): Promise<Proposal> {
-  const form = await foundForm(file, declaration)
-  const { header, batches, blankLines, fingerprint } = await openCsv(file, csvFormOf(form))
-  checkDeclaration(declaration, header)
-  const scans = header.map((name) => new ColumnScan(name, file, declaration))
+export async function proposeSchema(given: string | Table, declaration: Declaration = {}): Promise<Proposal> {
+  const table = typeof given === 'string' ? await csvTable(given, declaration) : given
+  const { header, batches, blankLines, fingerprint } = await table.open()
+  const holds = checkedDeclaration(table, declaration, header)
+  const labels = labelColumns(table, declaration)
+  const scans = header.map((name) => new ColumnScan(name, table, holds, labels.has(name)))
   let rows = 0
   let emptyRows = 0
   let firstLine: number | null = null
@@ -107,24 +86,26 @@ export async function proposeSchema(file: string, declaration: Declaration = {})
     }
   }
   const decimal =
-    declaration.decimal === undefined ? foundDecimal(form.separator.value, scans) : declared(declaration.decimal)
+    table.form === undefined || holds.decimal !== undefined
+      ? declared(holds.decimal ?? '.')
+      : foundDecimal(table.form.separator.value, scans)
   const sources = scans.map((scan) => scan.result(decimal.value))
   const { derive = {} } = declaration
   const isKept = ({ name }: ProposedColumn): boolean =>
     declaredColumn(declaration, name).keep !== false && declaredDerive(declaration, name) === undefined
   return {
-    file,
+    table,
     rows,
     declaration,
-    form: {
-      ...form,
+    form: table.form && {
+      ...table.form,
       decimal,
       thousands:
         declaration.thousands === undefined ? guessed(null, 'only if declared') : declared(declaration.thousands),
       missing: declaration.missing === undefined ? guessed(MISSING_TOKENS, 'the usual') : declared(declaration.missing),
     },
     sources,
-    columns: [...sources.filter(isKept), ...(await derivedColumns(file, csvFormOf(form), derive, sources))],
+    columns: [...sources.filter(isKept), ...(await derivedColumns(table, derive, sources))],
     blankLines: blankLines(),
     emptyRows: { rows: emptyRows, firstLine },
     fingerprint: fingerprint(),
@@ -146,8 +127,7 @@ function rowReader(sources: readonly ProposedColumn[]): (record: CsvRecord) => V
 
 /** Reads the file once more, if there is something to derive. Throws `declaration-invalid`, `csv-value`, `too-many-levels`. */
 async function derivedColumns(
-  file: string,
-  form: CsvForm,
+  table: Table,
   derive: NonNullable<Declaration['derive']>,
   sources: readonly ProposedColumn[],
 ): Promise<readonly ProposedColumn[]> {
@@ -156,13 +136,13 @@ async function derivedColumns(
     const columns = { [name]: { type: derivation.type } }
     return {
       derivation,
-      scan: new ColumnScan(name, file, { missing: [], decimal: '.', columns }),
+      scan: new ColumnScan(name, table, { missing: [], decimal: '.', columns }),
       note: deriveText(one),
     }
   })
   if (derivations.length === 0) return []
   const valuesOf = rowReader(sources)
-  for await (const batch of (await openCsv(file, form)).batches) {
+  for await (const batch of (await table.open()).batches) {
     for (const record of batch) {
       const row = valuesOf(record)
       for (const { derivation, scan } of derivations) {
@@ -170,8 +150,8 @@ async function derivedColumns(
         if (value instanceof Underivable) {
           const { name } = derivation
           const hint = 'add it to the mapping, say otherwise, or correct the line'
-          throw new FlameshError('csv-value', `line ${record.line}, column ${name}: ${value.reason}`, {
-            meta: { file, line: record.line, column: name },
+          throw new FlameshError('csv-value', `${table.unit} ${record.line}, column ${name}: ${value.reason}`, {
+            meta: { file: table.name, [table.unit]: record.line, column: name },
             hint,
           })
         }
@@ -182,12 +162,12 @@ async function derivedColumns(
   return derivations.map(({ scan, note }) => ({ ...scan.result('.'), reading: { as: 'derived' }, note }))
 }
 
-/** Reads the file again, as the proposal says. Throws as `openCsv`, and `csv-changed` where it is another file by now. */
+/** Reads the table again, as the proposal says. Throws as `openCsv`, and `csv-changed` where it is another file by now. */
 export async function openRows(
   proposal: Proposal,
 ): Promise<{ readonly batches: AsyncIterable<readonly ValueRow[]>; fingerprint(): string }> {
-  const { file, form, sources, columns, declaration } = proposal
-  const { batches, fingerprint } = await openCsv(file, csvFormOf(form))
+  const { table, sources, columns, declaration } = proposal
+  const { batches, fingerprint } = await table.open()
   const valuesOf = rowReader(sources)
   const makers = columns.map(({ name }): ((row: ValueRow) => Value | Underivable) => {
     const derive = declaredDerive(declaration, name)

@@ -19,14 +19,16 @@ const storedSchema = z.strictObject({
   rows: z.int().min(0),
   /** what the operator declared of the file */
   declaration: declarationSchema,
-  /** what it was read by, declared or guessed */
-  form: z.strictObject({
-    encoding: z.enum(ENCODINGS),
-    separator: z.enum(SEPARATORS),
-    decimal: z.enum(DECIMALS),
-    thousands: z.enum(THOUSANDS).nullable(),
-    missing: z.array(z.string()),
-  }),
+  /** what a text was read by, declared or guessed; null: the columns of the source have types */
+  form: z
+    .strictObject({
+      encoding: z.enum(ENCODINGS),
+      separator: z.enum(SEPARATORS),
+      decimal: z.enum(DECIMALS),
+      thousands: z.enum(THOUSANDS).nullable(),
+      missing: z.array(z.string()),
+    })
+    .nullable(),
   columns: z.array(
     z.strictObject({
       name: z.string(),
@@ -80,13 +82,16 @@ export function storedSchemaOf(name: string, proposal: Proposal, confirmation: C
     name,
     rows,
     declaration,
-    form: {
-      encoding: form.encoding.value,
-      separator: form.separator.value,
-      decimal: form.decimal.value,
-      thousands: form.thousands.value,
-      missing: [...form.missing.value],
-    },
+    form:
+      form === undefined
+        ? null
+        : {
+            encoding: form.encoding.value,
+            separator: form.separator.value,
+            decimal: form.decimal.value,
+            thousands: form.thousands.value,
+            missing: [...form.missing.value],
+          },
     columns: proposal.columns.map(({ name: column, type, reading, missing: count, missingAs, levels }) => ({
       name: column,
       type,

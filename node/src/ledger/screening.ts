@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import type { Condition } from '@flamesh/protocol/jobs/job.js'
-import { keptRows } from '@flamesh/protocol/jobs/where.js'
+import type { Condition } from '@flamesh/protocol/jobs/where.js'
+import { splitRows } from '@flamesh/protocol/jobs/where.js'
 import type { ContributeRequest } from '@flamesh/protocol/ports.js'
 import { loadRows, storedVersion } from '../data/datasets.js'
 import type { StoredVersion } from '../data/row-hashes.js'
@@ -42,7 +42,7 @@ export async function screen(
   const where = request.where as readonly Condition[]
   const columns = new Set(where.map((condition) => condition.column))
   const rows = loadRows(datasetsFolder, dataset, datasetVersion, columns, maxRowsBytes)
-  const kept = keptRows(rows, where)
+  const { kept } = splitRows(rows, where)
   const numbers = await rowNumbers({
     folder: join(folder, dataset),
     version: storedVersion(datasetsFolder, dataset, datasetVersion),

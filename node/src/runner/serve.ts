@@ -3,11 +3,13 @@
  * part of docs/spec/analyses.md. Rows live in this thread only; what leaves it is the vector or a named failure whose
  * message holds no value of the data. It does not limit time or the V8 heap: worker-runner.ts does, from outside.
  */
+
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { Analysis, Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
 import type { ImageParameters } from '@flamesh/protocol/images/analysis.js'
-import type { Condition } from '@flamesh/protocol/jobs/job.js'
+import type { Condition } from '@flamesh/protocol/jobs/where.js'
 import { selectRows } from '@flamesh/protocol/jobs/where.js'
 import type { ContributeOutcome, ContributeRequest } from '@flamesh/protocol/ports.js'
 import { csvText } from '../containers/contract.js'
@@ -88,7 +90,8 @@ function contribute(
     return fail('analysis-unknown', `this node has no analysis ${request.analysis} version ${request.analysisVersion}`)
   const parameters = analysis.parameters.safeParse(request.parameters)
   if (!parameters.success) return fail('job-invalid', 'the parameters do not fit the analysis')
-  const rows = rowsOf(request, analysis.columns(parameters.data), settings, cache)
+  const columns = analysis.columns(parameters.data).map(columnOf)
+  const rows = rowsOf(request, columns, settings, cache, analysis.others)
   const values = analysis.contribute(rows, parameters.data, request.state)
   return values.every(Number.isFinite)
     ? { ok: true, values }
@@ -100,12 +103,17 @@ function rowsOf(
   named: readonly string[],
   settings: WorkerSettings,
   cache: RowsCache,
+  others = false,
 ): Rows {
   // the engine hands over conditions of a job whose schema was checked
   const where = conditions as readonly Condition[]
   const columns = new Set([...named, ...where.map((condition) => condition.column)])
-  return cache.get(JSON.stringify([dataset, datasetVersion, [...columns], where]), () =>
-    selectRows(loadRows(settings.datasetsFolder, dataset, datasetVersion, columns, settings.maxRowsBytes), where),
+  return cache.get(JSON.stringify([dataset, datasetVersion, [...columns], where, others]), () =>
+    selectRows(
+      loadRows(settings.datasetsFolder, dataset, datasetVersion, columns, settings.maxRowsBytes),
+      where,
+      others,
+    ),
   )
 }
 

@@ -13,7 +13,17 @@ export type Column = Float64Array | readonly (string | null)[]
 export interface Rows {
   readonly count: number
   readonly columns: ReadonlyMap<string, Column>
+  /** the rows that `where` did not keep, for an analysis that asks for them; absent if it kept every row there is */
+  readonly others?: Rows
 }
+
+/**
+ * A column as an analysis uses it: a name alone means numbers; with `levels` or `is` it is cut by these; `{column}` alone is
+ * read as it is.
+ */
+export type ColumnUse =
+  | string
+  | { readonly column: string; readonly levels?: readonly string[] | undefined; readonly is?: string | undefined }
 
 /** One word of a site's vector: what it counts or sums, by name, for the preview and the receipt. */
 export interface Slot {
@@ -56,6 +66,8 @@ export interface AnalysisContext<P> {
   readonly rules: DisclosureRules
   /** sites whose vector is in the sum: those that are not contributors were below a rule */
   readonly survivors: number
+  /** the job has no `where`: what the sites have in all is what was asked for. Left out it is taken to have one */
+  readonly everyRow?: boolean
 }
 
 /** Sums that passed the rules, as an image's `reduce` is given them: in the order of the slots. */
@@ -91,8 +103,10 @@ export interface Analysis<P, S, R> {
   /** states and released numbers, checked on decoding */
   readonly state: z.ZodType<S>
   readonly released: z.ZodType<R>
-  /** every column that is read */
-  columns(parameters: P): readonly string[]
+  /** a site's rows come with those that `where` did not keep */
+  readonly others?: true
+  /** every column that is read, as it is used */
+  columns(parameters: P): readonly ColumnUse[]
   /** into how many public intervals a numeric column is cut, of analyses that do: the finer, the smaller the cells that are opened */
   intervals?(parameters: P): number
   /**

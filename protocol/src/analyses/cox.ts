@@ -1,38 +1,38 @@
 /**
  * `cox`: proportional hazards stratified by site, Breslow's method for ties, by Newton's method. Risk sets never leave a
- * site; the first round opens counts alone. Implements docs/spec/analyses.md, "cox". Every site sees the coefficients of
- * every round; proportional hazards are assumed, not tested.
+ * site; the first round opens counts alone. Implements docs/spec/analyses/cox.md. Every site sees the coefficients of
+ * every round; proportional hazards are assumed, and tested only if the job asks for it.
  */
 import { z } from 'zod'
-import { dot, inverse, type Matrix, pairsOf, symmetric, times } from './algebra.js'
+import { FlameshError } from '../errors.js'
+import { pairsOf, symmetric } from './algebra.js'
 import type { Analysis, Rows } from './analysis.js'
-import { estimatesOf, ratiosOf } from './coefficients.js'
 import { columnOf, columnSchema, completeEvent, completeFields, eventSchema, eventsOf, numbersOf } from './columns.js'
 import {
   type Cases,
   casesAllowed,
-  codedCovariates,
   completeCases,
   completeCovariates,
   covariateColumns,
   covariateNames,
   covariatesSchema,
+  singles,
 } from './design.js'
-import { chiSquareTail } from './distributions.js'
+import { type Hazards, hazardsSchema, newtonStep, presentHazards, proportionality } from './hazards.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
-import {
-  checkModelCounts,
-  countsLayout,
-  countsOf,
-  MODEL_COUNTS,
-  modelCounts,
-  modelCountsSchema,
-} from './model-counts.js'
-import { advance, type NewtonState, newtonSchema, type Solution, startAt } from './newton.js'
+import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
+import { advance, newtonSchema, startAt } from './newton.js'
 import { partialLikelihood } from './partial-likelihood.js'
 
 const parametersSchema = z
-  .strictObject({ time: columnSchema, event: eventSchema, covariates: covariatesSchema, strata: z.literal('site') })
+  .strictObject({
+    time: columnSchema,
+    event: eventSchema,
+    covariates: covariatesSchema,
+    strata: z.literal('site'),
+    /** g of the test of proportional hazards; without it there is none */
+    zph: z.enum(['identity', 'log']).optional(),
+  })
   .refine(
     ({ time, event, covariates }) =>
       new Set([time, columnOf(event), ...covariateColumns(covariates)]).size ===
@@ -41,75 +41,73 @@ const parametersSchema = z
   )
 export type CoxParameters = z.infer<typeof parametersSchema>
 
-const releasedSchema = z.strictObject({
-  ...modelCountsSchema.shape,
-  coef: z.array(z.number()),
-  se: z.array(z.number()),
-  logLikelihoodNull: z.number(),
-  logLikelihood: z.number(),
-  iterations: z.int().min(1),
-})
-type Released = z.infer<typeof releasedSchema>
+/** `last`: at the estimates, with the sums of the test. */
+const stateSchema = z.strictObject({ ...newtonSchema.shape, last: z.literal(true).optional() })
+type State = z.infer<typeof stateSchema>
 
 const namesOf = ({ covariates }: CoxParameters): readonly string[] => covariateNames(covariates)
 
-function layoutOf(parameters: CoxParameters, state: NewtonState | undefined): Layout {
+function layoutOf(parameters: CoxParameters, state: State | undefined): Layout {
   if (state === undefined) return countsLayout(parameters.covariates)
   const names = namesOf(parameters)
+  const score = names.map((name) => `score ${name}`)
   const information = pairsOf(names.length).map(([i, j]) => `information ${names[i]} × ${names[j]}`)
-  const sums = [
-    'log partial likelihood',
-    'log partial likelihood at 0',
-    ...names.map((name) => `score ${name}`),
-    ...information,
-  ]
+  const sums = ['log partial likelihood', 'log partial likelihood at 0', ...score, ...information]
+  if (state.last === true) {
+    const weighted = (weight: string, list: readonly string[]) => list.map((name) => `${weight} · ${name}`)
+    sums.push(...weighted('g', score), ...weighted('g', information), ...weighted('g²', information))
+  }
   return { counts: MODEL_COUNTS, sums }
 }
 
-function casesOf(rows: Rows, { time, event, covariates }: CoxParameters): Cases {
-  return completeCases(rows, covariates, [numbersOf(rows, time), eventsOf(rows, event)])
+function casesOf(rows: Rows, { time, event, covariates, zph }: CoxParameters): Cases {
+  const cases = completeCases(rows, covariates, [numbersOf(rows, time), eventsOf(rows, event)])
+  const [times, events] = cases.responses as [Float64Array, Float64Array]
+  if (zph === 'log' && times.some((value, row) => events[row] === 1 && !(value > 0))) {
+    throw new FlameshError('column-values', `${time} holds events at 0 or before, which have no logarithm`, {
+      meta: { column: time },
+      hint: 'test proportional hazards with zph: identity',
+    })
+  }
+  return cases
 }
 
-function contribute(rows: Rows, parameters: CoxParameters, state: NewtonState | undefined): Float64Array {
-  const { covariates } = parameters
+function contribute(rows: Rows, parameters: CoxParameters, state: State | undefined): Float64Array {
+  const { covariates, zph } = parameters
   const layout = layoutOf(parameters, state)
   const cases = casesOf(rows, parameters)
   const size = namesOf(parameters).length
   if (!casesAllowed(cases, covariates, size)) return zeroVector(layout)
   const counts = countsOf(cases, covariates, cases.responses[1] as Float64Array, state === undefined)
   if (state === undefined) return vectorOf(layout, counts)
-  const at = partialLikelihood(cases, state.beta)
+  const at = partialLikelihood(cases, state.beta, zph === 'log' ? Math.log : (time) => time)
   const atZero = partialLikelihood(cases, new Array<number>(size).fill(0))
-  const high = Float64Array.from([at.logLikelihood, atZero.logLikelihood, ...at.score, ...at.information])
+  const high = Float64Array.from([
+    at.logLikelihood,
+    atZero.logLikelihood,
+    ...at.score,
+    ...at.information,
+    ...(state.last === true ? [...at.scoreByTime, ...at.informationByTime, ...at.informationByTimeSquared] : []),
+  ])
   return vectorOf(layout, counts, { high, low: new Float64Array(high.length) })
 }
 
-function solve(score: readonly number[], information: Matrix<number>, events: number): Solution | undefined {
-  const inverted = inverse(information)
-  if (inverted === undefined) return undefined
-  const step = times(inverted, score)
-  return {
-    step,
-    stepSize: Math.sqrt(Math.max(0, dot(score, step) / events)),
-    se: inverted.map((row, j) => Math.sqrt(row[j] as number)),
-  }
-}
-
-export const cox: Analysis<CoxParameters, NewtonState, Released> = {
+export const cox: Analysis<CoxParameters, State, Hazards> = {
   name: 'cox',
   version: 1,
   iterative: true,
   definition: [
-    'parameters: time, event (0/1 column, or column is value), covariates (numeric, or factors coded against a reference), strata: site',
+    'parameters: time, event (0/1 column, or column is value), covariates (numeric, factors coded against a reference, interactions), strata: site, zph: identity | log (optional)',
     'first round: contributors, rows, missing, events; rows by level, sites with each outcome and level, events by level',
     'further rounds: contributors, rows, missing, events; log partial likelihood (Breslow) at the state and at 0, score and information at the state',
-    'state: iteration, coefficients, best point so far with its log partial likelihood',
-    'released: n, missing, events, coefficients, standard errors, both log likelihoods, iterations; refused: small cells, levels and outcomes at few sites, too many parameters, separation, singular, no convergence',
+    'last round, with zph: the same at the estimates, and the terms of the score times g(t), of the information times g(t) and g(t)²',
+    'state: iteration, coefficients, best point so far with its log partial likelihood, whether it is the last round',
+    'released: n, missing, events, coefficients, standard errors, both log likelihoods, iterations, with zph the score statistics of x·g(t) beside x; refused: small cells, levels and outcomes at few sites, too many parameters, separation, singular, no convergence',
   ],
   parameters: parametersSchema,
-  state: newtonSchema,
-  released: releasedSchema,
-  columns: ({ time, event, covariates }) => [time, columnOf(event), ...covariateColumns(covariates)],
+  state: stateSchema,
+  released: hazardsSchema,
+  columns: ({ time, event, covariates }) => [time, event, ...singles(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, {
       covariates: completeCovariates(levelsOf),
@@ -127,42 +125,28 @@ export const cox: Analysis<CoxParameters, NewtonState, Released> = {
     if (refused !== undefined) return refused
     if (state === undefined) return { kind: 'state', state: startAt(size) }
     const [logLikelihood = 0, logLikelihoodNull = 0, ...sums] = opened.sums.map(sumToNumber)
+    const take = (count: number): readonly number[] => sums.splice(0, count)
+    const pairs = (size * (size + 1)) / 2
+    const matrix = () => symmetric(size, take(pairs))
     const counts = modelCounts(opened, survivors)
-    const progress = advance(
-      state,
-      logLikelihood,
-      solve(sums.slice(0, size), symmetric(size, sums.slice(size)), counts.events),
-    )
+    const score = take(size)
+    const information = matrix()
+    const progress = advance(state, logLikelihood, newtonStep(score, information, counts.events))
     if (progress.kind !== 'converged') return progress
     const { coef, se, iterations } = progress
-    return { kind: 'result', released: { ...counts, coef, se, logLikelihoodNull, logLikelihood, iterations } }
-  },
-  present(
-    { contributors, leftOut, n, missing, events, coef, se, logLikelihoodNull, logLikelihood, iterations },
-    parameters,
-  ) {
-    const estimates = estimatesOf(coef, se)
-    const lrt = 2 * (logLikelihood - logLikelihoodNull)
-    return {
-      names: namesOf(parameters),
-      ...estimates,
-      ...ratiosOf('hazard_ratio', estimates),
-      loglik_null: logLikelihoodNull,
-      loglik: logLikelihood,
-      lrt,
-      lrt_p: chiSquareTail(lrt, coef.length),
-      n,
-      events,
-      missing,
-      ties: 'breslow',
-      strata: 'site',
-      converged: true,
-      iterations,
-      time: parameters.time,
-      event: parameters.event,
-      factors: codedCovariates(parameters.covariates),
-      contributors,
-      sites_left_out: leftOut,
+    if (parameters.zph !== undefined && state.last !== true) {
+      return { kind: 'state', state: { iteration: iterations, beta: coef, best: state.best, last: true } }
     }
+    const zph =
+      state.last === true
+        ? {
+            zph: proportionality(
+              { information, score: take(size), once: matrix(), twice: matrix() },
+              parameters.covariates,
+            ),
+          }
+        : {}
+    return { kind: 'result', released: { ...counts, coef, se, logLikelihoodNull, logLikelihood, iterations, ...zph } }
   },
+  present: (released, parameters) => presentHazards(released, parameters, { strata: 'site' }),
 }

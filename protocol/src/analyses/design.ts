@@ -26,7 +26,8 @@ type Single = Exclude<Covariate, Interaction>
 type Coded = Exclude<Single, string>
 
 const isInteraction = (one: Covariate): one is Interaction => typeof one !== 'string' && 'interaction' in one
-const singles = (covariates: readonly Covariate[]): readonly Single[] =>
+/** Those that are no interaction: they name every column that is read. */
+export const singles = (covariates: readonly Covariate[]): readonly Single[] =>
   covariates.flatMap((one) => (isInteraction(one) ? [] : [one]))
 
 export const codedCovariates = (covariates: readonly Covariate[]): readonly Coded[] =>
@@ -111,6 +112,24 @@ export function covariateNames(covariates: readonly Covariate[]): readonly strin
     return crossed(names(first), names(second), (a, b) => `${a}:${b}`)
   }
   return covariates.flatMap(names)
+}
+
+/** The columns that each covariate has of the design, by its name: one, or those of a factor or of an interaction. */
+export function covariateTerms(
+  covariates: readonly Covariate[],
+): readonly { readonly name: string; readonly columns: readonly number[] }[] {
+  const width = (one: Covariate): number =>
+    isInteraction(one)
+      ? partsOf(one, covariates).reduce((product, part) => product * width(part), 1)
+      : typeof one === 'string'
+        ? 1
+        : codedLevels(one).length
+  let first = 0
+  return covariates.map((one) => {
+    const columns = Array.from({ length: width(one) }, (_, at) => first + at)
+    first += columns.length
+    return { name: isInteraction(one) ? one.interaction.join(':') : columnOf(one), columns }
+  })
 }
 
 /** What rows are counted by: every factor, and every interaction of two factors as a factor of its own. */

@@ -20,6 +20,7 @@ import {
   covariateNames,
   covariatesSchema,
   INTERCEPT,
+  singles,
   singular,
 } from './design.js'
 import { logGamma } from './distributions.js'
@@ -175,9 +176,9 @@ export const glm: Analysis<GlmParameters, NewtonState, Released> = {
   state: newtonSchema,
   released: releasedSchema,
   columns: ({ outcome, exposure, covariates }) => [
-    columnOf(outcome),
+    outcome,
     ...(exposure === undefined ? [] : [exposure]),
-    ...covariateColumns(covariates),
+    ...singles(covariates),
   ],
   complete: (written, levelsOf) =>
     completeFields(written, {

@@ -5,10 +5,9 @@
  */
 import { z } from 'zod'
 import { MIN_SUBSET_ROWS, subsetAllowed, withheldGroups } from '../privacy/disclosure.js'
-import type { AnalysisContext, DisclosureRules, LevelsOf, Rows, Suppression } from './analysis.js'
+import type { AnalysisContext, ColumnUse, DisclosureRules, LevelsOf, Rows, Suppression } from './analysis.js'
 import {
   codesOf,
-  columnOf,
   columnSchema,
   completeFactor,
   completeFields,
@@ -29,8 +28,9 @@ export const groupedSchema = z.strictObject({
 })
 export type Grouped = z.infer<typeof groupedSchema>
 
-export const columnsOfGrouped = ({ columns, by }: Grouped): readonly string[] => [
-  ...new Set([...columns, ...(by === undefined ? [] : [columnOf(by)])]),
+export const columnsOfGrouped = ({ columns, by }: Grouped): readonly ColumnUse[] => [
+  ...columns,
+  ...(by === undefined ? [] : [by]),
 ]
 
 export const completeGrouped = (written: unknown, levelsOf: LevelsOf): unknown =>

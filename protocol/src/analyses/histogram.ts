@@ -5,10 +5,10 @@
  */
 import { z } from 'zod'
 import { subsetAllowed, withheldCells, withheldGroups } from '../privacy/disclosure.js'
+import { placesOf } from '../privacy/strata.js'
 import type { Analysis, DisclosureRules, Rows } from './analysis.js'
 import {
   codesOf,
-  columnOf,
   columnSchema,
   completeFactor,
   completeFields,
@@ -97,13 +97,6 @@ function contribute(rows: Rows, parameters: HistogramParameters): Float64Array {
   return vectorOf(layout, [rows.count - used, ...present, ...cells])
 }
 
-/** What is hidden of a list becomes one entry, its last; without anything hidden there is none. */
-function placesOf(hidden: readonly boolean[]): readonly number[] {
-  const shown = hidden.filter((is) => !is).length
-  let next = 0
-  return hidden.map((is) => (is ? shown : next++))
-}
-
 /**
  * Which cells to withhold, given that bins and groups are known but for the hidden ones: what is known of those is their
  * sum, so they are one bin and one group of the table that is protected. Undefined if only withholding groups would do.
@@ -171,7 +164,7 @@ export const histogram: Analysis<HistogramParameters, never, Released> = {
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ column, by }) => [column, ...(by === undefined ? [] : [columnOf(by)])],
+  columns: ({ column, by }) => [column, ...(by === undefined ? [] : [by])],
   complete: (written, levelsOf) =>
     completeFields(written, { by: (by) => (by === undefined ? undefined : completeFactor(by, levelsOf)) }),
   plan: (parameters) => planOf(layoutOf(parameters)),

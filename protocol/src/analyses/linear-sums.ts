@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import { checkCells, checkSites } from '../privacy/disclosure.js'
 import { centred, type Matrix, pairsOf, symmetric } from './algebra.js'
-import type { AnalysisContext, Rows, Suppression } from './analysis.js'
+import type { AnalysisContext, ColumnUse, Rows, Suppression } from './analysis.js'
 import { columnSchema, completeFields, numbersOf } from './columns.js'
 import {
   type Cases,
@@ -21,6 +21,7 @@ import {
   levelNames,
   levelsFrom,
   presence,
+  singles,
 } from './design.js'
 import { addProduct, zeroSums } from './double-double.js'
 import { type Layout, openSum, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
@@ -37,9 +38,9 @@ export const outcomeApart = ({ outcome, covariates }: LinearFields): boolean =>
   !covariateColumns(covariates).includes(outcome)
 export const OUTCOME_AMONG = 'the outcome is among the covariates'
 
-export const columnsOfLinear = ({ outcome, covariates }: LinearFields): readonly string[] => [
+export const columnsOfLinear = ({ outcome, covariates }: LinearFields): readonly ColumnUse[] => [
   outcome,
-  ...covariateColumns(covariates),
+  ...singles(covariates),
 ]
 
 export const completeLinear = (written: unknown, levelsOf: Parameters<typeof completeCovariates>[0]): unknown =>

@@ -44,7 +44,7 @@ export const linear: Analysis<LinearParameters, never, Released> = {
   version: 1,
   iterative: false,
   definition: [
-    'parameters: outcome (numeric), covariates (numeric, or factors coded against a reference), strata: none | site',
+    'parameters: outcome (numeric), covariates (numeric, factors coded against a reference, interactions), strata: none | site',
     'round: contributors, rows, missing, rows by level, sites with each level; Σ of covariates and outcome (not if stratified), Σ of their products (about site means if stratified)',
     'released: n, missing, coefficients, standard errors, sigma, r², df; refused: levels that are small or at few sites, singular, perfect fit',
   ],

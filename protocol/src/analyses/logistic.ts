@@ -17,6 +17,7 @@ import {
   covariateNames,
   covariatesSchema,
   INTERCEPT,
+  singles,
 } from './design.js'
 import { add, type Sums, zeroSums } from './double-double.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
@@ -85,7 +86,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
   version: 1,
   iterative: true,
   definition: [
-    'parameters: outcome (0/1 column, or column is value), covariates (numeric, or factors coded against a reference)',
+    'parameters: outcome (0/1 column, or column is value), covariates (numeric, factors coded against a reference, interactions)',
     'first round: contributors, rows, missing, events; rows by level, sites with each outcome and level, events by level',
     'further rounds: contributors, rows, missing, events; log likelihood, score and information at the state, intercept first',
     'state: iteration, coefficients, best point so far with its log likelihood',
@@ -94,7 +95,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
   parameters: parametersSchema,
   state: newtonSchema,
   released: releasedSchema,
-  columns: ({ outcome, covariates }) => [columnOf(outcome), ...covariateColumns(covariates)],
+  columns: ({ outcome, covariates }) => [outcome, ...singles(covariates)],
   complete: (written, levelsOf) =>
     completeFields(written, { covariates: completeCovariates(levelsOf), outcome: completeEvent }),
   plan: (parameters, state) => planOf(layoutOf(parameters, state)),

@@ -5,15 +5,7 @@
 import { z } from 'zod'
 import { checkCells, checkSites, subsetAllowed } from '../privacy/disclosure.js'
 import type { Analysis, Rows } from './analysis.js'
-import {
-  codesOf,
-  columnOf,
-  completeFactor,
-  completeFields,
-  type Factor,
-  factorSchema,
-  levelsOfFactor,
-} from './columns.js'
+import { codesOf, completeFactor, completeFields, type Factor, factorSchema, levelsOfFactor } from './columns.js'
 import { levelsFrom, presence, singular } from './design.js'
 import { chiSquareTail } from './distributions.js'
 import { add, type Sums, zeroSums } from './double-double.js'
@@ -163,11 +155,7 @@ export const mantelHaenszel: Analysis<MantelHaenszelParameters, never, Released>
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ exposure, outcome, within }) => [
-    columnOf(exposure),
-    columnOf(outcome),
-    ...(within === undefined ? [] : [columnOf(within)]),
-  ],
+  columns: ({ exposure, outcome, within }) => [exposure, outcome, ...(within === undefined ? [] : [within])],
   complete: (written, levelsOf) => {
     const factor = (value: unknown): unknown => completeFactor(value, levelsOf)
     return completeFields(written, {

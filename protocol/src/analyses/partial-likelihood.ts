@@ -10,6 +10,10 @@ export interface PartialLikelihood {
   readonly score: Float64Array
   /** negative second derivatives, i ≤ j in the order of `pairsOf` */
   readonly information: Float64Array
+  /** the sums over events that `score` and `information` are, each term times g of its time, or times g² */
+  readonly scoreByTime: Float64Array
+  readonly informationByTime: Float64Array
+  readonly informationByTimeSquared: Float64Array
 }
 
 /** Only differences of covariates within the stratum count: taking the means out costs nothing and saves digits. */
@@ -19,7 +23,11 @@ function aboutMean(values: Float64Array): Float64Array {
 }
 
 /** `cases.responses` are time and event (0 or 1); rows censored at a time are at risk at it. */
-export function partialLikelihood(cases: Cases, beta: readonly number[]): PartialLikelihood {
+export function partialLikelihood(
+  cases: Cases,
+  beta: readonly number[],
+  g: (time: number) => number = () => 0,
+): PartialLikelihood {
   const [time, event] = cases.responses as [Float64Array, Float64Array]
   const x = cases.design.map(aboutMean)
   const pairs = pairsOf(x.length)
@@ -29,8 +37,10 @@ export function partialLikelihood(cases: Cases, beta: readonly number[]): Partia
   const order = Array.from({ length: cases.count }, (_, row) => row).sort(
     (a, b) => (time[b] as number) - (time[a] as number) || a - b,
   )
-  const score = new Float64Array(x.length)
-  const information = new Float64Array(pairs.length)
+  const [score, scoreByTime] = [new Float64Array(x.length), new Float64Array(x.length)]
+  const [information, informationByTime, informationByTimeSquared] = [0, 1, 2].map(
+    () => new Float64Array(pairs.length),
+  ) as [Float64Array, Float64Array, Float64Array]
   let logLikelihood = 0
   // moments of the risk set, all divided by exp(top), the largest exp(eta) so far
   let top = Number.NEGATIVE_INFINITY
@@ -60,17 +70,22 @@ export function partialLikelihood(cases: Cases, beta: readonly number[]): Partia
     const died = order.slice(from, to).filter((row) => event[row] === 1)
     const deaths = died.length
     if (deaths > 0) {
+      const weight = g(time[died[0] as number] as number)
       logLikelihood += died.reduce((sum, row) => sum + (eta[row] as number) - top, 0) - deaths * Math.log(s0)
       x.forEach((column, j) => {
         const observed = died.reduce((sum, row) => sum + (column[row] as number), 0)
-        score[j] = (score[j] as number) + observed - (deaths * (s1[j] as number)) / s0
+        const expected = (deaths * (s1[j] as number)) / s0
+        score[j] = (score[j] as number) + observed - expected
+        scoreByTime[j] = (scoreByTime[j] as number) + weight * (observed - expected)
       })
       for (const [at, [i, j]] of pairs.entries()) {
         const spread = (s2[at] as number) / s0 - ((s1[i] as number) / s0) * ((s1[j] as number) / s0)
         information[at] = (information[at] as number) + deaths * spread
+        informationByTime[at] = (informationByTime[at] as number) + weight * deaths * spread
+        informationByTimeSquared[at] = (informationByTimeSquared[at] as number) + weight * weight * deaths * spread
       }
     }
     from = to
   }
-  return { logLikelihood, score, information }
+  return { logLikelihood, score, information, scoreByTime, informationByTime, informationByTimeSquared }
 }

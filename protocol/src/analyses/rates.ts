@@ -166,12 +166,7 @@ export const rates: Analysis<RatesParameters, never, Released> = {
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ event, time, strata, by }) => [
-    columnOf(event),
-    time,
-    columnOf(strata),
-    ...(by === undefined ? [] : [columnOf(by)]),
-  ],
+  columns: ({ event, time, strata, by }) => [event, time, strata, ...(by === undefined ? [] : [by])],
   complete: (written, levelsOf) =>
     completeFields(written, {
       event: completeEvent,

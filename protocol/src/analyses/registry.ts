@@ -11,6 +11,7 @@ import { compareMeans } from './compare-means.js'
 import { correlation } from './correlation.js'
 import { cox } from './cox.js'
 import { describe } from './describe.js'
+import { feasibility } from './feasibility.js'
 import { glm } from './glm.js'
 import { histogram } from './histogram.js'
 import { FRACTION_BITS, REST_BITS } from './layout.js'
@@ -34,6 +35,7 @@ const BUILT_IN: readonly AnyAnalysis[] = [
   correlation,
   cox,
   describe,
+  feasibility,
   glm,
   histogram,
   linear,

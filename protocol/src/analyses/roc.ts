@@ -250,7 +250,7 @@ export const roc: Analysis<RocParameters, never, Released> = {
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ score, outcome }) => [score, columnOf(outcome)],
+  columns: ({ score, outcome }) => [score, outcome],
   intervals: ({ cuts }) => cuts.length + 1,
   complete: (written) =>
     completeFields(written, {

@@ -121,7 +121,7 @@ export const survival: Analysis<SurvivalParameters, never, Released> = {
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ time, event, by }) => [time, columnOf(event), ...(by === undefined ? [] : [columnOf(by)])],
+  columns: ({ time, event, by }) => [time, event, ...(by === undefined ? [] : [by])],
   intervals: ({ grid }) => grid.intervals,
   complete: (written, announced) =>
     completeFields(written, {
@@ -237,7 +237,9 @@ function present(
         ]
       }),
     ),
-    ...(test === undefined ? {} : { logrank: test, rmst_differences: differences(means, levels) }),
+    ...(test === undefined
+      ? {}
+      : { logrank: { level: levels, ...test }, rmst_differences: differences(means, levels) }),
     horizon,
     conf_type: 'log-log',
     n: total(sizes),

@@ -6,15 +6,7 @@
 import { z } from 'zod'
 import { checkSites, subsetAllowed, withheldCells } from '../privacy/disclosure.js'
 import type { Analysis, DisclosureRules, Rows } from './analysis.js'
-import {
-  codesOf,
-  columnOf,
-  completeFactor,
-  completeFields,
-  type Factor,
-  factorSchema,
-  levelsOfFactor,
-} from './columns.js'
+import { codesOf, completeFactor, completeFields, type Factor, factorSchema, levelsOfFactor } from './columns.js'
 import { chiSquareTail } from './distributions.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
 import { type Fourfold, fourfoldTests } from './table-tests.js'
@@ -145,7 +137,7 @@ export const table: Analysis<TableParameters, never, Released> = {
   parameters: parametersSchema,
   state: z.never(),
   released: releasedSchema,
-  columns: ({ rows, columns }) => [columnOf(rows), columnOf(columns)],
+  columns: ({ rows, columns }) => [rows, columns],
   complete: (written, levelsOf) => {
     const factor = (value: unknown): unknown => completeFactor(value, levelsOf)
     return completeFields(written, { rows: factor, columns: factor })

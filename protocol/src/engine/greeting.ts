@@ -3,12 +3,9 @@
  * docs/spec/transport.md, "Greeting". A node that was away learns what it missed from any member it meets.
  */
 import type { Hex } from '../crypto/hash.js'
-import { payloadHash, type Signed } from '../encoding/signed.js'
+import { payloadHash } from '../encoding/signed.js'
 import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict.js'
-import type { SurvivorHistory } from '../history.js'
-import type { LogState } from '../identity/log.js'
 import { isSeated, type Roster } from '../identity/roster.js'
-import type { JobId } from '../jobs/job.js'
 import { MAX_OPEN_JOBS, MAX_STATEMENTS_PER_REQUEST } from '../limits.js'
 import type { LogOutcome } from '../peer.js'
 import { attemptKey } from '../secagg/member/state.js'
@@ -16,34 +13,10 @@ import { isGossiped, outcomeOf } from '../secagg/record.js'
 import { PROTOCOL_VERSIONS, type WireMessage, type WireOf } from '../wire.js'
 import { learnDatasets } from './catalogue.js'
 import { type DeskState, learnPrekeys, ownAmong, prekeysOf } from './desk.js'
+import type { Floor } from './floor.js'
 import { offerRetirements, takeRetirement } from './handover.js'
 import { seenMessage } from './marks.js'
 import { offerHistory, takeHistory } from './reconciling.js'
-import type { JobRoles } from './roles.js'
-
-/** What a message that concerns no job may need and do. */
-export interface Floor {
-  readonly self: Hex
-  /** when this node was started (milliseconds) */
-  readonly life: number
-  readonly nowMs: number
-  readonly log: LogState
-  readonly statements: readonly Uint8Array[]
-  readonly jobs: ReadonlyMap<JobId, JobRoles>
-  learn(statements: readonly Uint8Array[], checkpoint: Uint8Array): Promise<LogOutcome>
-  random(length: number): Uint8Array
-  keep(desk: DeskState): Promise<void>
-  keepsProof(entry: SurvivorHistory): boolean
-  /** more is known: whoever waited for it goes on */
-  learned(): Promise<void>
-  /** prekeys of this node that are not to be offered again; fresh ones take their place */
-  discard(prekeys: readonly Hex[]): Promise<void>
-  /** the counter of a mark of this node that this life does not remember */
-  forgotten(mark: Signed): number | undefined
-  greeting(from: Hex, lost: number | undefined, jobs: readonly JobId[]): Promise<void>
-  send(to: Hex, kind: string, message: WireMessage): void
-  notify(event: string, fields: Readonly<Record<string, string | number | boolean>>): void
-}
 
 /** The first words to a member that came into reach. */
 export function greet(desk: DeskState, floor: Floor, to: Hex): void {

@@ -19,7 +19,7 @@ import { seatsOf } from '../secagg/record.js'
 import { proofOfStanding, verifySetProof } from '../secagg/set-proof.js'
 import type { SetProof } from '../wire.js'
 import { type DeskState, remember } from './desk.js'
-import type { Floor } from './greeting.js'
+import type { Floor } from './floor.js'
 import type { JobRoles } from './roles.js'
 
 interface Step {

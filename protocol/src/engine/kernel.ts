@@ -22,10 +22,9 @@ import { stateKeyName } from '../secagg/kept-state.js'
 import { encodeWire, type WireMessage } from '../wire.js'
 import { contextOf } from './context.js'
 import { afterEffects, type DeskState, emptyDesk, secretsInUse, secretsOf, spend } from './desk.js'
-import type { Floor } from './greeting.js'
+import type { Floor } from './floor.js'
 import { hear, isMarked, Marks, seenMessage } from './marks.js'
 import { Outbox } from './outbox.js'
-import { onGreeting } from './restored.js'
 import {
   JOB_PREFIX,
   type JobRoles,
@@ -47,6 +46,8 @@ export interface KernelOptions extends PeerOptions {
 export interface Hooks {
   /** a message of this node to itself */
   receive(from: Hex, bytes: Uint8Array): Promise<Verdict>
+  /** within a turn: a member said what it knows of this node, and which jobs it knows */
+  greeted(from: Hex, lost: number | undefined, jobs: readonly JobId[]): Promise<void>
   /** prekeys were used up */
   spent(): Promise<void>
   /** a job ended whose committee is succeeded */
@@ -310,7 +311,7 @@ export class Kernel {
         await this.hooks.spent()
       },
       forgotten: (mark) => this.marks.forgotten(mark),
-      greeting: (from, lost, jobs) => onGreeting(this, from, lost, jobs),
+      greeting: (from, lost, jobs) => this.hooks.greeted(from, lost, jobs),
       send: (to, kind, message) => this.tell(to, kind, message),
       notify: (event, fields) => this.options.onEvent({ event, fields }),
     }

@@ -18,7 +18,7 @@ import { MAX_PROOFS_PER_MESSAGE, MAX_SETS_PER_HELLO } from '../limits.js'
 import { verifySetProof } from '../secagg/set-proof.js'
 import type { WireMessage, WireOf } from '../wire.js'
 import { type DeskState, historyOf, type KeptProof, remember, rememberConsent } from './desk.js'
-import type { Floor } from './greeting.js'
+import type { Floor } from './floor.js'
 
 type HistoryMessage = WireOf<'history-offer'> | WireOf<'history-request'> | WireOf<'history'>
 

@@ -142,7 +142,7 @@ export function imageAnalysis(description: ImageDescription, rounds: number): An
     parameters: parametersSchema,
     state: stateSchema,
     released: releasedSchema,
-    columns: ({ columns }) => columns,
+    columns: ({ columns }) => columns.map((column) => ({ column })),
     complete: (written) => written,
     plan: () => planOf(layout),
     contribute() {

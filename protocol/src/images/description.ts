@@ -7,8 +7,8 @@ import { z } from 'zod'
 import { BOUND } from '../analyses/layout.js'
 import type { Hex } from '../crypto/hash.js'
 import { encode, hashOf } from '../encoding/canonical.js'
+import { decimalString } from '../encoding/decimal.js'
 import { hexSchema } from '../encoding/signed.js'
-import { decimalString } from '../jobs/document.js'
 import { MAX_DESCRIPTION_BYTES, MAX_ROUNDS } from '../limits.js'
 
 /** Values that `map` may write, and `reduce`: what is released names each of them. */

@@ -3,8 +3,9 @@
  * Implements docs/spec/images.md, "The document".
  */
 import type { z } from 'zod'
+import { decimalString } from '../encoding/decimal.js'
 import { FlameshError } from '../errors.js'
-import { decimalString, pathText, suggest } from '../jobs/document.js'
+import { pathText, suggest } from '../jobs/document.js'
 import { COMBINE, descriptionSchema, type ImageDescription } from './description.js'
 
 type Fields = Readonly<Record<string, unknown>>

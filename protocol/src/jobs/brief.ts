@@ -4,6 +4,7 @@
  * sees". It is worked out from the signed job, the log and the policy alone: it sees no row.
  */
 import type { RoundPlan } from '../analyses/analysis.js'
+import { columnOf } from '../analyses/columns.js'
 import { valuesOf } from '../analyses/layout.js'
 import type { Hex } from '../crypto/hash.js'
 import type { Signed } from '../encoding/signed.js'
@@ -14,9 +15,10 @@ import { profileOf } from '../secagg/committee.js'
 import { analysisOf } from './analysis-of.js'
 import { absentSeats } from './check.js'
 import type { PolicyDecision } from './evaluate.js'
-import type { Condition, Job, JobId } from './job.js'
+import type { Job, JobId } from './job.js'
 import { countedApprovals } from './operators.js'
 import { decidePolicy, termsOf } from './site/deciding.js'
+import type { Condition } from './where.js'
 
 export interface Person {
   readonly name: string
@@ -200,7 +202,10 @@ export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<
   const analysis = knownAnalysis(job)
   const plan = analysis?.plan(job.parameters, undefined)
   const dataset = context.datasets.find((one) => one.name === job.dataset)
-  const read = [...(analysis?.columns(job.parameters) ?? []), ...job.where.map((condition) => condition.column)]
+  const read = [
+    ...(analysis?.columns(job.parameters).map(columnOf) ?? []),
+    ...job.where.map((condition) => condition.column),
+  ]
   return {
     job: id,
     researcher: personOf(roster, job.researcher),

@@ -18,9 +18,10 @@ import { IMAGE_ANALYSIS } from '../images/analysis.js'
 import { descriptionHash } from '../images/description.js'
 import { DEFAULT_MIN_CELL, MAX_CLOCK_SKEW_MS, MAX_JOB_LIFETIME_MS } from '../limits.js'
 import { profileOf } from '../secagg/committee.js'
-import { routeProblem } from '../trains/route.js'
+import { routeProblem } from '../trains/route-problem.js'
 import { analysisOf } from './analysis-of.js'
-import type { Condition, Job } from './job.js'
+import type { Job } from './job.js'
+import type { Condition } from './where.js'
 import { conditionProblem, isDecimal } from './where.js'
 
 export type JobCheck = { readonly ok: true } | { readonly ok: false; readonly code: string; readonly message: string }

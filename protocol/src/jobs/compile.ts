@@ -3,6 +3,7 @@
  * that is left open is filled in, so that no site has to guess. Implements docs/spec/jobs.md, "The signed job". The result
  * passes `checkJob` for the roster given here; whether sites agree is their decision.
  */
+import { columnOf } from '../analyses/columns.js'
 import { type AnyAnalysis, analysisHash, findAnalysis, listAnalyses } from '../analyses/registry.js'
 import type { Hex } from '../crypto/hash.js'
 import { encode, type Value } from '../encoding/canonical.js'
@@ -31,6 +32,7 @@ import {
   suggest,
 } from './document.js'
 import type { Job } from './job.js'
+import { conditionUse, requireFit } from './schema-fit.js'
 import { isDecimal } from './where.js'
 
 export { absentSeats, checkJob, guardKey, type JobCheck } from './check.js'
@@ -53,11 +55,22 @@ const ITERATIVE_ROUNDS = 32
 /** Attempts of one round: enough for a few sites that vanish one after the other. */
 const ATTEMPTS = 16
 
-/** The announcements of one dataset by the sites that have it. */
-function announcementsOf(dataset: string, { catalogue }: CompileContext): readonly DatasetAnnouncement[] {
+/** The announcements of the job's dataset, by the names of the sites that are asked and have it. */
+function announcementsOf(
+  document: JobDocument,
+  { catalogue }: CompileContext,
+): ReadonlyMap<string, DatasetAnnouncement> {
+  const { dataset, cohort, route } = document
+  const asked = route?.stations ?? (cohort.sites === 'any' ? undefined : cohort.sites)
+  const found = new Map<string, DatasetAnnouncement>()
+  for (const [site, announced] of catalogue) {
+    const one = announced.find(({ name }) => name === dataset)
+    if (one !== undefined && (asked === undefined || asked.includes(site))) found.set(site, one)
+  }
+  if (found.size > 0) return found
   const all = [...catalogue.values()].flat()
-  const found = all.filter((one) => one.name === dataset)
-  if (found.length > 0) return found
+  if (all.some(({ name }) => name === dataset))
+    throw jobInvalid('cohort', `none of the sites that are asked has announced a dataset ${dataset}`)
   const hint = suggest(
     dataset,
     all.map((one) => one.name),
@@ -109,7 +122,6 @@ function parametersOf(
   const known = 'shape' in schema && typeof schema.shape === 'object' ? Object.keys(schema.shape ?? {}) : []
   const parsed = schema.safeParse(completed)
   if (!parsed.success) throw schemaProblem(parsed.error, completed, 'parameters', known)
-  checkColumns(analysis.columns(parsed.data), 'parameters', announcements)
   return parsed.data as Value
 }
 
@@ -157,13 +169,16 @@ function question(
   context: CompileContext,
 ): Pick<Job, 'analysis' | 'image' | 'parameters' | 'where' | 'dropout' | 'maxRounds'> {
   const { analysis, image, maxRounds } = subjectOf(document, context)
-  const announcements = announcementsOf(document.dataset, context)
+  const announced = announcementsOf(document, context)
+  const announcements = [...announced.values()]
   const parameters = parametersOf(document, analysis, announcements)
-  checkColumns(
-    document.where.map((condition) => condition.column),
-    'where',
-    announcements,
-  )
+  for (const [path, uses] of [
+    ['parameters', analysis.columns(parameters)],
+    ['where', document.where.map(conditionUse)],
+  ] as const) {
+    checkColumns(uses.map(columnOf), path, announcements)
+    requireFit(uses, announced, path)
+  }
   const dropout = analysis.iterative ? 'pause' : 'drop'
   if (document.dropout !== undefined && document.dropout !== dropout) {
     const why = analysis.iterative

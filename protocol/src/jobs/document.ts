@@ -4,9 +4,10 @@
  */
 import { z } from 'zod'
 import type { Value } from '../encoding/canonical.js'
+import { decimalString } from '../encoding/decimal.js'
 import { FlameshError } from '../errors.js'
 import { DEFAULT_MIN_CELL, DEFAULT_MIN_COHORT } from '../limits.js'
-import type { Condition } from './job.js'
+import type { Condition } from './where.js'
 import { conditionProblem } from './where.js'
 
 /** `path` is where in the document, `cohort.minimum` or `where[0].column`. */
@@ -48,16 +49,6 @@ const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 export function durationMs(text: string): number | undefined {
   const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text)
   return match === null ? undefined : Number(match[1]) * UNITS_MS[match[2] as keyof typeof UNITS_MS]
-}
-
-/** The shortest decimal digits of a number, without an exponent: signed objects hold no floats. */
-export function decimalString(x: number): string {
-  const [mantissa, exponent] = String(Math.abs(x)).split('e') as [string, string?]
-  const [whole, fraction = ''] = mantissa.split('.') as [string, string?]
-  const point = whole.length + Number(exponent ?? 0)
-  const digits = `${'0'.repeat(Math.max(0, 1 - point))}${whole}${fraction}`.padEnd(point, '0')
-  const at = Math.max(point, 1)
-  return `${x < 0 ? '-' : ''}${digits.slice(0, at)}${digits.length > at ? `.${digits.slice(at)}` : ''}`
 }
 
 /** A parsed YAML value as it may stand in a signed job: plain data, numbers with a fraction as decimal text. */

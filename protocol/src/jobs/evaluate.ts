@@ -3,40 +3,15 @@
  * `checkJob`; it sees no row of data, so neither its decision nor its messages can say anything about one. Floors hold for
  * an operator's approval too: whoever lets an operator approve evaluates again and stops at `refuse`.
  */
-import { activeMember, attestationOf, type CommitteeRecord, imageAttestation, type Roster } from '../identity/roster.js'
+import { activeMember, attestationOf, imageAttestation } from '../identity/roster.js'
 import type { ImageDescription } from '../images/description.js'
 import { trainRules } from '../trains/policy.js'
 import { analysisOf } from './analysis-of.js'
-import type { DatasetAnnouncement } from './dataset.js'
 import type { Job } from './job.js'
 import type { Policy } from './policy.js'
+import { ask, hold, type PolicyContext, pass, type RuleOutcome, refuse } from './rules.js'
+import { isUnusable, misfitsOf, usesOf } from './schema-fit.js'
 import { listed, type Subject, selectors, subjectOf } from './selectors.js'
-
-export interface PolicyContext {
-  readonly roster: Roster
-  readonly nowMs: number
-  /** this site's dataset of the job's name, undefined if it has none */
-  readonly dataset: DatasetAnnouncement | undefined
-  /** jobs this site's machine approved during the last 24 hours */
-  readonly recentJobs: number
-  /** the committee that the job names */
-  readonly committee: CommitteeRecord | undefined
-  readonly checkpointAgeMs: number
-  /**
-   * rows that changed since this site last submitted under the job's guard key; undefined if it never did, 0 if none
-   * changed. Where they cannot be counted, 1 stands for "some".
-   */
-  readonly changedRows?: number | undefined
-  /** whether the same question was answered at this site in the other way before: on a train, or in a masked sum */
-  readonly answeredOtherwise?: boolean
-}
-
-export interface RuleOutcome {
-  /** stable name of the rule: the `code` of a decision that it brings about */
-  readonly rule: string
-  readonly outcome: 'pass' | 'ask' | 'refuse'
-  readonly message: string
-}
 
 export interface PolicyDecision {
   readonly decision: 'approve' | 'ask' | 'refuse'
@@ -50,17 +25,6 @@ export interface PolicyDecision {
   /** of so many operators an approval takes the signatures; 0 if the machine approves, or any one person may */
   readonly signatures: number
 }
-
-const pass = (rule: string, message: string): RuleOutcome => ({ rule, outcome: 'pass', message })
-const ask = (rule: string, message: string): RuleOutcome => ({ rule, outcome: 'ask', message })
-const refuse = (rule: string, message: string): RuleOutcome => ({ rule, outcome: 'refuse', message })
-const hold = (
-  rule: string,
-  holds: boolean,
-  otherwise: 'ask' | 'refuse',
-  passed: string,
-  failed: string,
-): RuleOutcome => (holds ? pass(rule, passed) : { rule, outcome: otherwise, message: failed })
 
 /** Rules that hold whoever decides: no approval, not even the operator's, gets past them. */
 function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[] {
@@ -114,6 +78,7 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
       `this site does not accept the committee ${context.committee?.name ?? ''}`.trim(),
     ),
   ]
+  outcomes.push(...schemaRules(job, context))
   const { image } = job
   if (image !== null) {
     const stands = imageAttestation(context.roster, job.analysis.hash) !== undefined
@@ -138,6 +103,14 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
     )
   }
   return outcomes
+}
+
+/** A column that is something else here than what it is used as would fail in the middle of a round. */
+function schemaRules(job: Job, { dataset }: PolicyContext): RuleOutcome[] {
+  if (dataset === undefined) return []
+  const misfit = misfitsOf(usesOf(job), dataset).find(isUnusable)
+  const failed = misfit === undefined ? '' : `this site ${misfit.message}`
+  return [hold('columns-unfit', misfit === undefined, 'refuse', 'the columns are here what they are used as', failed)]
 }
 
 /** A fine grid over a column is for sites that say so. */

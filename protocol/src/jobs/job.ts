@@ -9,20 +9,9 @@ import { hexSchema, type Kind } from '../encoding/signed.js'
 import { descriptionSchema } from '../images/description.js'
 import { MAX_ATTEMPTS, MAX_COHORT, MAX_ROUNDS } from '../limits.js'
 import { routeSchema } from '../trains/route.js'
+import { conditionSchema } from './where.js'
 
 const nameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
-const columnSchema = z.string().min(1).max(128)
-/** Signed objects hold no floats: a decimal number is written as a string, "18.5". */
-const scalarSchema = z.union([z.int(), z.string().max(256)])
-
-/** One column compared with constants. A row stays if every condition holds; a missing value never holds. */
-export const conditionSchema = z.strictObject({
-  column: columnSchema,
-  operator: z.enum(['is', 'is-not', 'in', 'at-least', 'at-most', 'above', 'below', 'present']),
-  values: z.array(scalarSchema).max(40),
-})
-export type Condition = z.infer<typeof conditionSchema>
-
 export const jobSchema = z.strictObject({
   name: z.string().min(1).max(200),
   purpose: z.string().max(2000),

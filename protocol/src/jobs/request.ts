@@ -10,61 +10,20 @@ import { accept, ignore, later, reject, type Verdict } from '../encoding/verdict
 import { errorCode } from '../errors.js'
 import { successionOf } from '../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../limits.js'
-import { type Context, type Effect, type Table, withEntry } from '../machine.js'
-import type { JobStatus } from '../peer.js'
+import { type Context, type Effect, withEntry } from '../machine.js'
 import { profileOf } from '../secagg/committee.js'
 import { releaseContext } from '../secagg/member/opening.js'
 import { checkRecord, type Ending, endingOf, seatsOf } from '../secagg/record.js'
-import { isHopeless, receiveDelivery, type TrainEnd } from '../trains/receiving.js'
-import type { AttemptRecord, GuardRefusal, WireMessage, WireOf } from '../wire.js'
+import { isHopeless, receiveDelivery } from '../trains/receiving.js'
+import type { AttemptRecord, WireMessage, WireOf } from '../wire.js'
 import { type Accepted, acceptRelease } from './accepting.js'
 import { attempted, checkDecision, judgedBy } from './decisions.js'
 import { checkRefusal } from './guard-refusal.js'
 import { JOB, type Job, type JobId } from './job.js'
 import { CANCEL, DECISION } from './messages.js'
-import { fittingResult, type OpenedResult } from './result.js'
-
-export interface RequestState {
-  readonly job: Signed
-  readonly status: { readonly status: JobStatus; readonly code: string }
-  /** by site */
-  readonly decisions: Table<Signed>
-  readonly progress: Table<{
-    readonly round: number
-    readonly attempt: number
-    readonly status: 'submitted' | 'failed'
-  }>
-  readonly cancelled: Signed | undefined
-  /** members that ended the job since their committee is succeeded */
-  readonly retired: Table<boolean>
-  readonly release:
-    | {
-        readonly records: readonly AttemptRecord[]
-        readonly decisions: readonly Signed[]
-        readonly survivors: readonly Hex[]
-        /** approvals of earlier jobs whose consents the rounds relied on */
-        readonly consents: readonly Signed[]
-        /** what the guard held against the job, if that is what ended it */
-        readonly refused: (GuardRefusal & { readonly groups: readonly (readonly Hex[])[] }) | null
-        /** in the place of records, if the job has a route */
-        readonly train?: TrainEnd
-      }
-    | undefined
-  readonly result: OpenedResult | undefined
-}
-
-export function newRequest(job: Signed): RequestState {
-  return {
-    job,
-    status: { status: 'announced', code: '' },
-    decisions: new Map(),
-    progress: new Map(),
-    retired: new Map(),
-    cancelled: undefined,
-    release: undefined,
-    result: undefined,
-  }
-}
+import type { RequestState } from './request-state.js'
+import { fittingResult } from './result.js'
+import type { JobStatus } from './status.js'
 
 export type RequestEvent =
   | { readonly type: 'resume'; readonly restarted: boolean }

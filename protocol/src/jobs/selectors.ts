@@ -1,4 +1,5 @@
 /** What the rules of a policy look at in a job, selector by selector. Implements docs/spec/jobs.md, "Policy". */
+import { columnOf } from '../analyses/columns.js'
 import { activeMember, attestationOf, type Member, type Roster } from '../identity/roster.js'
 import { type ImageDescription, repositoryOf } from '../images/description.js'
 import { analysisOf } from './analysis-of.js'
@@ -19,7 +20,7 @@ function columnsOf(job: Job): { columns: readonly string[]; builtin: boolean } {
   const analysis = analysisOf(job)
   const where = job.where.map((condition) => condition.column)
   return {
-    columns: [...new Set([...(analysis?.columns(job.parameters) ?? []), ...where])],
+    columns: [...new Set([...(analysis?.columns(job.parameters).map(columnOf) ?? []), ...where])],
     builtin: job.image === null && analysis !== undefined,
   }
 }

@@ -3,9 +3,20 @@
  * compute, loop or reach beyond one cell. Implements docs/spec/jobs.md, "Conditions". It does not guarantee that a
  * subset is large enough to be used: that is the analysis's own rule.
  */
+import { z } from 'zod'
 import type { Column, Rows } from '../analyses/analysis.js'
 import { FlameshError } from '../errors.js'
-import type { Condition } from './job.js'
+
+/** Signed objects hold no floats: a decimal number is written as a string, "18.5". */
+const scalarSchema = z.union([z.int(), z.string().max(256)])
+
+/** One column compared with constants. A row stays if every condition holds; a missing value never holds. */
+export const conditionSchema = z.strictObject({
+  column: z.string().min(1).max(128),
+  operator: z.enum(['is', 'is-not', 'in', 'at-least', 'at-most', 'above', 'below', 'present']),
+  values: z.array(scalarSchema).max(40),
+})
+export type Condition = z.infer<typeof conditionSchema>
 
 type Operator = Condition['operator']
 
@@ -17,13 +28,14 @@ export function isDecimal(value: string | number): boolean {
 }
 
 const ORDERING: ReadonlySet<Operator> = new Set(['at-least', 'at-most', 'above', 'below'])
+export const isOrdering = (operator: Operator): boolean => ORDERING.has(operator)
 
 /** What is wrong with a condition whatever the data, in words; undefined if nothing is. */
 export function conditionProblem({ operator, values }: Condition): string | undefined {
   if (operator === 'present') return values.length === 0 ? undefined : '"present" takes no value'
   if (operator === 'in') return values.length > 0 ? undefined : '"in" needs at least one value'
   if (values.length !== 1) return `"${operator}" takes exactly one value`
-  if (ORDERING.has(operator) && !isDecimal(values[0] as string | number)) return `"${operator}" compares numbers`
+  if (isOrdering(operator) && !isDecimal(values[0] as string | number)) return `"${operator}" compares numbers`
   return undefined
 }
 
@@ -103,20 +115,29 @@ function take(column: Column, kept: readonly number[]): Column {
   return kept.map((row) => column[row] ?? null)
 }
 
+const subset = ({ columns }: Rows, rows: readonly number[]): Rows => ({
+  count: rows.length,
+  columns: new Map([...columns].map(([name, column]) => [name, take(column, rows)])),
+})
+
 /**
- * The places of the rows for which every condition holds, in their order; none where the site lacks a column. Throws
- * `column-type` for an ordering of levels, `job-invalid` for a condition that no checked job contains.
+ * The places of the rows for which every condition holds, and of the others, in their order; none where the site lacks a column.
+ * Throws `column-type` for an ordering of levels, `job-invalid` for a condition that no checked job contains.
  */
-export function keptRows(rows: Rows, where: readonly Condition[]): readonly number[] {
+export function splitRows(
+  rows: Rows,
+  where: readonly Condition[],
+): { readonly kept: readonly number[]; readonly others: readonly number[] } {
   const tests = where.map((condition) => testFor(rows, condition))
   const kept: number[] = []
-  for (let row = 0; row < rows.count; row++) if (tests.every((test) => test(row))) kept.push(row)
-  return kept
+  const others: number[] = []
+  for (let row = 0; row < rows.count; row++) (tests.every((test) => test(row)) ? kept : others).push(row)
+  return { kept, others }
 }
 
-/** These rows themselves. Throws as `keptRows`. */
-export function selectRows(rows: Rows, where: readonly Condition[]): Rows {
+/** The kept rows themselves, with the others beside them if `withOthers`. Throws as `splitRows`. */
+export function selectRows(rows: Rows, where: readonly Condition[], withOthers = false): Rows {
   if (where.length === 0) return rows
-  const kept = keptRows(rows, where)
-  return { count: kept.length, columns: new Map([...rows.columns].map(([name, column]) => [name, take(column, kept)])) }
+  const { kept, others } = splitRows(rows, where)
+  return withOthers ? { ...subset(rows, kept), others: subset(rows, others) } : subset(rows, kept)
 }

@@ -93,7 +93,7 @@ export function withheldCells(
   const least = [...counts]
   for (const [at, count] of counts.entries()) {
     if (!isSmallCell(count, rules)) continue
-    const corners = roomiestRectangle(at, counts, columns, rules)
+    const corners = roomiestRectangle(at, counts, columns, (cell) => (counts[cell] as number) >= rules.minimumCell)
     if (corners === undefined) return undefined
     const up = rules.minimumCell - 1 - count
     for (const [which, corner] of corners.entries()) {
@@ -107,14 +107,14 @@ export function withheldCells(
 }
 
 /**
- * The other corners, the opposite one last, none of them small or empty, with the largest product of the opposite corner's
- * margins; ties go to the first in reading order.
+ * The other corners, the opposite one last, all of them `usable`, with the largest product of the opposite corner's margins;
+ * ties go to the first in reading order.
  */
-function roomiestRectangle(
+export function roomiestRectangle(
   at: number,
   counts: readonly number[],
   columns: number,
-  { minimumCell }: DisclosureRules,
+  usable: (cell: number) => boolean,
 ): readonly number[] | undefined {
   const row = at - (at % columns)
   const column = at % columns
@@ -131,7 +131,7 @@ function roomiestRectangle(
     for (const [otherColumn, columnTotal] of columnTotals.entries()) {
       if (otherRow === row || otherColumn === column) continue
       const corners = [row + otherColumn, otherRow + column, otherRow + otherColumn]
-      if (corners.some((corner) => (counts[corner] as number) < minimumCell)) continue
+      if (!corners.every(usable)) continue
       if (rowTotal * columnTotal > most) [best, most] = [corners, rowTotal * columnTotal]
     }
   }

@@ -77,7 +77,7 @@ function judgeSum(input: GateInput): Release | Reducible {
 
 function contextOf({ job, minCohort, survivors }: GateInput): AnalysisContext<unknown> {
   const rules = { minimumCell: job.minimumCell, minimumContributors: minCohort }
-  return { parameters: job.parameters, rules, survivors: survivors.length }
+  return { parameters: job.parameters, rules, survivors: survivors.length, everyRow: job.where.length === 0 }
 }
 
 /** What the image's `reduce` made, at this member, of sums that passed the gate. Total as well. */

@@ -20,6 +20,12 @@ export interface Link {
   readonly signed: Signed
 }
 
+/** The hops and confirmations of a train that ended, as a receipt shows them. */
+export interface TrainEnd {
+  readonly hops: readonly Signed[]
+  readonly confirmations: readonly Signed[]
+}
+
 export interface Chain {
   readonly links: readonly Link[]
   readonly last: Link

@@ -3,9 +3,10 @@
  * masked sum do not cover a train, and a question is asked in one of the two ways alone: between a sum and a train of the same
  * question the aggregate of a site that never agreed to travel could be told.
  */
-import type { PolicyContext, RuleOutcome } from '../jobs/evaluate.js'
+
 import type { Job } from '../jobs/job.js'
 import type { Policy } from '../jobs/policy.js'
+import type { PolicyContext, RuleOutcome } from '../jobs/rules.js'
 
 /** What a site that lets its rows travel has to know; shown with the job, and with what the policy says to it. */
 export const TRAIN_WARNING =

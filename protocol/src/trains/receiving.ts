@@ -9,7 +9,7 @@ import { accept, ignore, reject, type Verdict } from '../encoding/verdict.js'
 import { checkDecision, type KnownLog, type SignedJob, withHeard } from '../jobs/decisions.js'
 import type { Job, JobId } from '../jobs/job.js'
 import { DECISION } from '../jobs/messages.js'
-import type { RequestState } from '../jobs/request.js'
+import type { RequestState } from '../jobs/request-state.js'
 import { fittingResult } from '../jobs/result.js'
 import type { Context } from '../machine.js'
 import { releaseContext } from '../secagg/member/opening.js'
@@ -17,12 +17,6 @@ import type { Ending } from '../secagg/record.js'
 import type { WireOf } from '../wire.js'
 import { statusOf } from './arriving.js'
 import { type Chain, checkChain, isConfirmed, standing } from './chain.js'
-
-/** The hops and confirmations of a train that ended, as a receipt shows them. */
-export interface TrainEnd {
-  readonly hops: readonly Signed[]
-  readonly confirmations: readonly Signed[]
-}
 
 export interface Received {
   readonly verdict: Verdict

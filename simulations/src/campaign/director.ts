@@ -8,8 +8,7 @@ import type { Transport } from '@flamesh/protocol/ports.js'
 import { decodeWire, encodeWire, type WireMessage } from '@flamesh/protocol/wire.js'
 import type { Federation, SimulatedNode } from '../federation.js'
 import type { Case, Deed, Match, Operation } from './case.js'
-import { doDeed } from './deeds.js'
-import { type Liar, liarOf } from './lies.js'
+import type { Liar, LieDeed } from './liar.js'
 import type { Invariant, Scene } from './observer.js'
 
 /** A fault on messages that match, for a number of times. */
@@ -28,6 +27,12 @@ interface Waiting {
   readonly operation: Operation
   count: number
   done: boolean
+}
+
+/** What operations come to. */
+export interface Acts {
+  deed(director: Director, deed: Exclude<Deed, LieDeed>): void
+  lie(director: Director, deed: LieDeed): Liar
 }
 
 export class Director {
@@ -50,6 +55,7 @@ export class Director {
     readonly scene: Scene,
     readonly one: Case,
     private readonly invariants: readonly Invariant[],
+    private readonly acts: Acts,
   ) {
     const { network } = scene.federation
     this.waiting = one.operations.map((operation) => ({ operation, count: 0, done: false }))
@@ -126,8 +132,8 @@ export class Director {
     this.note(deed.do === 'lie' ? `lie:${deed.lie}` : deed.do)
     if (deed.do === 'lie') {
       const list = this.liars.get(deed.node) ?? []
-      this.liars.set(deed.node, [...list, liarOf(this, deed)])
-    } else doDeed(this, deed)
+      this.liars.set(deed.node, [...list, this.acts.lie(this, deed)])
+    } else this.acts.deed(this, deed)
   }
 
   private onWrite(node: SimulatedNode, key: string, value: Uint8Array | null): void {

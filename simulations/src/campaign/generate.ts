@@ -2,7 +2,7 @@
  * From a seed to a case. Half of them are drawn from templates that aim at one defence each (templates.ts), the others throw
  * faults at random windows; both with at most t dishonest members and any number of dishonest sites.
  */
-import { type SeededRandom, seededRandom } from '../kernel/random.js'
+import { seededRandom } from '../kernel/random.js'
 import {
   type Case,
   committeeNames,
@@ -15,33 +15,8 @@ import {
   siteNames,
   type When,
 } from './case.js'
+import { Draw } from './draw.js'
 import { TEMPLATES } from './templates.js'
-
-export class Draw {
-  constructor(private readonly random: SeededRandom) {}
-
-  below(limit: number): number {
-    return this.random.integer(limit)
-  }
-
-  between(least: number, most: number): number {
-    return least + this.random.integer(most - least + 1)
-  }
-
-  chance(probability: number): boolean {
-    return this.random.fraction() < probability
-  }
-
-  one<T>(from: readonly T[]): T {
-    return from[this.random.integer(from.length)] as T
-  }
-
-  some<T>(from: readonly T[], least = 1, most = from.length - 1): readonly T[] {
-    const left = [...from]
-    const count = Math.min(this.between(least, Math.max(least, most)), left.length)
-    return Array.from({ length: count }, () => left.splice(this.random.integer(left.length), 1)[0] as T)
-  }
-}
 
 export function generate(seed: number): Case {
   const draw = new Draw(seededRandom(seed, 'case'))
@@ -52,8 +27,6 @@ export function generate(seed: number): Case {
     ...(template === undefined ? atRandom(draw) : { name: template.name, ...template.make(draw) }),
   }
 }
-
-export type Plot = Omit<Case, 'version' | 'seed' | 'name'>
 
 function atRandom(draw: Draw): Omit<Case, 'version' | 'seed'> {
   const shape = shapeOf(draw)

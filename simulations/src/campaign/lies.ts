@@ -20,23 +20,12 @@ import {
 import { MASKED, sealPartials } from '@flamesh/protocol/secagg/opening.js'
 import type { WireMessage, WireOf } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '../federation.js'
-import type { Deed, LieName } from './case.js'
+import type { LieName } from './case.js'
 import type { Director } from './director.js'
+import type { Liar, LieDeed, Says } from './liar.js'
 import { puppet } from './puppet.js'
 import { resign } from './resign.js'
 import { otherState, privateRound } from './rounds-of-liars.js'
-
-export type LieDeed = Extract<Deed, { do: 'lie' }>
-
-/** One dishonest node, one way to lie. */
-export interface Liar {
-  /** what it says in the place of a message; undefined: nothing */
-  says(from: SimulatedNode, to: SimulatedNode, message: WireMessage): WireMessage | undefined
-  /** what reaches it */
-  hears(from: SimulatedNode, to: SimulatedNode, message: WireMessage): void
-}
-
-type Says = (from: SimulatedNode, to: SimulatedNode, message: WireMessage) => WireMessage | undefined
 
 /** Its own specification, while nobody else has signed it. */
 function specifying(

@@ -19,7 +19,7 @@ import { castBallot, castProposal, signedProposal, signedVote } from '@flamesh/p
 import type { WireOf } from '@flamesh/protocol/wire.js'
 import type { SimulatedNode } from '../federation.js'
 import type { Director } from './director.js'
-import type { Liar, LieDeed } from './lies.js'
+import type { Liar, LieDeed } from './liar.js'
 import type { Place, Scene } from './observer.js'
 
 type Phase = 'prevote' | 'precommit'

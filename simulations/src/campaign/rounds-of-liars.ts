@@ -5,13 +5,10 @@ import { openSigned } from '@flamesh/protocol/encoding/signed.js'
 import { activeMember } from '@flamesh/protocol/identity/roster.js'
 import { openState, stateContext } from '@flamesh/protocol/secagg/member/collecting.js'
 import { SPECIFICATION, type Specification } from '@flamesh/protocol/secagg/messages.js'
-import type { WireMessage } from '@flamesh/protocol/wire.js'
 import { seededRandom } from '../kernel/random.js'
-import type { SimulatedNode } from '../node.js'
 import type { Director } from './director.js'
+import type { Says } from './liar.js'
 import { resign } from './resign.js'
-
-type Says = (from: SimulatedNode, to: SimulatedNode, message: WireMessage) => WireMessage | undefined
 
 /** As soon as it sees a specification it sends the victims a round of its own making, under its signature alone. */
 export function privateRound(

@@ -6,7 +6,7 @@ import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import { payloadHash } from '@flamesh/protocol/encoding/signed.js'
 import { OPEN_MARGIN_MS } from '@flamesh/protocol/limits.js'
 import { type Case, RESEARCHER } from './case.js'
-import { calm } from './deeds.js'
+import { calm, doDeed } from './deeds.js'
 import { Director } from './director.js'
 import { agreement } from './invariants/agreement.js'
 import { committees } from './invariants/committees.js'
@@ -14,6 +14,7 @@ import { differencing } from './invariants/differencing.js'
 import { allEnded, endings } from './invariants/endings.js'
 import { opening } from './invariants/opening.js'
 import { submissions } from './invariants/submissions.js'
+import { liarOf } from './lies.js'
 import { type MakeInvariant, Scene, type Violation } from './observer.js'
 import { announce, federationOf, signJob, start } from './scene.js'
 
@@ -60,7 +61,7 @@ export async function runCase(one: Case, { altered, listener }: Variant = {}): P
   const federation = federationOf(one, altered)
   const scene = new Scene(federation, one)
   const invariants = [...INVARIANTS, ...(listener === undefined ? [] : [listener])].map((make) => make(scene))
-  const director = new Director(scene, one, invariants)
+  const director = new Director(scene, one, invariants, { deed: doDeed, lie: liarOf })
   const { clock } = federation
   const over = whenEnded(director)
   try {

@@ -9,7 +9,7 @@ import {
   siteName,
   type When,
 } from './case.js'
-import type { Draw } from './generate.js'
+import type { Draw } from './draw.js'
 
 type Plot = Omit<Case, 'version' | 'seed' | 'name'>
 

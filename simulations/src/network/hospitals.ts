@@ -1,5 +1,11 @@
 /** Cities with a German university hospital, to a hundredth of a degree: the places of the preset latency. */
-import type { Place } from './latency.js'
+
+export interface Place {
+  readonly name: string
+  /** degrees north and east */
+  readonly latitude: number
+  readonly longitude: number
+}
 
 const CITIES = `aachen 50.78 6.08, augsburg 48.37 10.90, berlin 52.53 13.38, bochum 51.48 7.22, bonn 50.70 7.10, cologne 50.92 6.92,
 dresden 51.06 13.78, duesseldorf 51.20 6.79, erlangen 49.60 11.01, essen 51.43 6.99, frankfurt 50.10 8.66, freiburg 48.01 7.83,

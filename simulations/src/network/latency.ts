@@ -4,16 +4,9 @@
  */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { seededRandom } from '../kernel/random.js'
-import { HOSPITALS } from './hospitals.js'
+import { HOSPITALS, type Place } from './hospitals.js'
 
 export type NamedLatency = (from: string, to: string) => number
-
-export interface Place {
-  readonly name: string
-  /** degrees north and east */
-  readonly latitude: number
-  readonly longitude: number
-}
 
 const EARTH_KM = 6371
 /** Light in glass. */

@@ -1,15 +1,16 @@
 /** The page: one HTML document with everything in it. No script, no font, no other resource; the same run, the same bytes. */
+import type { Figure, Missing } from '@flamesh/protocol/report/figure.js'
+import { drawings, figureMarkup, pageMarkup, tableMarkup } from '@flamesh/protocol/report/markup.js'
+import { escaped } from '@flamesh/protocol/report/svg.js'
 import { completion } from './charts/completion.js'
 import { timeToResult } from './charts/jobs.js'
 import { loads } from './charts/load.js'
 import { mesh } from './charts/mesh.js'
 import { propagation } from './charts/propagation.js'
 import { timeline } from './charts/timeline.js'
-import { type Drawing, type Figure, type Missing, NARROW_PX, type Table, WIDE_PX } from './figure.js'
 import type { Run } from './run.js'
 import { STYLE } from './style.js'
 import { reproduce, summary } from './summary.js'
-import { escaped, px, tag } from './svg.js'
 
 interface Placed {
   readonly html: string
@@ -23,13 +24,11 @@ export function renderPage(run: Run): string {
   const [left, right] = twoColumns(figures)
   const columns = [left, right].map((column) => `<div class="column">${column.map(({ html }) => html).join('')}</div>`)
   const { scenario } = run.manifest
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>${escaped(scenario.name)}: ${escaped(scenario.question)}</title><style>${STYLE}</style></head>
-<body>${summary(run)}
+  const body = `${summary(run)}
 ${reproduce(run)}
 <main class="figures">${columns.join('\n')}</main>
-${missing.length === 0 ? '' : notShown(missing)}</body></html>
-`
+${missing.length === 0 ? '' : notShown(missing)}`
+  return pageMarkup(`${scenario.name}: ${scenario.question}`, STYLE, body)
 }
 
 /** In the order of the figures, cut where the two columns come out most alike. */
@@ -42,30 +41,12 @@ function twoColumns(figures: readonly Placed[]): readonly [readonly Placed[], re
 }
 
 function placed(figure: Figure, number: number): Placed {
-  const { id, title, finding, legend } = figure
-  const wide = figure.draw(WIDE_PX)
-  const narrow = figure.draw(NARROW_PX)
-  const html = `<figure id="${id}"><h2><span>Figure ${number}</span> ${escaped(title)}</h2><p class="finding">${escaped(finding.replaceAll(' %', '\u00a0%'))}</p>${svg(figure, wide, 'wide')}${svg(figure, narrow, 'narrow')}<figcaption>${escaped(legend)}</figcaption>${numbers(title, figure.table)}</figure>`
-  return { html, height: wide.height + 190 }
+  const drawn = drawings(figure)
+  return { html: figureMarkup(figure, number, drawn, folded(figure)), height: drawn.height + 190 }
 }
 
-function svg({ id, title, finding }: Figure, { height, content }: Drawing, size: 'wide' | 'narrow'): string {
-  const width = size === 'wide' ? WIDE_PX : NARROW_PX
-  const described = `${id}-${size}`
-  const desc = tag('desc', { id: described }, escaped(finding))
-  const view = `0 0 ${width} ${px(height)}`
-  const attributes = { class: size, viewBox: view, role: 'img', 'aria-label': title, 'aria-describedby': described }
-  return tag('svg', attributes, desc + content)
-}
-
-function numbers(title: string, { columns, rows, note }: Table): string {
-  const head = columns.map((name) => `<th scope="col">${escaped(name)}</th>`).join('')
-  const body = rows.map(([name = '', ...cells]) => {
-    const values = cells.map((cell) => `<td>${escaped(cell)}</td>`).join('')
-    return `<tr><th scope="row">${escaped(name)}</th>${values}</tr>`
-  })
-  const said = note === undefined ? '' : `<p class="note">${escaped(note)}</p>`
-  return `<details><summary>Numbers</summary><div class="scroll" tabindex="0" role="region" aria-label="${escaped(title)}, numbers"><table><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>${said}</details>`
+function folded({ title, table }: Figure): string {
+  return `<details><summary>Numbers</summary>${tableMarkup(`${title}, numbers`, table)}</details>`
 }
 
 function notShown(missing: readonly Missing[]): string {

@@ -1,8 +1,8 @@
 /** The top of the page: the question, the answer in numbers, and what is needed to run the same again. */
-import { formatCount, formatMs, plural, significant } from './numbers.js'
+import { formatCount, formatMs, plural, significant } from '@flamesh/protocol/report/numbers.js'
+import { escaped } from '@flamesh/protocol/report/svg.js'
 import { type JobRow, outcomeOf, type Run } from './run.js'
 import { compareText, groupBy, quantile, sorted } from './statistics.js'
-import { escaped } from './svg.js'
 
 export interface Answer {
   readonly name: string

@@ -4,10 +4,10 @@
  */
 import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { defaultMinimum } from '@flamesh/protocol/jobs/document.js'
+import { csv } from '@flamesh/protocol/report/csv.js'
 import { profileOf } from '@flamesh/protocol/secagg/committee.js'
 import { siteNames } from '../scenarios/names.js'
 import type { Scenario } from '../scenarios/schema.js'
-import { csv } from './csv.js'
 import { execute, type Watcher } from './execute.js'
 import { expectedCompletion } from './oracle.js'
 

@@ -1,7 +1,8 @@
 /** How many neighbours each site has in the router's mesh, over time; nothing where announcements are flooded. */
+
+import { csv } from '@flamesh/protocol/report/csv.js'
 import type { Federation } from '../federation.js'
 import { RouterBroadcast } from '../network/router.js'
-import { csv } from './csv.js'
 import type { Record } from './record.js'
 
 const EVERY_MS = 5_000

@@ -1,9 +1,9 @@
 /** The tables of a result, from what was recorded. All times are simulated milliseconds since everything was up. */
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { JobView } from '@flamesh/protocol/peer.js'
+import { csv } from '@flamesh/protocol/report/csv.js'
 import { profileOf } from '@flamesh/protocol/secagg/committee.js'
 import type { Federation } from '../federation.js'
-import { csv } from './csv.js'
 import type { Record, Seen } from './record.js'
 import { isExact } from './value-check.js'
 

@@ -19,7 +19,7 @@ export function plainResult(federation: Federation, job: Job, sites: readonly st
   if (analysis === undefined) return undefined
   const rows = sites.flatMap((name) => {
     const held = federation.node(name).versions[0]?.rows
-    return held === undefined ? [] : [selectRows(held, job.where)]
+    return held === undefined ? [] : [selectRows(held, job.where, analysis.others)]
   })
   const { parameters } = job
   const rules = { minimumCell: job.minimumCell, minimumContributors: job.cohort.minimum }
@@ -33,7 +33,8 @@ export function plainResult(federation: Federation, job: Job, sites: readonly st
         sum[at] = (sum[at] ?? 0n) + word
       })
     }
-    const outcome = analysis.combine(sum, { parameters, rules, survivors: sites.length }, state)
+    const context = { parameters, rules, survivors: sites.length, everyRow: job.where.length === 0 }
+    const outcome = analysis.combine(sum, context, state)
     if (outcome.kind === 'suppressed') return undefined
     if (outcome.kind === 'result') return presentResult(job, encode(outcome.released as never), NO_SALT)
     state = outcome.state

@@ -9,9 +9,16 @@ import { compileJob } from '@flamesh/protocol/jobs/compile.js'
 import { suggest } from '@flamesh/protocol/jobs/document.js'
 import { SYNTHETIC_COLUMNS } from '../workload/patients.js'
 import { jobDocument, jobName } from './job-document.js'
-import type { Problem } from './load.js'
 import { committeeNames, DATASET, RESEARCHER, siteNames } from './names.js'
 import type { Scenario, ScenarioEvent } from './schema.js'
+
+/** A mistake in a scenario, by where in the document it is. */
+export interface Problem {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+  /** about the key itself, not the value that it names */
+  readonly key?: string
+}
 
 export function checkScenario(scenario: Scenario): readonly Problem[] {
   const { sites } = scenario

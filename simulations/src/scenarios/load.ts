@@ -6,17 +6,9 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { pathText, suggest } from '@flamesh/protocol/jobs/document.js'
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, type YAMLMap } from 'yaml'
 import type { z } from 'zod'
-import { checkScenario } from './check.js'
+import { checkScenario, type Problem } from './check.js'
 import { keysAt } from './keys.js'
 import { type Scenario, scenarioSchema } from './schema.js'
-
-/** A mistake in a scenario, by where in the document it is. */
-export interface Problem {
-  readonly path: readonly PropertyKey[]
-  readonly message: string
-  /** about the key itself, not the value that it names */
-  readonly key?: string
-}
 
 interface Placed {
   readonly line: number

@@ -39,6 +39,22 @@ export function refusals(federation: () => Federation): void {
     )
   })
 
+  it('a job is held against the schema of every site before anybody signs it', async () => {
+    const parameters = { columns: ['age'], by: { column: 'centre', levels: ['1', '2'] } }
+    const job = { name: 'ages', analysis: 'describe', dataset: 'patients', parameters }
+    const { researcher } = federation()
+    const file = await federation().file('checked.yaml', JSON.stringify(job))
+    const known = (await researcher.flamesh('job', 'check', file)).exit
+    assert.notEqual(known, 0, 'no site has a column centre')
+    const fitting = { ...job, parameters: { columns: ['age'] } }
+    const fits = await federation().file('checked.yaml', JSON.stringify(fitting))
+    const { sites } = await researcher.document<{ sites: object[] }>('job', 'check', fits)
+    assert.deepEqual(
+      sites.map((one) => ({ ...one, roundedRows: 0 })),
+      SITES.map((site) => ({ site, roundedRows: 0, columns: ['age'], misfits: [] })),
+    )
+  })
+
   it('a cohort one below the minimum computes nothing', async () => {
     const job = await submit(federation(), { purpose: 'marketing' })
     const operator = federation().node(BY_HAND)

@@ -1,6 +1,6 @@
 /** `flamesh dataset …` on a folder whose daemon is off. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EXIT } from '@flamesh/node/cli/exit-codes.js'
@@ -135,6 +135,43 @@ describe('dataset commands', () => {
     assert.deepEqual((await document('list')).datasets, [])
     assert.equal((await document('show', 'lung')).error.code, 'dataset-missing')
     assert.equal((await document('add', 'lung', file, '--yes')).exit, EXIT.ok)
+  })
+
+  it('reads a declared source, and reads it again for an update', async () => {
+    const [declaration, rows] = [join(dir, 'study.yaml'), join(dir, 'rows.csv')]
+    const query = "SELECT a, a % 2 AS b FROM 'rows.csv'"
+    writeFileSync(declaration, `source:\n  query: ${query}\ncolumns: { b: { type: level } }\n`)
+    writeFileSync(rows, `a\n${Array.from({ length: 40 }, (_, row) => row).join('\n')}\n`)
+    assert.match((await dataset(['add', 'lung'])).stderr, /neither a file nor a declaration with a source/)
+    assert.match((await dataset(['add', 'lung', file, '--declaration', declaration])).stderr, /a file is named too/)
+    assert.match(
+      (await dataset(['add', 'lung', '--declaration', declaration], 'n\n')).stderr,
+      /^types +as in the source$/m,
+    )
+    const { read, version, columns } = await document('add', 'lung', '--declaration', declaration, '--yes')
+    assert.equal(read.form, null)
+    assert.deepEqual(columns[1], { name: 'b', type: 'level', levels: ['0', '1'] })
+    const shown = (await dataset(['show', 'lung'])).stdout
+    assert.ok(shown.includes(`${query} (files of ${dir})`), shown)
+
+    assert.equal((await document('update', 'lung', '--yes')).version, version, 'nothing changed')
+    writeFileSync(rows, 'a\n1\n2\n3\n4\n5\n6\n')
+    const second = await document('update', 'lung', '--yes')
+    assert.deepEqual([second.rows, second.diff.rows], [6, { same: 6, removed: 34, added: 0 }])
+    assert.deepEqual((await document('show', 'lung')).declaration.source, { query, folder: dir })
+
+    writeFileSync(declaration, `source:\n  query: ${query} WHERE true\ncolumns: { b: { type: level } }\n`)
+    const third = await document('update', 'lung', '--declaration', declaration, '--yes')
+    assert.notEqual(third.version, second.version, 'the query is part of the version')
+    writeFileSync(declaration, 'source: { query: SELECT 1; SELECT 2 }\n')
+    const { error } = await document('update', 'lung', '--declaration', declaration, '--yes')
+    assert.equal(error.code, 'query-invalid')
+
+    writeFileSync(rows, 'b\n1\n2\n')
+    await document('update', 'lung', rows, '--yes')
+    assert.equal((await document('show', 'lung')).declaration.source, undefined)
+    assert.match((await dataset(['update', 'lung', '--yes'])).stderr, /neither a file/)
+    assert.deepEqual(readdirSync(join(dir, 'scratch')), [])
   })
 
   it('shows how columns were derived, before it asks and afterwards', async () => {

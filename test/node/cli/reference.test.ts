@@ -10,7 +10,7 @@ function expectedLines(command: Command, path = ''): readonly string[] {
   const full = `${path} ${command.name()}`.trim()
   if (command.commands.length > 0) return command.commands.flatMap((child) => expectedLines(child, full))
   const given = command.registeredArguments
-    .map((argument) => (argument.required ? ` <${argument.name()}>` : ` [${argument.name()}]`))
+    .map((one) => (one.required ? ` <${one.name()}>` : ` [${one.name()}]`))
     .join('')
   const options = command.options.filter(({ long }) => long !== '--dir' && long !== '--json')
   return [`### \`${full}${given}\``, ...options.map(({ flags, description }) => `- \`${flags}\`: ${description}`)]

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { checkedText } from '@flamesh/node/cli/commands/job-check.js'
 import { verdictText } from '@flamesh/node/cli/commands/policy-check.js'
 import { renderStatus } from '@flamesh/node/cli/commands/status.js'
 import { createProgress } from '@flamesh/node/cli/progress.js'
@@ -7,6 +8,9 @@ import { numberText, renderOutcome, renderResult } from '@flamesh/node/cli/rende
 import { renderTable } from '@flamesh/node/cli/table.js'
 import { type JobDocument, jobDocument } from '@flamesh/node/control/documents.js'
 import type { JobBrief } from '@flamesh/protocol/jobs/brief.js'
+import type { Job } from '@flamesh/protocol/jobs/job.js'
+import { lungSites, runFederated } from '../../protocol/analyses/federation.js'
+import { RUNS } from '../../protocol/analyses/runs.js'
 import { jobBrief, jobView } from '../control/fake-peer.js'
 
 const JOB = 'ab'.repeat(32)
@@ -170,6 +174,40 @@ describe('results on a terminal', () => {
     ])
   })
 
+  it('shows lists of records, and records with lists, as tables of their own', () => {
+    const text = renderResult({
+      logrank: { level: ['1', '2'], observed: [112, 53], expected: [92.471, 72.529], df: 1, p: 0.00001 },
+      differences: [
+        { level: '2', difference: 126.12, p: 0.0002 },
+        { level: '3', difference: null, p: null },
+      ],
+      factors: [{ column: 'sex', levels: ['1', '2'], reference: '1' }],
+      grid: { width: '30.5', intervals: 36 },
+    })
+    assert.deepEqual(text.split('\n'), [
+      'level  difference       p',
+      '2          126.12  0.0002',
+      '3               –       –',
+      '',
+      'logrank level     1, 2',
+      'logrank observed  112, 53',
+      'logrank expected  92.471, 72.529',
+      'logrank df        1',
+      'logrank p         <0.0001',
+      'factors           sex (1, 2, reference 1)',
+      'grid width        30.5',
+      'grid intervals    36',
+      '',
+    ])
+  })
+
+  it('shows no result of any analysis as JSON', () => {
+    for (const [name, parameters] of RUNS) {
+      const text = renderResult(runFederated(name, lungSites, parameters).result)
+      assert.doesNotMatch(text, /[{}"]|\[object/, name)
+    }
+  })
+
   it('says why there is no result, and which sites took part', () => {
     const document = {
       job: JOB,
@@ -309,6 +347,28 @@ describe('a job before it is decided', () => {
       shown({ approvals: { needed: 2, operators } }),
       /^approvals +2 operators must sign; signed: bo; not yet: ada$/m,
     )
+  })
+})
+
+describe('how a job fits the sites', () => {
+  it('says of each site what does not fit, and who cannot take part', () => {
+    const sites = [
+      { site: 'site-a', roundedRows: 120, columns: ['age'], misfits: [] },
+      {
+        site: 'site-b',
+        roundedRows: 40,
+        columns: [],
+        misfits: [
+          { column: 'age', kind: 'absent' as const, message: 'has no column age' },
+          { column: 'sex', kind: 'text' as const, message: 'keeps no values of sex' },
+        ],
+      },
+    ]
+    const body = { analysis: { name: 'describe' }, parameters: { columns: ['age'] } } as unknown as Job
+    const text = checkedText({ body, sites })
+    assert.match(text, /parameters +\{"columns":\["age"\]\}/)
+    assert.match(text, /site-a +120 {2}fits/)
+    assert.match(text, /site-b +40 {2}has no column age\n +no: keeps no values of sex/)
   })
 })
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EXIT, exitOf, exitOfOutcome } from '@flamesh/node/cli/exit-codes.js'
 import { printable } from '@flamesh/node/cli/output.js'
-import type { JobStatus, SiteView } from '@flamesh/protocol/peer.js'
+import type { JobStatus } from '@flamesh/protocol/jobs/status.js'
+import type { SiteView } from '@flamesh/protocol/peer.js'
 import { flamesh } from './harness.js'
 
 describe('command line', () => {

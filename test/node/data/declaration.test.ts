@@ -43,6 +43,14 @@ describe('declarations', () => {
     assert.deepEqual(await read('# nothing yet\n'), {})
   })
 
+  it('give paths of a source the folder of the file that declares it', async () => {
+    const query = 'SELECT * FROM visits'
+    assert.deepEqual(await read(`source: { query: "${query}" }\n`), { source: { query, folder } })
+    assert.deepEqual(await read(`source: { query: "${query}", folder: export }\n`), {
+      source: { query, folder: join(folder, 'export') },
+    })
+  })
+
   const mistakes: readonly (readonly [string, number, number, RegExp, RegExp])[] = [
     ['encoding: latin9\n', 1, 11, /encoding: /, /docs/],
     ['decimal: ","\nseperator: ";"\n', 2, 12, /seperator: there is no such field/, /separator/],
@@ -50,6 +58,8 @@ describe('declarations', () => {
     ['columns:\n  a:\n    type: string\n', 3, 11, /columns\.a\.type/, /docs/],
     ['missing: [NA, null]\n', 1, 15, /quotes/, /docs/],
     ['epoch: 1900-02-30\n', 1, 8, /epoch/, /docs/],
+    ['source: { folder: x }\n', 1, 9, /source\.query/, /docs/],
+    ['source: { query: SELECT 1, foldr: x }\n', 1, 35, /source\.foldr: there is no such field/, /folder/],
   ]
   for (const [text, line, column, message, hint] of mistakes) {
     it(`name line and column of a mistake: ${JSON.stringify(text)}`, async () => {
@@ -68,7 +78,8 @@ describe('declarations', () => {
   it('are read as the reference shows them', async () => {
     const page = readFileSync(new URL('../../../docs/reference/datasets.md', import.meta.url), 'utf8')
     const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text)
-    assert.equal(blocks.length, 2)
+    assert.ok(blocks.length > 2)
+    for (const block of blocks) await read(block)
     const whole = await read(blocks[0]!)
     const { derive } = await read(blocks[1]!)
     const data = join(folder, 'shown.csv')

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ProposedColumn } from '@flamesh/node/data/column-scan.js'
 import type { Declaration } from '@flamesh/node/data/declaration.js'
+import type { ProposedColumn } from '@flamesh/node/data/proposed-column.js'
 import { openRows, proposeSchema, publishedColumns, roundRows } from '@flamesh/node/data/schema.js'
 import type { Value } from '@flamesh/node/data/values.js'
 import { datasetAnnouncementSchema } from '@flamesh/protocol/jobs/dataset.js'
@@ -26,7 +26,9 @@ describe('inferred schema', () => {
   const proposeText = async (text: string | Uint8Array, declaration: Declaration = {}) => {
     const file = join(folder, 'text.csv')
     await writeFile(file, text)
-    return proposeSchema(file, declaration)
+    const proposal = await proposeSchema(file, declaration)
+    assert.ok(proposal.form !== undefined)
+    return { ...proposal, form: proposal.form }
   }
   /** What the rows hold, by column. */
   const valuesOf = async (text: string | Uint8Array, declaration: Declaration = {}) => {

@@ -1,6 +1,6 @@
 /** Attacks on single rows by what a site hands on, with and without its ledger. All other sites of a sum cancel in a difference. */
 import assert from 'node:assert/strict'
-import type { Condition } from '@flamesh/protocol/jobs/job.js'
+import type { Condition } from '@flamesh/protocol/jobs/where.js'
 import { atLeast, below, csvOf, patients, Site, type Sum, sumOf } from './site.js'
 
 const EVERYONE = patients(40)

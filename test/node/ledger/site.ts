@@ -10,7 +10,7 @@ import { type LedgerRunnerOptions, ledgerRunner } from '@flamesh/node/runner/led
 import { WorkerRunner } from '@flamesh/node/runner/worker-runner.js'
 import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import { sha256Hex, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
-import type { Condition } from '@flamesh/protocol/jobs/job.js'
+import type { Condition } from '@flamesh/protocol/jobs/where.js'
 import type { ContributeOutcome, ContributeRequest, Runner } from '@flamesh/protocol/ports.js'
 
 const SALT = new Uint8Array(32).fill(7)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { analysisHash, findAnalysis, listAnalyses } from '@flamesh/protocol/analyses/registry.js'
 import { decode, encode } from '@flamesh/protocol/encoding/canonical.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
@@ -83,7 +84,8 @@ describe('parameters as users write them', () => {
         7,
         'text',
         [],
-        {},
+        // nothing at all is a question to an analysis that needs no parameter
+        ...(name === 'feasibility' ? [] : [{}]),
         { columns: 7, rows: [], covariates: {}, by: 3, outcome: [], event: null },
       ]) {
         assert.equal(
@@ -129,7 +131,8 @@ describe('parameters as users write them', () => {
   })
 
   it('name every column that is read', () => {
-    const columns = (name: string, parameters: unknown) => [...known(name).columns(parameters)].sort()
+    const columns = (name: string, parameters: unknown) =>
+      [...new Set(known(name).columns(parameters).map(columnOf))].sort()
     assert.deepEqual(columns('describe', { columns: ['age', 'sex'], by: sex }), ['age', 'sex'])
     assert.deepEqual(columns('table', { rows: sex, columns: event }), ['sex', 'status'])
     assert.deepEqual(
@@ -150,6 +153,7 @@ describe('the registry', () => {
         ['correlation', 1, false],
         ['cox', 1, true],
         ['describe', 1, false],
+        ['feasibility', 1, false],
         ['glm', 1, true],
         ['histogram', 1, false],
         ['linear', 1, false],
@@ -183,12 +187,13 @@ describe('the registry', () => {
 const HASHES = {
   'compare-means': '939280a3cd7f3c1c074fb356856d5d412fe2813497bc3c15c51f1b5149d7b9d0',
   correlation: '21d89bfba110d2aa0df20398256ebbd1bd1185132eb7687223b61f9916865c3f',
-  cox: 'ce7e7da0ed8a930dda4a66cd4776665520867e2049147faa1fbfc47b1d121bba',
+  cox: '6910430f167185c0b3adf44e095338599b5fcf67f2c08eae19bbc981d8c488e6',
   describe: 'f8aef21697e3c9834b08e3c4988da2318235397f0eea452c4170751aa7b5cdc0',
+  feasibility: '9ad7b5cd3858ef293cc8e711c4d46897dc510176aaf31a1153077ff0c6f847b9',
   glm: '36384d7cf277575432a57e974514a43391485336a82f95aa83887b34ecfa0f21',
   histogram: 'cef8c26c0d9667fb8c799fcf455101e8bc4d7f0fd3b0ecac2331b9f42fa3d179',
-  linear: '25614e7f1054173c3436403c697e6ddec24b89f6ba52188ad885118eaea6fddc',
-  logistic: '39e3ddcd2fdae62d5f31c10303dc5a55b3ffc1b3d1266e1b621678344c10c5f2',
+  linear: '97da2c7bf4a35ade4e70125b0202be3c872104968ca3f22fd54951c6b87f314d',
+  logistic: '2f60ebfa18f6a5cbb40b94669e3d03073017425b1178ff28347de10a2befb249',
   'mantel-haenszel': 'b93fb8b53427b22b080bdf6667cfb28a762e42870a7f40cbb0df0d9899b6037b',
   moments: '15ae4122e269f9873031ddcc0813404a1893dbb30043b876e3b0a1a45cd5b014',
   pca: '62810f5e87e9be0ec763cf7b6fe1a058300ec87c7907103ae6f0c39f20a4c388',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Signed } from '@flamesh/protocol/encoding/signed.js'
 import { type JobRoles, keepsStates } from '@flamesh/protocol/engine/roles.js'
 import { newSite } from '@flamesh/protocol/jobs/site/state.js'
-import type { JobStatus } from '@flamesh/protocol/peer.js'
+import type { JobStatus } from '@flamesh/protocol/jobs/status.js'
 import { newMember } from '@flamesh/protocol/secagg/member/state.js'
 
 const signed = {} as Signed

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { decode, encode } from '@flamesh/protocol/encoding/canonical.js'
 import { absentSeats, canonicalWhere, checkJob, guardKey } from '@flamesh/protocol/jobs/check.js'
-import { type Condition, conditionSchema, type Job, jobSchema } from '@flamesh/protocol/jobs/job.js'
+import { type Job, jobSchema } from '@flamesh/protocol/jobs/job.js'
+import { type Condition, conditionSchema } from '@flamesh/protocol/jobs/where.js'
 import fc from 'fast-check'
 import { COMMITTEE, compile, keyOf, NOW, roster, withMember } from './support.js'
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { canonicalValue, decimalString, durationMs, readDocument, suggest } from '@flamesh/protocol/jobs/document.js'
+import { decimalString } from '@flamesh/protocol/encoding/decimal.js'
+import { canonicalValue, durationMs, readDocument, suggest } from '@flamesh/protocol/jobs/document.js'
 import fc from 'fast-check'
 import { thrown, thrownCode } from './support.js'
 

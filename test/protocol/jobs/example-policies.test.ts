@@ -4,9 +4,10 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { readPolicyFile } from '@flamesh/node/config/policy-file.js'
 import type { ImageDescription } from '@flamesh/protocol/images/description.js'
-import { evaluatePolicy, type PolicyContext } from '@flamesh/protocol/jobs/evaluate.js'
+import { evaluatePolicy } from '@flamesh/protocol/jobs/evaluate.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import type { Policy } from '@flamesh/protocol/jobs/policy.js'
+import type { PolicyContext } from '@flamesh/protocol/jobs/rules.js'
 import { description } from '../images/fixtures.js'
 import { attesting, COMMITTEE, compile, compileImage, keyOf, LUNG, NOW, roster, withMember } from './support.js'
 
@@ -46,7 +47,12 @@ const ofImage = (
 
 describe('example policies', () => {
   it('are all tested here', () => {
-    assert.deepEqual(readdirSync(FOLDER).sort(), ['approve-builtin.yaml', 'cautious.yaml', 'liberal.yaml'])
+    assert.deepEqual(readdirSync(FOLDER).sort(), [
+      'approve-builtin.yaml',
+      'cautious.yaml',
+      'feasibility.yaml',
+      'liberal.yaml',
+    ])
   })
 
   it('approve-builtin approves every built-in analysis of enrolled researchers', async () => {
@@ -101,6 +107,25 @@ describe('example policies', () => {
     assert.equal(ofImage(cautious, report, {}), 'refuse minimum-cohort')
     const { needed, operators } = cautious.approvals
     assert.deepEqual([needed, operators.length], [2, 3])
+  })
+
+  it('feasibility approves counts, and asks about everything else', async () => {
+    const counts = await example('feasibility')
+    const where = [{ column: 'age', 'at-least': 60 }]
+    const count = { analysis: 'feasibility', parameters: {}, where }
+    assert.equal(outcome(counts, compile(count)), 'approve')
+    assert.equal(outcome(counts, compile({ ...count, parameters: { by: 'sex' } })), 'approve')
+    assert.equal(
+      outcome(counts, compile({ ...count, parameters: { by: { column: 'time', levels: [1, 2] } } })),
+      'ask outside-policy',
+    )
+    assert.equal(
+      outcome(counts, compile({ ...count, where: [{ column: 'wt.loss', above: 20 }] })),
+      'ask outside-policy',
+    )
+    assert.equal(outcome(counts, compile()), 'ask outside-policy')
+    assert.equal(outcome(counts, compile(COX)), 'ask outside-policy')
+    assert.equal(outcome(counts, compile(count), { recentJobs: 20 }), 'ask rate')
   })
 
   it('liberal approves whatever is built in or reviewed, and refuses what must never happen', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
-import type { Condition } from '@flamesh/protocol/jobs/job.js'
+import type { Condition } from '@flamesh/protocol/jobs/where.js'
 import { conditionProblem, selectRows } from '@flamesh/protocol/jobs/where.js'
 import fc from 'fast-check'
 import { thrownCode } from './support.js'

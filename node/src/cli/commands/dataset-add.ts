@@ -1,4 +1,4 @@
-/** `flamesh dataset add`: a file becomes a dataset of this site. */
+/** `flamesh dataset add`: a file, or a source that is declared, becomes a dataset of this site. */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { requireInitialised, requireOwner } from '../../config/state-folder.js'
 import type { CommandContext } from '../context.js'
@@ -7,7 +7,7 @@ import { openDatasets, type RegisterOptions, registerDataset } from '../register
 export async function datasetAdd(
   context: CommandContext,
   name: string,
-  file: string,
+  file: string | undefined,
   options: RegisterOptions,
 ): Promise<undefined> {
   requireInitialised(context.folder)

@@ -1,6 +1,7 @@
 /** `flamesh dataset show`: one dataset as this site's own operator may see it, and what the mesh sees of it. */
 import { requireInitialised } from '../../config/state-folder.js'
 import { declaredDerive } from '../../data/declaration.js'
+import { sourceText } from '../../data/declared-source.js'
 import { deriveText } from '../../data/derive.js'
 import { roundRows } from '../../data/schema.js'
 import type { CommandContext } from '../context.js'
@@ -15,7 +16,7 @@ export async function datasetShow(context: CommandContext, name: string): Promis
   const dataset = await store.show(name)
   const versions = await store.versions(name)
   out.result({ ...dataset, versions }, () => {
-    const { encoding, separator, decimal } = dataset.form
+    const { form } = dataset
     const derivedBy = (column: string): string => {
       const derive = declaredDerive(dataset.declaration, column)
       return derive === undefined ? '' : deriveText(derive)
@@ -46,7 +47,15 @@ export async function datasetShow(context: CommandContext, name: string): Promis
           .map(({ version, at, stored }) => `${version.slice(0, 12)} of ${at.slice(0, 10)}${stored ? '' : ', deleted'}`)
           .join('; '),
       ],
-      ['read as', `${encoding}, separator ${shown(separator)}, decimal sign ${shown(decimal)}`],
+      ...(dataset.declaration.source === undefined
+        ? []
+        : [['source', sourceText(dataset.declaration.source)] as const]),
+      [
+        'read as',
+        form === null
+          ? 'the types of its source'
+          : `${form.encoding}, separator ${shown(form.separator)}, decimal sign ${shown(form.decimal)}`,
+      ],
     ])
     return `${fields}\n${renderTable(titles, rows)}`
   })

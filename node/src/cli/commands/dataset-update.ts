@@ -1,6 +1,6 @@
 /**
- * `flamesh dataset update`: a new version of a dataset, read as the current one was unless something else is declared. Jobs
- * that were approved keep the version of their approval.
+ * `flamesh dataset update`: a new version of a dataset, read as the current one was unless something else is declared;
+ * without a file, from the source of the current one. Jobs that were approved keep the version of their approval.
  */
 import { requireInitialised, requireOwner } from '../../config/state-folder.js'
 import type { CommandContext } from '../context.js'
@@ -10,7 +10,7 @@ import { openDatasets, type RegisterOptions, registerDataset } from '../register
 export async function datasetUpdate(
   context: CommandContext,
   name: string,
-  file: string,
+  file: string | undefined,
   options: RegisterOptions,
 ): Promise<undefined> {
   requireInitialised(context.folder)

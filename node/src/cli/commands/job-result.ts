@@ -5,5 +5,5 @@ import { awaitResult, fetchResult, type WaitOptions } from '../wait.js'
 
 export async function jobResult(context: CommandContext, id: string, options: WaitOptions): Promise<number> {
   const { job } = await context.control().get<JobDocument>(`/jobs/${encodeURIComponent(id)}`)
-  return options.wait === true ? awaitResult(context, job, options) : fetchResult(context, job)
+  return options.wait === true ? awaitResult(context, job, options) : fetchResult(context, job, options)
 }

@@ -8,7 +8,7 @@ import { evaluatePolicy, type PolicyDecision } from '../evaluate.js'
 import type { Job, JobId } from '../job.js'
 import { DECISION, type Decision } from '../messages.js'
 import { checkApproval, countedApprovals, type GivenApproval, type Terms } from '../operators.js'
-import type { SiteEvent } from './machine.js'
+import type { SiteEvent } from './event.js'
 import { audit, isOpen, presentMembers, send, setStatus, type Turn, voice } from './state.js'
 
 export function decidePolicy(job: Job, jobId: JobId, context: Context): PolicyDecision {

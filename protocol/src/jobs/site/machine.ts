@@ -8,14 +8,13 @@ import { accept, ignore, later, reject, type Verdict } from '../../encoding/verd
 import { successionOf } from '../../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../../limits.js'
 import type { Context, Effect } from '../../machine.js'
-import type { ContributeOutcome } from '../../ports.js'
-import type { ComputeAnswer } from '../../secagg/compute.js'
 import { checkRecord, type Ending, endingOf } from '../../secagg/record.js'
 import { proofOfRecord } from '../../secagg/set-proof.js'
 import type { WireMessage, WireOf } from '../../wire.js'
 import { guardKey } from '../check.js'
 import { CANCEL, DECISION } from '../messages.js'
 import { decideByPolicy, onOperator, sendDecision } from './deciding.js'
+import type { SiteEvent } from './event.js'
 import { ask, askMembers, onStanding } from './resolving.js'
 import { contribute, leaveRefused, onComputed, onContributed, onGreeted, onRound } from './rounds.js'
 import {
@@ -33,26 +32,6 @@ import {
   type Turn,
   voice,
 } from './state.js'
-
-export type SiteEvent =
-  | { readonly type: 'resume'; readonly restarted: boolean }
-  | {
-      readonly type: 'operator'
-      readonly decision: 'approve' | 'refuse'
-      readonly reason: string
-      /** this site's own aggregate may become derivable */
-      readonly consent: boolean
-      /** signed by one operator, where the policy asks for that */
-      readonly approval?: Signed | undefined
-    }
-  | { readonly type: 'message'; readonly from: Hex; readonly message: WireMessage }
-  | { readonly type: 'contributed'; readonly tag: string; readonly outcome: ContributeOutcome }
-  | { readonly type: 'computed'; readonly tag: string; readonly answer: ComputeAnswer }
-  | { readonly type: 'timer'; readonly name: string }
-  /** a member has said what it knows of this node, or one showed that it runs on an old copy of its disk */
-  | { readonly type: 'greeted' }
-  /** this peer came into reach */
-  | { readonly type: 'met'; readonly peer: Hex }
 
 export interface SiteStep {
   readonly state: SiteState

@@ -4,12 +4,12 @@ import { openSigned, type Signed } from '../../encoding/signed.js'
 import type { CommitteeRecord } from '../../identity/roster.js'
 import { OPEN_MARGIN_MS } from '../../limits.js'
 import { type Context, type Effect, type Fields, type Table, withEntry } from '../../machine.js'
-import type { JobStatus } from '../../peer.js'
 import { profileOf } from '../../secagg/committee.js'
 import { seatsOf } from '../../secagg/record.js'
 import { type Voice, voiceIn } from '../../secagg/voice.js'
 import type { WireMessage, WireOf } from '../../wire.js'
 import { JOB, type Job, type JobId } from '../job.js'
+import type { JobStatus } from '../status.js'
 
 /** One round at this site. What it computed is kept only as the bytes it sent. */
 export interface SiteRound {

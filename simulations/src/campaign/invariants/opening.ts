@@ -279,13 +279,14 @@ function inTheClear(
     for (const { site, version } of added) {
       const rows = site.versions.find((one) => one.version === version)?.rows
       if (rows === undefined) return undefined
-      const values = analysis.contribute(selectRows(rows, job.where), job.parameters, state)
+      const values = analysis.contribute(selectRows(rows, job.where, analysis.others), job.parameters, state)
       contributors += (values[0] as number) > 0 ? 1 : 0
       addInto(total, encodeVector(values, 128, fractionBits, 2 ** Math.ceil(Math.log2(bound))), 128)
     }
     const rules = { minimumCell: job.minimumCell, minimumContributors: job.cohort.minimum }
     const sum = decodeVector(total, 128, fractionBits)
-    const outcome = analysis.combine(sum, { parameters: job.parameters, rules, survivors: added.length }, state)
+    const context = { parameters: job.parameters, rules, survivors: added.length, everyRow: job.where.length === 0 }
+    const outcome = analysis.combine(sum, context, state)
     if (outcome.kind === 'result') return { released: outcome.released, contributors }
     if (outcome.kind === 'suppressed') return { released: null, contributors }
     state = outcome.state

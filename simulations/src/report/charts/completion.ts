@@ -8,12 +8,12 @@ import {
   legendRows,
   type Missing,
   verticalAxis,
-} from '../figure.js'
-import { formatCount, formatShare, plural } from '../numbers.js'
+} from '@flamesh/protocol/report/figure.js'
+import { formatCount, formatShare, plural } from '@flamesh/protocol/report/numbers.js'
+import { linearScale } from '@flamesh/protocol/report/scale.js'
+import { escaped, line, mark, type Point, path, tag } from '@flamesh/protocol/report/svg.js'
 import type { CompletionRow, Run } from '../run.js'
-import { linearScale } from '../scale.js'
 import { wilson } from '../statistics.js'
-import { escaped, line, mark, type Point, path, tag } from '../svg.js'
 
 const ID = 'completion'
 const TITLE = 'Completion against dropout'

@@ -1,10 +1,17 @@
 /** Time to result, and where it goes: for each job a bar that is cut where the job passed from one phase to the next. */
-import { type Drawing, type Figure, horizontalAxis, isNarrow, legendRows, type Missing } from '../figure.js'
-import { formatMs, formatShare, plural } from '../numbers.js'
+import {
+  type Drawing,
+  type Figure,
+  horizontalAxis,
+  isNarrow,
+  legendRows,
+  type Missing,
+} from '@flamesh/protocol/report/figure.js'
+import { formatMs, formatShare, plural } from '@flamesh/protocol/report/numbers.js'
+import { linearScale } from '@flamesh/protocol/report/scale.js'
+import { bar, fitted, text, textWidth } from '@flamesh/protocol/report/svg.js'
 import { type JobRow, outcomeOf, type PhaseRow, type Run } from '../run.js'
-import { linearScale } from '../scale.js'
 import { groupBy, quantile, sorted } from '../statistics.js'
-import { bar, fitted, text, textWidth } from '../svg.js'
 
 const ID = 'time-to-result'
 const TITLE = 'Time to result, and where it goes'

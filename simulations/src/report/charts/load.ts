@@ -1,10 +1,10 @@
 /** How a load is distributed over the sites: a row for each group, with a dot for each site or, with many sites, their density. */
-import { type Drawing, type Figure, horizontalAxis, isNarrow, type Missing } from '../figure.js'
-import { format, formatCount, type Unit } from '../numbers.js'
+import { type Drawing, type Figure, horizontalAxis, isNarrow, type Missing } from '@flamesh/protocol/report/figure.js'
+import { format, formatCount, type Unit } from '@flamesh/protocol/report/numbers.js'
+import { type Scale, suitableScale } from '@flamesh/protocol/report/scale.js'
+import { fitted, line, type Point, path, tag, text } from '@flamesh/protocol/report/svg.js'
 import type { Run, SiteRow } from '../run.js'
-import { type Scale, suitableScale } from '../scale.js'
 import { compareText, groupBy, quantile, sorted } from '../statistics.js'
-import { fitted, line, type Point, path, tag, text } from '../svg.js'
 
 const MOST_DOTS = 60
 const ROW_PX = 46

@@ -8,12 +8,12 @@ import {
   type Missing,
   spread,
   verticalAxis,
-} from '../figure.js'
-import { formatCount, formatMs } from '../numbers.js'
+} from '@flamesh/protocol/report/figure.js'
+import { formatCount, formatMs } from '@flamesh/protocol/report/numbers.js'
+import { linearScale } from '@flamesh/protocol/report/scale.js'
+import { type Point, path, text } from '@flamesh/protocol/report/svg.js'
 import type { MeshRow, Run } from '../run.js'
-import { linearScale } from '../scale.js'
 import { mean } from '../statistics.js'
-import { type Point, path, text } from '../svg.js'
 
 const ID = 'mesh'
 const TITLE = 'Neighbours in the gossip mesh'

@@ -1,10 +1,17 @@
 /** How long gossip takes to reach the sites: one cumulative curve for each kind of message, with p50, p90 and p99. */
-import { type Figure, type Frame, horizontalAxis, isNarrow, type Missing, verticalAxis } from '../figure.js'
-import { formatCount, formatMs, plural } from '../numbers.js'
+import {
+  type Figure,
+  type Frame,
+  horizontalAxis,
+  isNarrow,
+  type Missing,
+  verticalAxis,
+} from '@flamesh/protocol/report/figure.js'
+import { formatCount, formatMs, plural } from '@flamesh/protocol/report/numbers.js'
+import { linearScale, type Scale, suitableScale } from '@flamesh/protocol/report/scale.js'
+import { fitted, line, mark, type Point, steps, text, textWidth } from '@flamesh/protocol/report/svg.js'
 import type { Delays, Run } from '../run.js'
-import { linearScale, type Scale, suitableScale } from '../scale.js'
 import { countUpTo, quantile, sorted } from '../statistics.js'
-import { fitted, line, mark, type Point, steps, text, textWidth } from '../svg.js'
 
 const ID = 'propagation'
 const TITLE = 'Propagation of messages'

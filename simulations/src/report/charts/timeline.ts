@@ -1,10 +1,17 @@
 /** What happened when: a lane for each kind of event, and the jobs as spans from submission to end. */
-import { type Drawing, type Figure, horizontalAxis, isNarrow, legendRows, type Missing } from '../figure.js'
-import { formatCount, formatMs, plural } from '../numbers.js'
+import {
+  type Drawing,
+  type Figure,
+  horizontalAxis,
+  isNarrow,
+  legendRows,
+  type Missing,
+} from '@flamesh/protocol/report/figure.js'
+import { formatCount, formatMs, plural } from '@flamesh/protocol/report/numbers.js'
+import { linearScale, type Scale } from '@flamesh/protocol/report/scale.js'
+import { bar, escaped, fitted, line, mark, tag, text, textWidth } from '@flamesh/protocol/report/svg.js'
 import type { EventRow, JobRow, Run } from '../run.js'
-import { linearScale, type Scale } from '../scale.js'
 import { groupBy } from '../statistics.js'
-import { bar, escaped, fitted, line, mark, tag, text, textWidth } from '../svg.js'
 
 const ID = 'timeline'
 const TITLE = 'Timeline of events and jobs'

@@ -13,11 +13,11 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-/** Text for HTML and SVG, in content and in attributes. Control characters, which neither may hold, become visible. */
+/** Text for HTML and SVG, in content and in attributes. Control characters, also those that turn the direction of text, become visible. */
 export function escaped(text: string): string {
   return text
     .replace(
-      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufffe\uffff]|[\ud800-\udfff](?![\udc00-\udfff])/gu,
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u202a-\u202e\u2066-\u2069\ufffe\uffff]|[\ud800-\udfff](?![\udc00-\udfff])/gu,
       '\ufffd',
     )
     .replace(/[&<>"']/g, (character) => ESCAPES[character] as string)

@@ -1,0 +1,127 @@
+/**
+ * A table of one row a patient out of FHIR R4: a server's searches, or bulk files, mapped to columns. Implements
+ * docs/reference/datasets.md, "FHIR". Reads everything before it hands out the first row: until then no value is known.
+ */
+import { FlameshError } from '@flamesh/protocol/errors.js'
+import { readText } from '../../config/read-file.js'
+import { openBits } from '../../config/state-folder.js'
+import { Collector, type Entry } from './collector.js'
+import { type Access, type HttpGet, openHttp } from './http.js'
+import { MAX_CODE_QUERY_CHARS } from './limits.js'
+import {
+  compileMapping,
+  type FhirServer,
+  type FhirSource,
+  type Mapping,
+  RESOURCES,
+  type ResourceType,
+} from './mapping.js'
+import { Medications } from './medications.js'
+import { bulkFiles, readBulkFile } from './ndjson.js'
+import { search } from './search.js'
+
+const MAX_SECRET_BYTES = 1 << 16
+
+export interface FhirTable {
+  readonly columns: readonly { readonly name: string; readonly type?: 'integer' | 'number' | 'date' | 'level' }[]
+  readonly rows: number
+  readonly batches: AsyncIterable<readonly (readonly (string | null)[])[]>
+  /** counts of what was not used, for the operator */
+  readonly notes: readonly string[]
+}
+
+/** Every resource of these types, once more for each call. */
+type Read = (types: readonly string[]) => AsyncIterable<readonly Entry[]>
+
+/** A file of one line that nobody else can read. Throws `file-not-found`, `file-unusable`, or `key-permissions`. */
+async function readSecret(path: string): Promise<string> {
+  const text = (await readText(path, MAX_SECRET_BYTES)).trim()
+  if ((await openBits(path)) !== 0)
+    throw new FlameshError('key-permissions', `others can read ${path}`, { hint: `chmod 600 ${path}` })
+  if (!/^[\x21-\x7e]+$/.test(text))
+    throw new FlameshError('file-unusable', `${path} does not hold one word`, { meta: { file: path } })
+  return text
+}
+
+async function accessOf({ token_file, user, password_file, ca_file }: FhirServer): Promise<Access> {
+  const authorization =
+    token_file !== undefined
+      ? `Bearer ${await readSecret(token_file)}`
+      : user !== undefined && password_file !== undefined
+        ? `Basic ${Buffer.from(`${user}:${await readSecret(password_file)}`).toString('base64')}`
+        : undefined
+  const ca = ca_file === undefined ? undefined : await readText(ca_file, MAX_SECRET_BYTES)
+  return { ...(authorization === undefined ? {} : { authorization }), ...(ca === undefined ? {} : { ca }) }
+}
+
+/** The codes of all columns of a type, if a search by them finds everything that counts. */
+function codeQuery(source: FhirSource, type: ResourceType): string | undefined {
+  if (!RESOURCES[type].searchable || source.fhir.search[type]?.['code'] !== undefined) return undefined
+  const columns = Object.values(source.columns).filter(({ resource }) => resource === type)
+  const codes = [...new Set(columns.flatMap(({ code }) => code ?? ['']))]
+  const query = codes.join(',')
+  const exact = codes.every((code) => code !== '' && !/[*,\\$]/.test(code))
+  return exact && query.length <= MAX_CODE_QUERY_CHARS ? query : undefined
+}
+
+function firstPage(source: FhirSource, base: string, type: ResourceType | 'Medication'): URL {
+  const url = new URL(`${base}/${type}`)
+  url.searchParams.set('_count', String(source.fhir.page_size))
+  if (type === 'Medication') return url
+  for (const [name, values] of Object.entries(source.fhir.search[type] ?? {}))
+    for (const value of values) url.searchParams.append(name, value)
+  const codes = codeQuery(source, type)
+  if (codes !== undefined) url.searchParams.append('code', codes)
+  return url
+}
+
+function serverRead(source: FhirSource, base: string, get: HttpGet, notes: string[]): Read {
+  return async function* (types) {
+    for (const type of types) {
+      const { pages, notes: warnings } = search(get, type, firstPage(source, base, type as ResourceType))
+      yield* pages
+      notes.push(...warnings())
+    }
+  }
+}
+
+const filesRead = (files: readonly string[]): Read =>
+  async function* (types) {
+    const wanted = new Set(types)
+    for (const file of files) yield* readBulkFile(file, wanted)
+  }
+
+async function collect(mapping: Mapping, read: Read, base: string | undefined): Promise<Collector> {
+  const medications = new Medications(base)
+  if (mapping.medications) {
+    for await (const entries of read(['Medication']))
+      for (const { resource, fullUrl } of entries) medications.add(resource, fullUrl)
+  }
+  const collector = new Collector(mapping, medications, base)
+  for await (const entries of read(mapping.types)) for (const entry of entries) collector.add(entry)
+  return collector
+}
+
+/**
+ * With paths that mean the same wherever a command runs (`anchoredFhir`). Throws `BadMapping`, `fhir-data`, `fhir-answer`,
+ * `fhir-unreachable`, `fhir-incomplete`, and what reading the named files throws.
+ */
+export async function openFhir(source: FhirSource): Promise<FhirTable> {
+  const mapping = await compileMapping(source)
+  const base = source.fhir.base?.replace(/\/+$/, '')
+  const notes: string[] = []
+  const collector = await (async () => {
+    if (source.fhir.files !== undefined) {
+      const files = await bulkFiles(source.fhir.files)
+      return collect(mapping, filesRead(files), base)
+    }
+    const get = openHttp(await accessOf(source.fhir))
+    try {
+      return await collect(mapping, serverRead(source, base as string, get, notes), base)
+    } finally {
+      get.close()
+    }
+  })()
+  notes.push(...collector.notes())
+  return { ...collector.table(), notes }
+}

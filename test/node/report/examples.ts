@@ -1,0 +1,221 @@
+/** A result of every built-in analysis on the reference data, as a report of each kind shows it. */
+import {
+  gbsg,
+  type Loose,
+  lung,
+  type Row,
+  rotterdam,
+  rowsOf,
+  runFederated,
+  splitBy,
+} from '../../protocol/analyses/federation.js'
+
+const BANDS = ['under 40', '40-49', '50-59', '60-69', '70 and over']
+const bandOf = (age: number): string => BANDS[Math.min(4, Math.max(0, Math.floor(age / 10) - 3))] as string
+const breast: readonly Row[] = [...rotterdam, ...gbsg].map(({ year: _, ...row }) => ({
+  ...row,
+  band: bandOf(row['age'] as number),
+  hormone: row['hormon'] === 1 ? 'tamoxifen' : 'none',
+  involved: (row['nodes'] as number) === 0 ? 'N0' : (row['nodes'] as number) < 4 ? 'N1' : 'N2',
+  risk: 1 / (1 + Math.exp(-(0.14 * Math.min(10, row['nodes'] as number) - 0.5))),
+}))
+const dealt = (rows: readonly Row[], sites: number) =>
+  [...splitBy(rows, (_, index) => index % sites).values()].map((site) => rowsOf(site))
+const byBand = (values: readonly (number | string)[]) =>
+  Object.fromEntries(BANDS.map((level, at) => [level, values[at]]))
+
+const death = { column: 'status', is: '2' }
+const sex = { column: 'sex', levels: ['1', '2'] }
+const ecog = { column: 'ph.ecog', levels: ['0', '1', '2'], reference: '0' }
+const band = { column: 'band', levels: BANDS }
+const involved = { column: 'involved', levels: ['N0', 'N1', 'N2'] }
+const hormone = { column: 'hormone', levels: ['none', 'tamoxifen'] }
+const twentieths = Array.from({ length: 19 }, (_, at) => String((at + 1) / 20))
+const deciles = ['0.1', '0.25', '0.5', '0.75', '0.9']
+const withCovariates = {
+  covariates: ['age', 'nodes', { ...hormone, reference: 'none' }, { ...band, reference: BANDS[1] }],
+}
+
+interface Example {
+  readonly title: string
+  readonly analysis: string
+  readonly rows: readonly Row[]
+  readonly sites?: number
+  readonly parameters: Loose
+}
+
+const EXAMPLES: readonly Example[] = [
+  {
+    title: 'describe',
+    analysis: 'describe',
+    rows: lung,
+    parameters: { columns: ['age', 'wt.loss', 'meal.cal'], by: sex },
+  },
+  { title: 'describe-whole', analysis: 'describe', rows: lung, parameters: { columns: ['age', 'wt.loss'] } },
+  { title: 'moments', analysis: 'moments', rows: breast, parameters: { columns: ['age', 'nodes', 'pgr'], by: band } },
+  {
+    title: 'compare-means',
+    analysis: 'compare-means',
+    rows: lung,
+    parameters: { columns: ['age', 'wt.loss'], by: sex },
+  },
+  {
+    title: 'histogram',
+    analysis: 'histogram',
+    rows: breast,
+    parameters: { column: 'age', breaks: [25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85] },
+  },
+  {
+    title: 'histogram-small',
+    analysis: 'histogram',
+    rows: lung,
+    parameters: { column: 'age', breaks: [40, 45, 50, 55, 60, 65, 70, 75, 80] },
+  },
+  {
+    title: 'histogram-by',
+    analysis: 'histogram',
+    rows: breast,
+    parameters: { column: 'age', breaks: [30, 40, 50, 60, 70, 80], by: hormone },
+  },
+  {
+    title: 'quantiles',
+    analysis: 'quantiles',
+    rows: breast,
+    parameters: {
+      columns: [
+        { column: 'age', from: 0, to: 128, step: 1 },
+        { column: 'nodes', from: 0, to: 64, step: 1 },
+        { column: 'pgr', from: 0, to: 4096, step: 1 },
+      ],
+      probabilities: deciles,
+    },
+  },
+  { title: 'table', analysis: 'table', rows: lung, parameters: { rows: sex, columns: death } },
+  { title: 'table-large', analysis: 'table', rows: breast, parameters: { rows: band, columns: involved } },
+  {
+    title: 'table-withheld',
+    analysis: 'table',
+    rows: lung,
+    parameters: { rows: { column: 'ph.ecog', levels: ['0', '1', '2', '3'] }, columns: sex },
+  },
+  {
+    title: 'correlation',
+    analysis: 'correlation',
+    rows: breast,
+    parameters: { columns: ['age', 'nodes', 'pgr', 'er', 'time'] },
+  },
+  {
+    title: 'pca',
+    analysis: 'pca',
+    rows: breast,
+    parameters: { columns: ['age', 'nodes', 'pgr', 'er', 'time'], matrix: 'correlation' },
+  },
+  {
+    title: 'linear',
+    analysis: 'linear',
+    rows: breast,
+    parameters: { outcome: 'er', ...withCovariates, strata: 'site' },
+  },
+  {
+    title: 'ridge',
+    analysis: 'ridge',
+    rows: breast,
+    parameters: { outcome: 'er', ...withCovariates, strata: 'none', penalty: 50 },
+  },
+  { title: 'logistic', analysis: 'logistic', rows: breast, parameters: { outcome: 'event', ...withCovariates } },
+  {
+    title: 'glm',
+    analysis: 'glm',
+    rows: breast,
+    parameters: { family: 'poisson', outcome: 'event', exposure: 'time', ...withCovariates },
+  },
+  {
+    title: 'cox',
+    analysis: 'cox',
+    rows: lung,
+    sites: 5,
+    parameters: { time: 'time', event: death, covariates: ['age', { ...sex, reference: '1' }, ecog], strata: 'site' },
+  },
+  {
+    title: 'cox-breast',
+    analysis: 'cox',
+    rows: breast,
+    parameters: { time: 'time', event: 'event', ...withCovariates, strata: 'site' },
+  },
+  {
+    title: 'mantel-haenszel',
+    analysis: 'mantel-haenszel',
+    rows: breast,
+    parameters: { exposure: hormone, outcome: { column: 'event', is: '1' }, strata: 'site' },
+  },
+  {
+    title: 'rates',
+    analysis: 'rates',
+    rows: breast,
+    parameters: {
+      event: 'event',
+      time: 'time',
+      strata: band,
+      by: hormone,
+      standard: byBand([20000, 14000, 12500, 9000, '6500.5']),
+      reference: { rates: byBand(['80.5', 75, 74, '82.25', 110]), crude: '79.5' },
+      per: 365250,
+    },
+  },
+  {
+    title: 'roc',
+    analysis: 'roc',
+    rows: breast,
+    parameters: { score: 'risk', outcome: 'event', cuts: twentieths, probability: true },
+  },
+  {
+    title: 'roc-score',
+    analysis: 'roc',
+    rows: breast,
+    parameters: { score: 'nodes', outcome: 'event', cuts: [1, 2, 4, 8, 16], probability: false },
+  },
+  {
+    title: 'survival',
+    analysis: 'survival',
+    rows: lung,
+    sites: 5,
+    parameters: { time: 'time', event: death, by: sex, grid: { width: 30, intervals: 34 } },
+  },
+  {
+    title: 'survival-groups',
+    analysis: 'survival',
+    rows: breast,
+    parameters: { time: 'time', event: 'event', by: involved, grid: { width: 90, intervals: 40 } },
+  },
+  {
+    title: 'survival-whole',
+    analysis: 'survival',
+    rows: breast,
+    parameters: { time: 'time', event: 'event', grid: { width: 90, intervals: 40 } },
+  },
+]
+
+export interface ExampleResult extends Example {
+  readonly result: Loose
+}
+
+const known = new Map<string, ExampleResult>()
+
+/** Computed once. */
+export function exampleResult(title: string): ExampleResult {
+  const before = known.get(title)
+  if (before !== undefined) return before
+  const example = EXAMPLES.find((one) => one.title === title)
+  if (example === undefined) throw new Error(`there is no example ${title}`)
+  const { result, outcome } = runFederated(
+    example.analysis,
+    dealt(example.rows, example.sites ?? 4),
+    example.parameters,
+  )
+  if (result === undefined) throw new Error(`${title} gives no result: ${JSON.stringify(outcome)}`)
+  const made = { ...example, result }
+  known.set(title, made)
+  return made
+}
+
+export const TITLES: readonly string[] = EXAMPLES.map(({ title }) => title)
