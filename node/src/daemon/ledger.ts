@@ -64,7 +64,7 @@ export class LedgerKeeper {
   #facts(job: Hex): LedgerFacts {
     const view = this.peer().job(job)
     assert(view !== undefined, 'a job that is computed is known')
-    const { name, purpose, researcher, organisation, body } = view
+    const { name, purpose, researcher, organisation } = view
     const about = {
       name,
       purpose,
@@ -75,7 +75,8 @@ export class LedgerKeeper {
       asked: askedOf(view),
     }
     const { minimumCell, ledger } = this.policy
-    const minimum = Math.max(ledger.minimumDifference, minimumCell, body.minimumCell)
+    // the site's own: whoever asks could else have zeros answered, for good, to what others will ask
+    const minimum = Math.max(ledger.minimumDifference, minimumCell)
     return { ...about, rule: { minimum, eachSide: ledger.eachSide } }
   }
 }
