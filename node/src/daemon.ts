@@ -8,7 +8,7 @@ import { createPeer } from '@flamesh/protocol/engine.js'
 import type { FlameshError } from '@flamesh/protocol/errors.js'
 import { activeMember } from '@flamesh/protocol/identity/roster.js'
 import type { DatasetDescription } from '@flamesh/protocol/jobs/dataset.js'
-import { type Policy, policyHash } from '@flamesh/protocol/jobs/policy.js'
+import type { Policy } from '@flamesh/protocol/jobs/policy.js'
 import type { AuditEntry, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
 import type { Store, Transport } from '@flamesh/protocol/ports.js'
 import { dropFirstLog, readFirstLog } from './config/first-log.js'
@@ -20,11 +20,13 @@ import { openControlSocket } from './control/control-socket.js'
 import { busyDatasets, createFace } from './daemon/face.js'
 import { followHub } from './daemon/hub-follower.js'
 import { openImages } from './daemon/images.js'
+import { LedgerKeeper } from './daemon/ledger.js'
 import { createLog, type Log } from './daemon/log.js'
 import { realClock, realRandom } from './daemon/real-ports.js'
 import { DatasetStore } from './data/datasets.js'
 import { sweepScratch } from './data/spool.js'
 import { createHubClient } from './hub-client/hub-client.js'
+import { Ledger } from './ledger/ledger.js'
 import { AddressBook } from './network/address-book.js'
 import { createHost } from './network/host.js'
 import type { Host } from './network/network.js'
@@ -109,7 +111,7 @@ async function compose(frame: Frame): Promise<Pick<RunningDaemon, 'name' | 'list
   const datasets = await DatasetStore.open(folder.datasetsDir, identity.datasetSalt)
   const { policy } = await currentPolicy(folder)
   const transport = lateTransport()
-  const peer = await openPeer(frame, {
+  const { peer, keeper } = await openPeer(frame, {
     store,
     transport,
     identity,
@@ -138,7 +140,7 @@ async function compose(frame: Frame): Promise<Pick<RunningDaemon, 'name' | 'list
   opened.add(() => follower.stop())
 
   const stop = (): void => frame.end(0)
-  const parts = { folder, config, peer, host, follower, datasets, listeners, stop, policy: policyHash(policy) }
+  const parts = { folder, config, peer, host, follower, datasets, listeners, stop, keeper }
   const face = createFace(parts)
   const control = await openControlSocket(folder, controlRoutes(face))
   opened.add(() => control.close())
@@ -153,20 +155,27 @@ interface PeerParts {
   readonly datasets: readonly DatasetDescription[]
 }
 
-async function openPeer(frame: Frame, parts: PeerParts): Promise<Peer> {
+async function openPeer(
+  frame: Frame,
+  parts: PeerParts,
+): Promise<{ readonly peer: Peer; readonly keeper: LedgerKeeper }> {
   const { folder, config, log, opened, listeners } = frame
   const { store, transport, identity, policy, datasets } = parts
   const audit = await AuditLog.open(folder.auditFile)
   opened.add(() => audit.close())
+  const ledger = await Ledger.open(folder.ledgerDir)
+  opened.add(() => ledger.close())
   const runner = new WorkerRunner({
     datasetsFolder: folder.datasetsDir,
     memoryLimitMb: config.analysisMemoryMb,
     timeLimitMs: config.analysisTimeoutMs,
+    ledger: { folder: folder.ledgerDir, salt: identity.datasetSalt },
   })
   opened.add(() => runner.close())
   const images = await openImages(frame, identity.signer.publicKey, runner)
   opened.add(async () => images?.close())
-  const peer = createPeer({
+  const keeper = new LedgerKeeper(ledger, policy, log, () => peer)
+  const peer: Peer = createPeer({
     hubKey: config.hubKey,
     signer: identity.signer,
     sealingSecret: identity.sealingSecret,
@@ -176,13 +185,17 @@ async function openPeer(frame: Frame, parts: PeerParts): Promise<Peer> {
       transport,
       clock: realClock,
       random: realRandom,
-      runner: siteRunner(runner, images),
+      runner: keeper.runner(siteRunner(runner, images), runner),
     },
     policy,
     datasets,
-    onAudit: (entry) => record(audit, entry, log, () => frame.end(1)),
+    onAudit: (entry) => {
+      record(audit, entry, log, () => frame.end(1))
+      keeper.onAudit(entry)
+    },
     onEvent: (event) => {
       logEvent(log, event)
+      keeper.onEvent(event)
       // a job is on its way: its analysis shall find the thread ready
       if (event.job !== undefined) runner.warm()
       for (const listener of [...listeners]) listener()
@@ -190,8 +203,9 @@ async function openPeer(frame: Frame, parts: PeerParts): Promise<Peer> {
   })
   await peer.start()
   opened.add(() => peer.stop())
+  keeper.catchUp()
   await learnFirstLog(folder, peer)
-  return peer
+  return { peer, keeper }
 }
 
 /** The engine needs a transport before there is one: what it sends until then is tried again by the engine itself. */

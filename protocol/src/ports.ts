@@ -92,6 +92,8 @@ export interface ContributeRequest {
   /** hash of the rows the job was approved on: the same for every round and attempt */
   readonly datasetVersion: Hex
   readonly where: readonly unknown[]
+  /** for the eyes of the site's own operator: nothing leaves */
+  readonly preview?: true
 }
 
 export type ContributeOutcome =

@@ -8,6 +8,7 @@ import { absences } from './scenarios/absences.js'
 import { backups } from './scenarios/backups.js'
 import { clocks } from './scenarios/clocks.js'
 import { disks } from './scenarios/disks.js'
+import { ledgers } from './scenarios/ledger.js'
 import { membersThatDie } from './scenarios/members.js'
 import { receipts } from './scenarios/receipts.js'
 import { refusals } from './scenarios/refusals.js'
@@ -45,6 +46,7 @@ describe('the main job, end to end', function () {
   absences(federation)
   refusals(federation)
   receipts(federation)
+  ledgers(federation)
   clocks(federation)
   disks(federation)
   backups(federation)

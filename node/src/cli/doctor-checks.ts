@@ -14,6 +14,8 @@ import { openBits, requireInitialised, requireOwner } from '../config/state-fold
 import type { StatusDocument } from '../control/documents.js'
 import { DatasetStore } from '../data/datasets.js'
 import { createHubClient } from '../hub-client/hub-client.js'
+import { readLedger } from '../ledger/entries.js'
+import { shareUsed, sizesOf } from '../ledger/ledger.js'
 import { verifyAudit } from '../store/audit-log.js'
 import { loadIdentity } from '../store/identity.js'
 import type { CommandContext } from './context.js'
@@ -30,6 +32,8 @@ type Finding = Omit<Check, 'name'>
 
 /** Below these a database write can fail, or soon will (bytes). */
 const SCARCE_BYTES = 1024 ** 3
+/** Of the room for sets of rows. */
+const NEARLY_FULL = 0.9
 const TOO_FEW_BYTES = 64 * 1024 ** 2
 const HUB_TIMEOUT_MS = 4000
 
@@ -56,6 +60,7 @@ export async function runChecks(context: CommandContext): Promise<readonly Check
   })
   await check('datasets', () => datasetsCheck(context))
   await check('audit log', () => auditCheck(context))
+  await check('ledger', () => ledgerCheck(context))
   await check('containers', () => engineCheck(context, config))
   const hub = await hubChecks(config)
   checks.push(...hub)
@@ -127,6 +132,18 @@ async function auditCheck({ folder }: CommandContext): Promise<Finding> {
   if (!existsSync(folder.auditFile)) return ok('empty')
   const { entries } = await verifyAudit(folder.auditFile)
   return ok(`${entries} entries, an unbroken chain`)
+}
+
+async function ledgerCheck({ folder }: CommandContext): Promise<Finding> {
+  const { policy } = await currentPolicy(folder)
+  const { entries } = await readLedger(folder.ledgerDir)
+  const zeros = [...entries.values()].filter((one) => one.withheld !== null).length
+  const rows = Math.max(policy.ledger.minimumDifference, policy.minimumCell)
+  const text = `${entries.size} jobs, zeros for ${zeros}; questions differ in ${rows} rows or in none`
+  const share = shareUsed((await sizesOf(folder.ledgerDir, entries.values())).values())
+  return share < NEARLY_FULL
+    ? ok(text)
+    : warn(`${text}; little room is left`, 'see the guide for operators, "The ledger"')
 }
 
 async function hubChecks(config: Config): Promise<readonly Check[]> {

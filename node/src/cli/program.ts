@@ -187,9 +187,17 @@ function policyCommands(noun: Noun, leaf: Leaf): void {
   leaf(
     noun('audit', "the node's own record"),
     'verify',
-    'check the chain of the audit log',
+    'check the chains of the audit log and the ledger',
     async () => (await import('./commands/audit-verify.js')).auditVerify,
   )
+  leaf(
+    noun('ledger', 'what was released about the data of this site'),
+    'show [dataset]',
+    'for whom sums of which rows may have left',
+    async () => (await import('./commands/ledger-show.js')).ledgerShow,
+  )
+    .option('--job <job>', 'of this job alone')
+    .option('--since <day>', 'from this day on, such as 2026-11-30')
   leaf(
     noun('config', 'the settings of this node'),
     'show',

@@ -24,6 +24,8 @@ export interface StateFolder {
   /** what images printed and reported, for the operator */
   readonly imageLogsDir: string
   readonly auditFile: string
+  /** what was released about which rows (ledger/ledger.ts) */
+  readonly ledgerDir: string
   readonly addressBookFile: string
   /** the log as `init` verified it, until the store has it */
   readonly firstLogFile: string
@@ -53,6 +55,7 @@ export function stateFolder(dir: string): StateFolder {
     runsDir: join(dir, 'runs'),
     imageLogsDir: join(dir, 'image-logs'),
     auditFile: join(dir, 'audit.log'),
+    ledgerDir: join(dir, 'ledger'),
     addressBookFile: join(dir, 'addresses.json'),
     firstLogFile: join(dir, 'first-log.json'),
     socketFile: join(dir, 'control.sock'),

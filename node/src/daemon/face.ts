@@ -15,6 +15,7 @@ import type { PeerDocument, StatusDocument } from '../control/documents.js'
 import type { DatasetStore } from '../data/datasets.js'
 import type { Host } from '../network/network.js'
 import type { HubFollower } from './hub-follower.js'
+import type { LedgerKeeper } from './ledger.js'
 import { realRandom } from './real-ports.js'
 
 export interface FaceParts {
@@ -26,14 +27,14 @@ export interface FaceParts {
   readonly datasets: DatasetStore
   readonly listeners: Set<() => void>
   readonly stop: () => void
-  readonly policy: Hex
+  /** holds the policy in force */
+  readonly keeper: LedgerKeeper
 }
 
 export function createFace(parts: FaceParts): Daemon {
   const { folder, peer, datasets, listeners } = parts
   const upSinceMs = Date.now()
-  let policy = parts.policy
-  const status = (): StatusDocument => statusDocument(parts, upSinceMs, policy)
+  const status = (): StatusDocument => statusDocument(parts, upSinceMs)
   return {
     peer,
     status,
@@ -58,8 +59,9 @@ export function createFace(parts: FaceParts): Daemon {
     async reload() {
       const next = (await currentPolicy(folder)).policy
       const described = await datasets.describeDatasets()
+      // before a job that it approves begins
+      parts.keeper.policy = next
       await peer.setPolicy(next)
-      policy = policyHash(next)
       await peer.setDatasets(described)
       await datasets.prune(busyDatasets(peer.jobs()))
       return status()
@@ -95,7 +97,7 @@ function researcherKey(peer: Peer, name: string | undefined): Hex {
   )
 }
 
-function statusDocument({ config, peer, host, follower }: FaceParts, upSinceMs: number, policy: Hex): StatusDocument {
+function statusDocument({ config, peer, host, follower, keeper }: FaceParts, upSinceMs: number): StatusDocument {
   const roster = peer.roster()
   const nowMs = Date.now()
   const self = roster.members.get(peer.key)
@@ -117,7 +119,7 @@ function statusDocument({ config, peer, host, follower }: FaceParts, upSinceMs: 
     log: { size: roster.size, checkpointMs: peer.checkpoint()?.timestamp ?? null },
     peers: { connected: others.filter((key) => connected.has(key)).length, members: others.length },
     datasets: (peer.catalogue().get(self?.name ?? config.name) ?? []).map(({ name }) => name),
-    policy,
+    policy: policyHash(keeper.policy),
     jobs,
     restoredMs: peer.restoredAt() ?? null,
   }

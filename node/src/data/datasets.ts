@@ -25,8 +25,9 @@ import {
   unfinishedName,
 } from '../store/files.js'
 import { readCatalogue, writeCatalogue } from './catalogue-file.js'
-import { type DatasetDiff, diffVersions, type StoredVersion } from './diff.js'
+import { type DatasetDiff, diffVersions } from './diff.js'
 import { formatHistory, type History, type HistoryEntry, parseHistory, VERSION } from './history.js'
+import type { StoredVersion } from './row-hashes.js'
 import { readRows, writeRows } from './rows-file.js'
 import { type Confirmation, changedFile, openRows, type Proposal, roundRows } from './schema.js'
 import { parseSchema, type StoredDataset, type StoredSchema, storedSchemaOf, versionHash } from './stored-schema.js'
@@ -80,10 +81,21 @@ export function loadRows(
   columns: ReadonlySet<string>,
   maxBytes: number,
 ): Rows {
+  const { rowsFile, schema } = storedVersion(folder, name, version)
+  try {
+    return readRows(rowsFile, schema, columns, maxBytes)
+  } catch (error) {
+    return orMissing(name)(error)
+  }
+}
+
+/** One version of a dataset as it lies on disk, for the same thread. Throws `dataset-missing` or `dataset-damaged`. */
+export function storedVersion(folder: string, name: string, version: Hex): StoredVersion {
   if (!VERSION.test(version)) throw missing(name)
   const path = join(folder, checkedName(name), version)
   try {
-    return readRows(join(path, ROWS), parseSchema(readFileSync(join(path, SCHEMA), 'utf8'), name), columns, maxBytes)
+    const schema = { ...parseSchema(readFileSync(join(path, SCHEMA), 'utf8'), name), version }
+    return { schema, rowsFile: join(path, ROWS) }
   } catch (error) {
     return orMissing(name)(error)
   }

@@ -3,15 +3,11 @@
  * patients are among it, so it stays at the site. Rows have no identity here: a changed row is one that was removed and one
  * that was added, and rows that only changed their places did not change.
  */
-import { createHash } from 'node:crypto'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
-import { type RowsLayout, readGroups } from './rows-file.js'
-import type { StoredDataset } from './stored-schema.js'
+import { rowHashes, type StoredVersion, sharedColumns } from './row-hashes.js'
 
-export interface StoredVersion {
-  readonly schema: StoredDataset
-  readonly rowsFile: string
-}
+/** The hashes are compared here and kept nowhere. */
+const NO_SALT = new Uint8Array()
 
 export interface LevelCount {
   readonly value: string
@@ -65,36 +61,6 @@ export function diffColumns(before: Columns, now: Columns): readonly ColumnDiff[
   })
 }
 
-const isNumeric = (type: string): boolean => type === 'integer' || type === 'number'
-
-/**
- * A hash of 64 bits for every row, sorted, over these columns in this order: 8 bytes of memory a row. Two rows that
- * differ have the same one with a chance of 2^-64.
- */
-function rowHashes(
-  { schema, rowsFile }: StoredVersion,
-  names: readonly string[],
-  codes: ReadonlyMap<string, ReadonlyMap<string, number>>,
-): BigUint64Array {
-  const layout: RowsLayout = schema
-  const hashes = new BigUint64Array(schema.rows)
-  const row = new Float64Array(names.length)
-  const bytes = new Uint8Array(row.buffer)
-  let at = 0
-  for (const group of readGroups(rowsFile, layout)) {
-    const columns = names.map((name) => group.column(name))
-    for (let index = 0; index < group.count; index++) {
-      for (const [place, column] of columns.entries()) {
-        const value = column[index]
-        const code = typeof value === 'string' ? codes.get(names[place] as string)?.get(value) : value
-        row[place] = code ?? Number.NaN
-      }
-      hashes[at++] = createHash('sha256').update(bytes).digest().readBigUInt64LE()
-    }
-  }
-  return hashes.sort()
-}
-
 function countSame(a: BigUint64Array, b: BigUint64Array): number {
   let same = 0
   for (let i = 0, j = 0; i < a.length && j < b.length; ) {
@@ -109,19 +75,9 @@ function countSame(a: BigUint64Array, b: BigUint64Array): number {
 /** Reads both versions whole. Throws `dataset-damaged`. */
 export function diffVersions(from: StoredVersion, to: StoredVersion): DatasetDiff {
   const [before, now] = [from.schema, to.schema]
-  const shared = now.columns.filter(({ name, type }) => {
-    const old = before.columns.find((column) => column.name === name)?.type
-    return old !== undefined && type !== 'text' && (old === type || (isNumeric(old) && isNumeric(type)))
-  })
-  const names = shared.map((column) => column.name)
-  const codes = new Map(
-    shared.map(({ name }) => {
-      const both = [before, now].flatMap(({ columns }) => columns.find((column) => column.name === name)?.levels ?? [])
-      return [name, new Map(both.map(({ value }, place) => [value, place]))] as const
-    }),
-  )
+  const names = sharedColumns(before, now)
   const compare = () => {
-    const same = countSame(rowHashes(from, names, codes), rowHashes(to, names, codes))
+    const same = countSame(rowHashes(from, names, NO_SALT).sort(), rowHashes(to, names, NO_SALT).sort())
     return { same, removed: before.rows - same, added: now.rows - same }
   }
   return {

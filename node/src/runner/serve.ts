@@ -14,12 +14,15 @@ import { selectRows } from '@flamesh/protocol/jobs/where.js'
 import type { ContributeOutcome, ContributeRequest } from '@flamesh/protocol/ports.js'
 import { csvText } from '../containers/contract.js'
 import { loadRows } from '../data/datasets.js'
+import { type LedgerSettings, type ScreenOutcome, type ScreenRequest, screen } from '../ledger/screening.js'
 
 /** What the thread is started with. */
 export interface WorkerSettings {
   readonly datasetsFolder: string
   /** the loaded columns may take this much; a subset by `where` is a copy and may take as much again */
   readonly maxRowsBytes: number
+  /** absent: nothing is asked about the ledger */
+  readonly ledger?: LedgerSettings | undefined
 }
 
 /** Rows for an image: the columns that its job names, as CSV, and what they are. */
@@ -28,7 +31,10 @@ export type RowsOutcome =
   | { readonly ok: false; readonly code: string; readonly message: string }
 
 /** To the runner: the request was taken up, then its outcome. */
-export type WorkerMessage = 'started' | ContributeOutcome | RowsOutcome
+export type WorkerMessage = 'started' | ContributeOutcome | RowsOutcome | ScreenOutcome
+
+/** From the runner: what a job contributes, what its image sees, or what the ledger is to know of it. */
+export type WorkerRequest = ContributeRequest | ScreenRequest
 
 export type FindAnalysis = (name: string, version: number) => Analysis<unknown, unknown, unknown> | undefined
 
@@ -59,12 +65,12 @@ class RowsCache {
   }
 }
 
-function fail(code: string, message: string): ContributeOutcome {
+function fail(code: string, message: string): ContributeOutcome & { readonly ok: false } {
   return { ok: false, code, message }
 }
 
 /** Our own errors speak of columns and rules; what another error says may quote a value, so only its kind is told. */
-function failure(error: unknown): ContributeOutcome {
+function failure(error: unknown): ContributeOutcome & { readonly ok: false } {
   if (error instanceof FlameshError) return fail(error.code, error.message)
   const kind = error instanceof Error ? error.constructor.name : typeof error
   if (error instanceof RangeError && error.message.includes('allocation')) {
@@ -129,12 +135,15 @@ export function serveContributions(find: FindAnalysis): void {
   const settings = workerData as WorkerSettings
   const cache = new RowsCache()
   const say = (message: WorkerMessage): void => port.postMessage(message)
-  port.on('message', (request: ContributeRequest) => {
-    say('started')
-    try {
-      say(request.image === null ? contribute(request, find, settings, cache) : rowsForImage(request, settings, cache))
-    } catch (error) {
-      say(failure(error))
+  const answer = async (request: WorkerRequest): Promise<WorkerMessage> => {
+    if ('request' in request) {
+      assert(settings.ledger !== undefined, 'this thread knows no ledger')
+      return screen(request, settings.ledger, settings.datasetsFolder, settings.maxRowsBytes)
     }
+    return request.image === null ? contribute(request, find, settings, cache) : rowsForImage(request, settings, cache)
+  }
+  port.on('message', (request: WorkerRequest) => {
+    say('started')
+    answer(request).catch(failure).then(say)
   })
 }

@@ -6,8 +6,9 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { ContributeOutcome, ContributeRequest } from '@flamesh/protocol/ports.js'
+import type { LedgerSettings, ScreenOutcome, ScreenRequest } from '../ledger/screening.js'
 import { hasCode } from '../store/files.js'
-import type { RowsOutcome, WorkerMessage, WorkerSettings } from './serve.js'
+import type { RowsOutcome, WorkerMessage, WorkerRequest, WorkerSettings } from './serve.js'
 
 const DEFAULT_MEMORY_LIMIT_MB = 512
 const DEFAULT_TIME_LIMIT_MS = 60_000
@@ -24,6 +25,8 @@ export interface WorkerRunnerOptions {
   readonly timeLimitMs?: number
   /** entry point of the thread; default: the built-in analyses */
   readonly entry?: URL
+  /** what `screen` needs */
+  readonly ledger?: LedgerSettings
 }
 
 /**
@@ -39,7 +42,7 @@ function registerLoader(): string {
   return `data:text/javascript,${encodeURIComponent(`import { register } from ${api}; register()`)}`
 }
 
-type Outcome = ContributeOutcome | RowsOutcome
+type Outcome = ContributeOutcome | RowsOutcome | ScreenOutcome
 
 interface Answer {
   readonly outcome: Outcome
@@ -64,7 +67,7 @@ function crash(error: unknown, memoryLimitMb: number): Answer {
 
 /** Owns one thread; `warm` starts it ahead of the first request. */
 export class WorkerRunner {
-  readonly #options: Required<WorkerRunnerOptions>
+  readonly #options: Required<Omit<WorkerRunnerOptions, 'ledger'>> & Pick<WorkerRunnerOptions, 'ledger'>
   #worker: Worker | undefined
   #closed = false
   /** settles when the requests made so far are answered */
@@ -99,7 +102,12 @@ export class WorkerRunner {
     return this.#answer(request, signal) as Promise<RowsOutcome>
   }
 
-  #answer(request: ContributeRequest, signal: AbortSignal | undefined): Promise<Outcome> {
+  /** The rows that a job's conditions keep, held against those of earlier jobs; or a failure as above. Never rejects. */
+  screen(request: ScreenRequest): Promise<ScreenOutcome> {
+    return this.#answer(request, undefined) as Promise<ScreenOutcome>
+  }
+
+  #answer(request: WorkerRequest, signal: AbortSignal | undefined): Promise<Outcome> {
     const answered = this.#queue.then(() => (signal?.aborted ? CANCELLED : this.#run(request, signal)))
     this.#queue = answered
     return answered
@@ -113,9 +121,9 @@ export class WorkerRunner {
   }
 
   #spawn(): Worker {
-    const { datasetsFolder, memoryLimitMb, entry } = this.#options
+    const { datasetsFolder, memoryLimitMb, entry, ledger } = this.#options
     // half for the rows as loaded, half for their subset
-    const settings: WorkerSettings = { datasetsFolder, maxRowsBytes: (memoryLimitMb * MEGABYTE) / 2 }
+    const settings: WorkerSettings = { datasetsFolder, maxRowsBytes: (memoryLimitMb * MEGABYTE) / 2, ledger }
     const worker = new Worker(entry, {
       workerData: settings,
       execArgv: EXEC_ARGV,
@@ -130,7 +138,7 @@ export class WorkerRunner {
     return worker
   }
 
-  async #run(request: ContributeRequest, signal: AbortSignal | undefined): Promise<Outcome> {
+  async #run(request: WorkerRequest, signal: AbortSignal | undefined): Promise<Outcome> {
     this.warm()
     const worker = this.#worker
     if (worker === undefined) return STOPPING
@@ -147,7 +155,7 @@ export class WorkerRunner {
     return outcome
   }
 
-  #ask(worker: Worker, request: ContributeRequest, signal: AbortSignal | undefined): Promise<Answer> {
+  #ask(worker: Worker, request: WorkerRequest, signal: AbortSignal | undefined): Promise<Answer> {
     const { memoryLimitMb, timeLimitMs } = this.#options
     return new Promise((resolve) => {
       const limit = (ms: number): NodeJS.Timeout =>

@@ -1,12 +1,12 @@
 /**
- * The node's own record: one line of JSON per event, each carrying the hash of the one before it, appended and synced
+ * The node's own record, and its ledger: one line of JSON per event, each carrying the hash of the one before it, appended and synced
  * before `append` resolves. Implements docs/spec/jobs.md, "The nodes' own record". The chain shows an edited, inserted
  * or missing line; it cannot show that the last lines were cut off, or that someone who owns the machine wrote it all
  * anew, unless the head was noted elsewhere.
  */
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { type Hex, sha256Hex, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
 import type { AuditEntry } from '@flamesh/protocol/peer.js'
@@ -61,7 +61,7 @@ function follows(line: AuditLine, previous: AuditLine | undefined): boolean {
 
 function broken(file: string, lineNumber: number | undefined): FlameshError {
   const where = lineNumber === undefined ? 'near its end' : `at line ${lineNumber}`
-  return new FlameshError('audit-broken', `the audit log does not hold together ${where}`, {
+  return new FlameshError('audit-broken', `${basename(file)} does not hold together ${where}`, {
     meta: { file, ...(lineNumber === undefined ? {} : { line: lineNumber }) },
     hint: 'keep the file as evidence, move it aside, and find out who changed it; a new log begins at the next start',
   })
@@ -75,8 +75,8 @@ export interface AuditVerification {
   readonly tornBytes: number
 }
 
-/** Checks every line of the log. Throws `audit-broken` with the number of the first bad line in `meta.line`. */
-export async function verifyAudit(file: string): Promise<AuditVerification> {
+/** Checks every line of the log, and hands it on. Throws `audit-broken` with the number of the first bad line in `meta.line`. */
+export async function verifyAudit(file: string, onLine?: (line: AuditLine) => void): Promise<AuditVerification> {
   let rest: Buffer = Buffer.alloc(0)
   let last: AuditLine | undefined
   let lines = 0
@@ -89,6 +89,7 @@ export async function verifyAudit(file: string): Promise<AuditVerification> {
         const line = parseLine(bytes.toString('utf8', start, end))
         if (line === undefined || !follows(line, last)) throw broken(file, lines)
         last = line
+        onLine?.(line)
         start = end + 1
       }
       rest = bytes.subarray(start)
@@ -96,7 +97,7 @@ export async function verifyAudit(file: string): Promise<AuditVerification> {
     }
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
-    throw new FlameshError('audit-missing', 'there is no audit log here', {
+    throw new FlameshError('audit-missing', `there is no ${basename(file)} here`, {
       meta: { file },
       hint: 'name the node’s folder with --dir',
       cause: error,
@@ -226,7 +227,7 @@ export class AuditLog {
         await this.handle.datasync()
         for (const one of batch) one.resolve()
       } catch (cause) {
-        this.#failure ??= new FlameshError('audit-failed', 'the audit log cannot be written', {
+        this.#failure ??= new FlameshError('audit-failed', `${basename(this.file)} cannot be written`, {
           meta: { file: this.file },
           hint: 'check the space and the rights on the disk, then restart the node',
           cause,

@@ -1,7 +1,7 @@
 /**
  * `feasibility`: how many rows the job's `where` keeps, by the levels of no, one or two factors. Counts are exact or withheld, and
  * nothing below the minimum is told: not even whether there is anybody. Implements docs/spec/analyses/feasibility.md. It does not
- * see other questions: two `where` that differ in one patient are two jobs.
+ * see other questions: the site's ledger does.
  */
 import { z } from 'zod'
 import { subsetAllowed, suppressed } from '../privacy/disclosure.js'

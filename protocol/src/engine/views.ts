@@ -97,6 +97,7 @@ export async function previewOf(kernel: Kernel, id: JobId): Promise<readonly { s
     dataset: body.dataset,
     datasetVersion: dataset.version,
     where,
+    preview: true as const,
   }
   const outcome = await kernel.options.ports.runner.contribute(request).outcome
   if (!outcome.ok) throw new FlameshError(outcome.code, outcome.message)

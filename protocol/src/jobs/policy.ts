@@ -112,6 +112,14 @@ export const policySchema = z.strictObject({
   trains: z.boolean().default(false),
   /** public intervals into which an analysis may cut a column: a finer grid opens cells of single patients to the committee */
   maxIntervals: z.int().min(1).max(1_000_000).default(120),
+  /** in how many rows a question must differ from earlier ones, unless it is about the same rows (docs/spec/analyses.md, "Disclosure") */
+  ledger: z
+    .strictObject({
+      minimumDifference: z.int().min(DEFAULT_MIN_CELL).max(1_000_000).default(DEFAULT_MIN_CELL),
+      /** and each side of two questions by itself, not only both together */
+      eachSide: z.boolean().default(false),
+    })
+    .default({ minimumDifference: DEFAULT_MIN_CELL, eachSide: false }),
   /** a job that stays open for longer waits for the operator */
   maxOpenHours: z.int().min(1).max(720).default(168),
   /** the machine approves so many jobs in 24 hours; more wait for the operator */

@@ -121,17 +121,23 @@ const subset = ({ columns }: Rows, rows: readonly number[]): Rows => ({
 })
 
 /**
- * The rows for which every condition holds, in their order; none where the site lacks a column. With the others beside them
- * if `withOthers`. Throws `column-type` for an ordering of levels, `job-invalid` for a condition that no checked job contains.
+ * The places of the rows for which every condition holds, and of the others, in their order; none where the site lacks a column.
+ * Throws `column-type` for an ordering of levels, `job-invalid` for a condition that no checked job contains.
  */
-export function selectRows(rows: Rows, where: readonly Condition[], withOthers = false): Rows {
-  if (where.length === 0) return rows
+export function splitRows(
+  rows: Rows,
+  where: readonly Condition[],
+): { readonly kept: readonly number[]; readonly others: readonly number[] } {
   const tests = where.map((condition) => testFor(rows, condition))
   const kept: number[] = []
   const others: number[] = []
-  for (let row = 0; row < rows.count; row++) {
-    if (tests.every((test) => test(row))) kept.push(row)
-    else if (withOthers) others.push(row)
-  }
+  for (let row = 0; row < rows.count; row++) (tests.every((test) => test(row)) ? kept : others).push(row)
+  return { kept, others }
+}
+
+/** The kept rows themselves, with the others beside them if `withOthers`. Throws as `splitRows`. */
+export function selectRows(rows: Rows, where: readonly Condition[], withOthers = false): Rows {
+  if (where.length === 0) return rows
+  const { kept, others } = splitRows(rows, where)
   return withOthers ? { ...subset(rows, kept), others: subset(rows, others) } : subset(rows, kept)
 }

@@ -1,16 +1,22 @@
-/** `flamesh audit verify`: whether the node's own record is whole. */
+/** `flamesh audit verify`: whether the node's own record and its ledger are whole. */
 import { existsSync } from 'node:fs'
 import { requireInitialised } from '../../config/state-folder.js'
-import { verifyAudit } from '../../store/audit-log.js'
+import { ledgerFile } from '../../ledger/entries.js'
+import { AUDIT_START, type AuditVerification, verifyAudit } from '../../store/audit-log.js'
 import type { CommandContext } from '../context.js'
 
 export async function auditVerify(context: CommandContext): Promise<undefined> {
-  requireInitialised(context.folder)
-  const file = context.folder.auditFile
-  if (!existsSync(file)) {
-    context.out.result({ file, entries: 0, head: null, tornBytes: 0 }, () => 'the audit log is empty')
-    return
-  }
-  const found = await verifyAudit(file)
-  context.out.result({ file, ...found }, () => `${found.entries} entries, an unbroken chain; head ${found.head}`)
+  const { folder, out } = context
+  requireInitialised(folder)
+  const audit = await verified(folder.auditFile)
+  const ledger = await verified(ledgerFile(folder.ledgerDir))
+  out.result({ ...audit, ledger }, () => `the audit log: ${textOf(audit)}\nthe ledger: ${textOf(ledger)}`)
 }
+
+type Verified = AuditVerification & { readonly file: string }
+
+const verified = async (file: string): Promise<Verified> =>
+  existsSync(file) ? { file, ...(await verifyAudit(file)) } : { file, entries: 0, head: AUDIT_START, tornBytes: 0 }
+
+const textOf = ({ entries, head }: Verified): string =>
+  entries === 0 ? 'empty' : `${entries} entries, an unbroken chain; head ${head}`
