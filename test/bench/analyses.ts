@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- analyses [--rows N] [--runs N] [--only NAME]`: the local work of each built-in analysis, all its rounds, on one site
+ * `npm run bench -- analyses [--rows N] [--runs N] [--only NAME,NAME]`: the local work of each built-in analysis, all its rounds, on one site
  * with a million rows of twenty columns, beside R doing the same on the same machine, in turns; and what the site sends. Processor
  * time, so that other work on the machine counts less. Both sides have their rows in memory, and must agree on one number.
  */
@@ -180,7 +180,7 @@ async function main(): Promise<void> {
   )
   try {
     for (const { name } of listAnalyses()) {
-      if (options.only !== undefined && options.only !== name) continue
+      if (options.only?.split(',').includes(name) === false) continue
       const one = CASES[name]
       say(one === undefined ? `${name}: NO CASE (analyses-cases.ts)` : await measure(name, one, rows, r, runs))
     }

@@ -27,7 +27,7 @@ export function usesTls({ host, tls }: Pick<DeclaredPostgres, 'host' | 'tls'>): 
 /** Throws `query-invalid`, `source-type`, what reading its files throws, and, also while rows are consumed, `source-failed`. */
 export async function openPostgres(declared: DeclaredPostgres, query: string): Promise<SourceTable> {
   const { Client } = (await import('pg')).default
-  const { host, port, database, user, passwordFile: passwordFile, ca: ca, timeout } = declared
+  const { host, port, database, user, passwordFile, ca, timeout } = declared
   const timeoutMs = durationMs(timeout) as number
   const client = new Client({
     ...{ host, port, database, user, application_name: 'flamesh' },

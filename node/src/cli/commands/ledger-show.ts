@@ -3,8 +3,8 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { Job } from '@flamesh/protocol/jobs/job.js'
 import { requireInitialised } from '../../config/state-folder.js'
 import { type LedgerEntry, ledgerFile, readLedger } from '../../ledger/entries.js'
-import type { CommandContext } from '../context.js'
 import { conditionText } from '../../report/text.js'
+import type { CommandContext } from '../context.js'
 import { renderTable, shortId, timeText } from '../table.js'
 
 interface ShowOptions {
