@@ -3,8 +3,9 @@
  * and nothing of them leaves it. For docs/spec/analyses/meta-analysis.md. What the analysis holds a site's rows against holds
  * here; the rules of the gate are for sums and do not.
  */
+import { decodeVector, encodeVector } from '../secagg/ring.js'
 import type { Analysis, DisclosureRules, Rows } from './analysis.js'
-import { FRACTION_BITS } from './layout.js'
+import { countSlots } from './layout.js'
 
 /** What every model releases, the intercept first if it has one. */
 export interface LocalFit {
@@ -20,18 +21,20 @@ export interface LocalModel {
 }
 
 const ALONE: DisclosureRules = { minimumCell: 1, minimumContributors: 1 }
-const WORD_UNIT = Number(1n << BigInt(FRACTION_BITS))
+const RING = 128
 
 /** Throws what the model's `contribute` throws. */
 export function fitAlone<P, S>(analysis: Analysis<P, S, LocalFit>, rows: Rows, parameters: P): LocalModel {
-  const counted = analysis.plan(parameters, undefined).slots.filter(({ kind }) => kind === 'count').length
+  const counted = countSlots(analysis.plan(parameters, undefined))
   const context = { parameters, rules: ALONE, survivors: 1 }
   let counts = new Float64Array(counted - 1)
   let state: S | undefined
   for (;;) {
     const vector = analysis.contribute(rows, parameters, state)
     if (state === undefined) counts = vector.slice(1, counted)
-    const sum = Array.from(vector, (value) => BigInt(Math.round(value * WORD_UNIT)))
+    const plan = analysis.plan(parameters, state)
+    const { fractionBits, bound } = plan
+    const sum = decodeVector(encodeVector(vector, RING, fractionBits, bound, countSlots(plan)), RING, fractionBits)
     const outcome = analysis.combine(sum, context, state)
     if (outcome.kind !== 'state') return { counts, fit: outcome.kind === 'result' ? outcome.released : undefined }
     state = outcome.state

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { SUM_BITS, WORD_BITS } from '@flamesh/protocol/analyses/layout.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import fc from 'fast-check'
 import {
@@ -141,7 +142,8 @@ describe('k-means tells nothing of few patients', () => {
     const { slots } = known('k-means').plan(parameters, undefined)
     const sumOf = (round: number, name: string): number => {
       const at = slots.findIndex((slot) => slot.name === name) - slots.length
-      return Number((sums[round]?.at(at) as bigint) >> 60n)
+      const [first = 0n, second = 0n] = [at, at + 1].map((word) => sums[round]?.at(word))
+      return Number(((first << BigInt(WORD_BITS)) + second) >> BigInt(SUM_BITS))
     }
     // the attack: what a cluster had before less what it has now
     const own = ['Σ z(u), cluster 2', 'Σ z(v), cluster 2'].map((name) => Math.abs(sumOf(1, name) - sumOf(0, name)))
