@@ -177,9 +177,12 @@ const REFUSED: readonly (readonly [string, string, readonly Row[], Loose, string
   ],
 ]
 
+/** Held against R, over splits, in test files of their own, on other data than this. */
+const ELSEWHERE = ['cox-pooled', 'k-means', 'log-rank', 'meta-analysis', 'table1']
+
 describe('every analysis on public data', () => {
   it('has an entry', () => {
-    const entries = new Set(ENTRIES.map(({ analysis }) => analysis))
+    const entries = new Set([...ELSEWHERE, ...ENTRIES.map(({ analysis }) => analysis)])
     const names = listAnalyses().map(({ name }) => name)
     assert.deepEqual(
       names.filter((name) => !entries.has(name)),

@@ -106,16 +106,16 @@ describe('disclosure of table1', () => {
   it('one group covers a small one in all columns: two covers would be subtracted from each other', () => {
     // a has four patients; of b and c, the one that lacks values of a column is the smaller one for that column
     const patients = [
-      ...rows([[{ g: 'a', u: 1, v: 2, f: 'x' }, 4]]),
+      ...rows([[{ g: 'a', u: 10, v: 20, f: 'x' }, 4]]),
       ...rows([
-        [{ g: 'b', u: 1, v: 3, f: 'x' }, 10],
-        [{ g: 'b', u: 2, v: 3, f: 'y' }, 10],
-        [{ g: 'b', u: null, v: 4, f: 'y' }, 1],
+        [{ g: 'b', u: 10, v: 30, f: 'x' }, 10],
+        [{ g: 'b', u: 20, v: 30, f: 'y' }, 10],
+        [{ g: 'b', u: null, v: 40, f: 'y' }, 1],
       ]),
       ...rows([
-        [{ g: 'c', u: 3, v: 4, f: 'x' }, 10],
-        [{ g: 'c', u: 4, v: 5, f: 'y' }, 9],
-        [{ g: 'c', u: 4, v: null, f: null }, 2],
+        [{ g: 'c', u: 30, v: 40, f: 'x' }, 10],
+        [{ g: 'c', u: 40, v: 50, f: 'y' }, 9],
+        [{ g: 'c', u: 40, v: null, f: null }, 2],
       ]),
     ]
     const sites = dealt(patients, 4)
