@@ -25,16 +25,15 @@ const RING = 128
 
 /** Throws what the model's `contribute` throws. */
 export function fitAlone<P, S>(analysis: Analysis<P, S, LocalFit>, rows: Rows, parameters: P): LocalModel {
-  const counted = countSlots(analysis.plan(parameters, undefined))
   const context = { parameters, rules: ALONE, survivors: 1 }
-  let counts = new Float64Array(counted - 1)
+  let counts: Float64Array | undefined
   let state: S | undefined
   for (;;) {
-    const vector = analysis.contribute(rows, parameters, state)
-    if (state === undefined) counts = vector.slice(1, counted)
     const plan = analysis.plan(parameters, state)
-    const { fractionBits, bound } = plan
-    const sum = decodeVector(encodeVector(vector, RING, fractionBits, bound, countSlots(plan)), RING, fractionBits)
+    const vector = analysis.contribute(rows, parameters, state)
+    counts ??= vector.slice(1, countSlots(plan))
+    const words = encodeVector(vector, RING, plan.fractionBits, plan.bound, countSlots(plan))
+    const sum = decodeVector(words, RING, plan.fractionBits)
     const outcome = analysis.combine(sum, context, state)
     if (outcome.kind !== 'state') return { counts, fit: outcome.kind === 'result' ? outcome.released : undefined }
     state = outcome.state

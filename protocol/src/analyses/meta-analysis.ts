@@ -12,7 +12,7 @@ import { type Covariate, completeFields, isRecord } from './columns.js'
 import { cox } from './cox.js'
 import { codedCovariates, covariateNames, INTERCEPT, levelNames, levelsFrom } from './design.js'
 import { chiSquareTail, tQuantile } from './distributions.js'
-import { add, addWeighted, zeroSums } from './double-double.js'
+import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
 import { glm } from './glm.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { linear } from './linear.js'
@@ -117,17 +117,10 @@ const MIN_SITES = 5
 /** (Σw)² / Σw², the number of sites of equal weight that would say as much: one site may not be nearly all. */
 const MIN_EFFECTIVE_SITES = 2
 
-/** w² is kept in two sums, since its range is twice that of w: whole units of 2^55, and the rest. */
-const SQUARE_BITS = 55
-const SQUARE_UNIT = Number(1n << BigInt(SQUARE_BITS))
-
 function layoutOf(parameters: MetaAnalysisParameters, state: State | undefined): Layout {
   const { analysis } = modelOf(parameters)
   const slots = analysis.plan(parameters.fit, undefined).slots.slice(1)
-  const terms =
-    state === undefined
-      ? ['w', 'w·b', 'w·b²', `w² (in 2^${SQUARE_BITS})`, `w² (rest)`]
-      : ['1/(1/w + τ²)', 'b/(1/w + τ²)', 'b²/(1/w + τ²)']
+  const terms = state === undefined ? ['w', 'w·b', 'w·b²', 'w²'] : ['1/(1/w + τ²)', 'b/(1/w + τ²)', 'b²/(1/w + τ²)']
   return {
     counts: slots.flatMap(({ name, kind }) => (kind === 'count' ? [name] : [])),
     sums: parameters.coefficients.flatMap((name) => terms.map((term) => `Σ ${term} of ${name}`)),
@@ -149,10 +142,7 @@ function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State
     add(sums, slot, weight)
     addWeighted(sums, slot + 1, weight, b, 1)
     addWeighted(sums, slot + 2, weight, b, b)
-    if (state !== undefined) continue
-    const units = Math.floor((weight * weight) / SQUARE_UNIT)
-    add(sums, slot + 3, units)
-    add(sums, slot + 4, weight * weight - units * SQUARE_UNIT)
+    if (state === undefined) addProduct(sums, slot + 3, weight, weight)
   }
   return vectorOf(layout, counts, sums)
 }
@@ -183,9 +173,8 @@ function pool([w = 0n, wb = 0n, wbb = 0n]: readonly bigint[]):
 
 /** DerSimonian and Laird (1986); a suppression if one site is nearly all. */
 function firstRound(sums: readonly bigint[], contributors: number): State['pooled'][number] | Suppression {
-  const [w = 0n, , , units = 0n, rest = 0n] = sums
+  const [w = 0n, , , squares = 0n] = sums
   const pooled = pool(sums)
-  const squares = (units << BigInt(SQUARE_BITS)) + rest
   if (pooled === undefined || squares <= 0n) return implausible()
   const weight = sumToNumber(w)
   const effective = (weight * weight) / sumToNumber(squares)
@@ -288,7 +277,7 @@ export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
   definition: [
     'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
     'each site fits the model to its own rows: coefficients b with variance 1/w; zeros if it is below a rule of the model, at the site or, of parameters, at the gate, or if there are no estimates',
-    'first round: contributors, counts of the model’s first round; for each coefficient Σ w, Σ w·b, Σ w·b², Σ w² in units of 2^55 and its rest',
+    'first round: contributors, counts of the model’s first round; for each coefficient Σ w, Σ w·b, Σ w·b², Σ w²',
     'state: contributors; for each coefficient Σwb/Σw, its standard error, Q, τ² of DerSimonian and Laird',
     'second round: contributors, counts; for each coefficient Σ v, Σ v·b, Σ v·b² with v = 1/(1/w + τ²)',
     'released: n, missing, events; the state; for each coefficient Σvb/Σv with its standard error and that of Hartung and Knapp; refused: fewer than 5 contributors, (Σw)²/Σw² below 2, small cells, levels and outcomes at few sites',
