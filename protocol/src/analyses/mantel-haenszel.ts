@@ -1,5 +1,5 @@
 /**
- * `mantel-haenszel`: odds ratio, risk ratio and test of a table of two by two, stratified by site and, if asked, within sites by a
+ * `mantel-haenszel`: odds ratio, risk ratio, risk difference and test of a table of two by two, stratified by site and, if asked, within sites by a
  * factor. Sums of each stratum's terms are opened, never a table by site. Implements docs/spec/analyses/mantel-haenszel.md.
  */
 import { z } from 'zod'
@@ -15,7 +15,7 @@ import {
   levelsOfFactor,
 } from './columns.js'
 import { levelsFrom, presence, singular } from './design.js'
-import { chiSquareTail } from './distributions.js'
+import { chiSquareTail, Z_975 } from './distributions.js'
 import { add, type Sums, zeroSums } from './double-double.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { type Fourfold, logInterval } from './table-tests.js'
@@ -44,6 +44,7 @@ const releasedSchema = z.strictObject({
   missing: z.int().min(0),
   oddsRatio: ratioSchema,
   riskRatio: ratioSchema,
+  riskDifference: z.union([z.null(), z.strictObject({ estimate: z.number(), variance: z.number().min(0) })]),
   /** observed less expected rows in the first cell */
   excess: z.number(),
   /** of that, hypergeometric */
@@ -65,6 +66,15 @@ const TERMS: readonly (readonly [string, (...table: Fourfold) => number])[] = [
     (a, b, c, d) => ((a + b) * (c + d) * (b + d) - b * d * (a + b + c + d)) / (a + b + c + d) ** 2,
   ],
   ['a − E', (a, b, c, d) => (a * d - b * c) / (a + b + c + d)],
+  ['(a + b)(c + d)/n', (a, b, c, d) => ((a + b) * (c + d)) / (a + b + c + d)],
+  [
+    '(ab(c + d)³ + cd(a + b)³)/((a + b)(c + d)n²)',
+    (a, b, c, d) => {
+      const [n0, n1] = [a + b, c + d]
+      // a stratum with one level of exposure has no difference, and no weight
+      return n0 * n1 === 0 ? 0 : (a * b * n1 ** 3 + c * d * n0 ** 3) / (n0 * n1 * (n0 + n1) ** 2)
+    },
+  ],
   [
     'V',
     (a, b, c, d) => {
@@ -146,15 +156,29 @@ function ratioOf(estimate: number, logVariance: number): Released['oddsRatio'] {
     : null
 }
 
+function differenceOf(estimate: number, variance: number): Released['riskDifference'] {
+  return Math.abs(estimate) <= 1 && variance >= 0 && Number.isFinite(variance)
+    ? { estimate: estimate + 0, variance: variance + 0 }
+    : null
+}
+
+/** Wald's interval. */
+function aroundDifference(difference: Released['riskDifference']): object | null {
+  if (difference === null) return null
+  const { estimate, variance } = difference
+  const se = Math.sqrt(variance)
+  return { estimate, lower: estimate - Z_975 * se, upper: estimate + Z_975 * se, se }
+}
+
 export const mantelHaenszel: Analysis<MantelHaenszelParameters, never, Released> = {
   name: 'mantel-haenszel',
   version: 1,
-  method: 'the Mantel-Haenszel odds ratio, risk ratio and test stratified by site',
+  method: 'the Mantel-Haenszel odds ratio, risk ratio, risk difference and test stratified by site',
   iterative: false,
   definition: [
     'parameters: exposure, outcome (factors of two levels), within (a factor, optional), strata: site',
-    'round: contributors, missing, sites with a stratum that has both levels of both; rows by exposure and outcome, rows by level of within, sites with each level; sums over strata of the terms of the odds ratio, its variance, the risk ratio, its variance, and the test',
-    'released: n, missing, informative sites, odds ratio and risk ratio with variances of their logarithms, Σ(a − E), ΣV; refused: small cells of the pooled table, small levels, levels or informative strata at few sites',
+    'round: contributors, missing, sites with a stratum that has both levels of both; rows by exposure and outcome, rows by level of within, sites with each level; sums over strata of the terms of the odds ratio, its variance, the risk ratio, its variance, the test, and the weight and variance of the risk difference',
+    'released: n, missing, informative sites, odds ratio and risk ratio with variances of their logarithms, risk difference with its variance, Σ(a − E), ΣV; refused: small cells of the pooled table, small levels, levels or informative strata at few sites',
   ],
   parameters: parametersSchema,
   state: z.never(),
@@ -185,8 +209,20 @@ export const mantelHaenszel: Analysis<MantelHaenszelParameters, never, Released>
       // what others add is zero: the sums would be those of the sites that have both levels of both
       checkSites([{ rows: n, sites: informative }, ...levelsFrom(levels, rest.slice(depth))], rules)
     if (refused !== undefined) return refused
-    const [r = 0, s = 0, pr = 0, mixed = 0, qs = 0, top = 0, bottom = 0, w = 0, excess = 0, variance = 0] =
-      opened.sums.map(sumToNumber)
+    const [
+      r = 0,
+      s = 0,
+      pr = 0,
+      mixed = 0,
+      qs = 0,
+      top = 0,
+      bottom = 0,
+      w = 0,
+      excess = 0,
+      weight = 0,
+      spread = 0,
+      variance = 0,
+    ] = opened.sums.map(sumToNumber)
     if (!(variance > 0)) return singular()
     return {
       kind: 'result',
@@ -198,12 +234,14 @@ export const mantelHaenszel: Analysis<MantelHaenszelParameters, never, Released>
         missing,
         oddsRatio: ratioOf(r / s, pr / (2 * r * r) + mixed / (2 * r * s) + qs / (2 * s * s)),
         riskRatio: ratioOf(top / bottom, w / (top * bottom)),
+        riskDifference: differenceOf((top - bottom) / weight, spread / (weight * weight)),
         excess,
         variance,
       },
     }
   },
-  present({ contributors, leftOut, informative, n, missing, oddsRatio, riskRatio, excess, variance }, parameters) {
+  present(released, parameters) {
+    const { contributors, leftOut, informative, n, missing, oddsRatio, riskRatio, excess, variance } = released
     const { exposure, outcome, within } = parameters
     const size = Math.abs(excess)
     const chisq = (excess * excess) / variance
@@ -216,6 +254,7 @@ export const mantelHaenszel: Analysis<MantelHaenszelParameters, never, Released>
     return {
       odds_ratio: interval(oddsRatio),
       risk_ratio: interval(riskRatio),
+      risk_difference: aroundDifference(released.riskDifference),
       chisq,
       df: 1,
       p: chiSquareTail(chisq, 1),

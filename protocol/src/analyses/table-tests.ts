@@ -1,8 +1,8 @@
 /**
  * What a contingency table says beyond Pearson's χ², for `present` only: from released counts, so that no test says more than the
- * table. For a table of two by two Yates' correction, Fisher's exact test, and odds ratio, risk ratio and risk difference of the
+ * table. For a table of two by two Yates' correction, and odds ratio, risk ratio and risk difference of the
  * second row against the first for the second column, with Wald's intervals (Woolf 1955; Katz et al. 1978). Equal to R's
- * chisq.test and fisher.test. What does not exist is null.
+ * chisq.test and fisher.test. Fisher's exact test of any table. What does not exist is null.
  */
 import { chiSquareTail, Z_975 } from './distributions.js'
 
@@ -53,6 +53,62 @@ function fisher([a, b, c, d]: Fourfold): number | null {
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   return weights.reduce((sum, weight) => (weight <= own ? sum + weight : sum), 0) / total
 }
+
+/** Logarithms of factorials, up to a number. */
+function logFactorials(most: number): Float64Array {
+  const logs = new Float64Array(most + 1)
+  for (let k = 2; k <= most; k++) logs[k] = (logs[k - 1] as number) + Math.log(k)
+  return logs
+}
+
+/**
+ * Fisher's test of a table of any size (row by row): the probability, margins fixed, of all tables no likelier than this one,
+ * by going through them column by column. Empty rows and columns count for nothing. Null if fewer than two of either are left, or
+ * there are more than a million tables.
+ */
+export function fisherOfTable(counts: readonly number[], columns: number): number | null {
+  const inRow = (r: number): number => sumOver(counts, (at) => Math.floor(at / columns) === r)
+  const inColumn = (c: number): number => sumOver(counts, (at) => at % columns === c)
+  const rowTotals = Array.from({ length: counts.length / columns }, (_, r) => inRow(r)).filter((total) => total > 0)
+  const columnTotals = Array.from({ length: columns }, (_, c) => inColumn(c)).filter((total) => total > 0)
+  const [rows, last] = [rowTotals.length, columnTotals.length - 1]
+  const n = sumOver(rowTotals, () => true)
+  if (rows < 2 || last < 1 || n > MAX_TABLES) return null
+  const logs = logFactorials(n)
+  const log = (k: number): number => logs[k] as number
+  // of the probability of a table: this less the logarithms of all its cells' factorials
+  const margins = [...rowTotals, ...columnTotals].reduce((sum, k) => sum + log(k), 0) - log(n)
+  const own = Math.exp(counts.reduce((rest, k) => rest - log(k), margins)) * AS_LIKELY
+  const left = [...rowTotals]
+  let tables = 0
+  let unlikely = 0
+  /** Fills a column from a row on; false once there are too many tables. */
+  const fill = (column: number, row: number, open: number, weight: number): boolean => {
+    if (column === last) {
+      // what the rows have left is the last column
+      const probability = Math.exp(left.reduce((rest, k) => rest - log(k), weight))
+      if (probability <= own) unlikely += probability
+      return ++tables <= MAX_TABLES
+    }
+    const room = left[row] as number
+    const below = left.slice(row + 1).reduce((sum, k) => sum + k, 0)
+    const next = row === rows - 1
+    for (let k = Math.max(0, open - below); k <= Math.min(open, room); k++) {
+      left[row] = room - k
+      const lighter = weight - log(k)
+      const more = next
+        ? fill(column + 1, 0, columnTotals[column + 1] as number, lighter)
+        : fill(column, row + 1, open - k, lighter)
+      left[row] = room
+      if (!more) return false
+    }
+    return true
+  }
+  return fill(0, 0, columnTotals[0] as number, margins) ? Math.min(1, unlikely) : null
+}
+
+const sumOver = (counts: readonly number[], isIn: (at: number) => boolean): number =>
+  counts.reduce((sum, count, at) => (isIn(at) ? sum + count : sum), 0)
 
 /** Fields of a result; all null if a row or a column is empty. */
 export function fourfoldTests(table: Fourfold | undefined): Readonly<Record<string, unknown>> {

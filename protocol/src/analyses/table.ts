@@ -9,7 +9,7 @@ import type { Analysis, DisclosureRules, Rows } from './analysis.js'
 import { codesOf, completeFactor, completeFields, factorSchema, levelLabels, levelsOfFactor } from './columns.js'
 import { chiSquareTail } from './distributions.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
-import { type Fourfold, fourfoldTests } from './table-tests.js'
+import { type Fourfold, fisherOfTable, fourfoldTests } from './table-tests.js'
 
 const parametersSchema = z
   .strictObject({ rows: factorSchema, columns: factorSchema })
@@ -120,6 +120,9 @@ function release(counts: readonly number[], sites: readonly number[], width: num
 }
 
 /** Undefined if anything is withheld. */
+const fisherOf = (counts: readonly (number | null)[], columns: number): number | null =>
+  counts.every((count) => count !== null) ? fisherOfTable(counts, columns) : null
+
 function fourfold(counts: readonly (number | null)[]): Fourfold | undefined {
   return counts.includes(null) ? undefined : (counts as Fourfold)
 }
@@ -173,7 +176,9 @@ export const table: Analysis<TableParameters, never, Released> = {
       df: test?.df ?? null,
       p: test === null ? null : chiSquareTail(test.chisq, test.df),
       smallest_expected: test?.smallestExpected ?? null,
-      ...(counts.length === 4 && levelsOfFactor(rows).length === 2 ? fourfoldTests(fourfold(counts)) : {}),
+      ...(counts.length === 4 && levelsOfFactor(rows).length === 2
+        ? fourfoldTests(fourfold(counts))
+        : { p_fisher: fisherOf(counts, levelsOfFactor(columns).length) }),
       row_factor: rows,
       col_factor: columns,
       contributors,

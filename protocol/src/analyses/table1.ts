@@ -287,6 +287,7 @@ function present(released: Released, parameters: Table1Parameters): Record<strin
 export const table1: Analysis<Table1Parameters, never, Released> = {
   name: 'table1',
   version: 1,
+  method: 'a baseline table: means with standard deviations, counts with percentages, and tests between groups',
   iterative: false,
   definition: [
     'parameters: columns (numeric), factors, by (a factor, optional)',

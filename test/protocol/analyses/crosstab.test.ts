@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { DisclosureRules } from '@flamesh/protocol/analyses/analysis.js'
-import { fourfoldTests } from '@flamesh/protocol/analyses/table-tests.js'
+import { fisherOfTable, fourfoldTests } from '@flamesh/protocol/analyses/table-tests.js'
 import fc from 'fast-check'
 import {
   assertClose,
@@ -50,6 +50,16 @@ describe('tests of a table', () => {
     }
   })
 
+  it('by Fisher equal R for larger ones, with empty rows and columns left out', () => {
+    for (const { table, columns, p } of Object.values<Loose>(R.larger))
+      assertClose(fisherOfTable(table, columns), p, String(table))
+    const [first] = Object.values<Loose>(R.larger)
+    const padded = [...first.table.slice(0, 3), 0, ...first.table.slice(3), 0, 0, 0, 0, 0]
+    assertClose(fisherOfTable(padded, 4), first.p)
+    assert.equal(fisherOfTable([5, 0, 9, 0], 2), null)
+    assert.equal(fisherOfTable(new Array(25).fill(40), 5), null, 'too many tables')
+  })
+
   it('of lung, however the rows are split', () => {
     const { table, result } = R.tables['26-112-37-53']
     fc.assert(
@@ -83,7 +93,8 @@ describe('tests of a table', () => {
       rows: r,
       columns: three,
     }).result
-    assert.ok(wide.chisq > 0 && !('p_fisher' in wide))
+    assert.ok(wide.chisq > 0 && !('odds_ratio' in wide))
+    assertClose(wide.p_fisher, R.larger['10-20-30-20-20-10'].p)
     // two levels by two is four cells; so is one by four, which no factor makes
     assert.deepEqual(fourfoldTests(undefined), none)
     assert.equal(fourfoldTests([2e6, 2e6, 2e6, 2e6])['p_fisher'], null)
@@ -204,6 +215,7 @@ describe('disclosure of mantel-haenszel', () => {
       'missing',
       'n',
       'oddsRatio',
+      'riskDifference',
       'riskRatio',
       'variance',
     ])

@@ -202,7 +202,7 @@ const HASHES = {
   linear: '562e0e443fac896c1f24458d2db887965cf44c67da8d3bbf71ec75b5bf7e4cf1',
   'log-rank': 'd187dda618e1a2c0bbb4d1b0a9f9db872b13773ef7e1b0540226e5c8bd780e5a',
   logistic: '219538faf8bfb523ab12cbcd44759a0694a54f099d305e5c795313e5aecfb8d9',
-  'mantel-haenszel': 'd4937fa87f223ca9da94e3498ade8ef6caeea34f6e6a4ff174113350d0427f3b',
+  'mantel-haenszel': '0b0a5d47de1c3847026e664cededabfb3cdc3c666e6f02d3f458ea5cceb01c24',
   'meta-analysis': 'c091b3b6bfc2cce65c53f7bc2ae1b937dc0272593bbcb08d150ad18c6921d46c',
   moments: '055a79aeddeb50294bd1a7f416fd6cafd2a4e15a34cbe0ba17b3c18fa6160163',
   pca: '4846532253747c0c94b9ad94bea42c294da0d55772f3db0c2a0313aae576c7b9',
