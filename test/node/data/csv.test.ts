@@ -124,6 +124,8 @@ describe('csv', () => {
       fc.property(text, fc.array(fc.nat(), { maxLength: 3 }), (body, cuts) => {
         // lines of spaces alone are rows to the other parser
         const whole = `a;b\n${body}`.replaceAll(/\n +(?=\n|$)/g, '\n')
+        // an empty text in quotes, spaces and another one are an empty field to the other parser; RFC 4180 has no such field
+        fc.pre(!/"" +""/.test(whole))
         const attempt = (run: () => readonly (readonly string[])[]): unknown => {
           try {
             return run()
