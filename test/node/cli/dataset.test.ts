@@ -106,6 +106,11 @@ describe('dataset commands', () => {
     assert.deepEqual(await outcome(), [2, 'declaration-invalid', 2, 9])
   })
 
+  it('looks at the name before it reads anything', async () => {
+    const { exit, error } = await document('add', 'lung cancer', join(dir, 'nothing.csv'))
+    assert.deepEqual([exit, error.code], [EXIT.usage, 'dataset-name'])
+  })
+
   it('updates as before unless told otherwise, and says what changed in counts', async () => {
     assert.equal((await document('update', 'lung', file, '--yes')).error.code, 'dataset-missing')
     const first = await document('add', 'lung', file, '--yes', '--type', 'geschlecht=level', '--withhold', 'geschlecht')
