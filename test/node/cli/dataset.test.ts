@@ -129,7 +129,8 @@ describe('dataset commands', () => {
     assert.deepEqual({ ...diff, exit: undefined }, { ...next.diff, exit: undefined })
     const told = (await dataset(['diff', 'lung'])).stdout
     assert.match(told, /12 → 13 rows\n12 rows are the same, 0 are gone, 1 are new/)
-    assert.doesNotMatch(told, /99/)
+    // versions are digits too
+    assert.doesNotMatch(told.replaceAll(/[0-9a-f]{12}/g, ''), /99/)
     const { versions } = await document('show', 'lung')
     assert.deepEqual(
       versions.map((one: { version: string }) => one.version),
