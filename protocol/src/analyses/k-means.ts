@@ -212,7 +212,7 @@ function completeCentres(written: unknown): unknown {
 export const kMeans: Analysis<KMeansParameters, State, Released> = {
   name: 'k-means',
   version: 1,
-  method: 'k-means by Lloyd’s iterations from given centres',
+  method: 'k-means clustering with Lloyd’s iterations from given centres over complete rows',
   iterative: true,
   definition: [
     'parameters: columns (numeric), scale (none or standard), centres (decimals, of z if scaled), iterations',

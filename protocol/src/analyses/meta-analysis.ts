@@ -287,6 +287,8 @@ function present(released: Released, parameters: MetaAnalysisParameters): Record
 export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
   name: 'meta-analysis',
   version: 1,
+  method:
+    'meta-analysis of the sites’ own estimates with fixed effects and with random effects (DerSimonian and Laird, and Hartung and Knapp’s interval)',
   iterative: true,
   definition: [
     'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata, cox without zph), coefficients (names)',

@@ -130,7 +130,7 @@ function fourfold(counts: readonly (number | null)[]): Fourfold | undefined {
 export const table: Analysis<TableParameters, never, Released> = {
   name: 'table',
   version: 1,
-  method: 'a contingency table with Pearson’s χ² test',
+  method: 'a contingency table with Pearson’s χ² and Fisher’s exact test',
   iterative: false,
   definition: [
     'parameters: rows, columns (factors)',

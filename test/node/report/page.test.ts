@@ -58,6 +58,20 @@ const PICTURES: Readonly<Record<string, readonly string[]>> = {
   survival: ['survival'],
   'survival-groups': ['survival'],
   'survival-whole': ['survival'],
+  feasibility: [],
+  'feasibility-by': ['counts'],
+  'feasibility-by-two': ['shares'],
+  table1: ['means'],
+  'table1-withheld': ['means'],
+  'table1-whole': [],
+  'log-rank': ['observed'],
+  'log-rank-within': ['observed'],
+  'k-means': ['centres'],
+  'k-means-unscaled': ['centres'],
+  'meta-analysis': ['pooled'],
+  'meta-analysis-linear': ['pooled'],
+  'cox-zph': ['forest'],
+  'cox-pooled': ['forest'],
 }
 
 describe('the report of a result', () => {
@@ -181,12 +195,12 @@ describe('the report of a result', () => {
     assert.deepEqual([...figures(page).keys()], ['pooled'])
     const said = drawn(page, 'pooled')
     assert.deepEqual(
-      said.filter((one) => /^[a-z]+$/.test(one) && one !== 'p'),
-      ['age', 'fixed', 'random', 'prediction'],
+      said.filter((one) => /^[a-z ]+$/.test(one) && one !== 'p' && one !== 'coefficient'),
+      ['age', 'fixed effects', 'random effects', 'prediction'],
     )
     assert.ok(said.includes('1.65 (1.35 to 2.01)') && said.includes('1.65 (0.82 to 3.32)'))
     const heads = elements(parseMarkup(page), 'th').map(textOf)
-    assert.ok(heads.includes('95 % interval') && heads.includes('prediction interval'), heads.join())
+    assert.ok(heads.includes('odds ratio (95 % interval)') && heads.includes('prediction interval'), heads.join())
   })
 
   it('begins with the characteristics where columns and factors are described', () => {
@@ -211,7 +225,7 @@ describe('the report of a result', () => {
     const [table] = elements(root, 'table')
     const rows = elements(table as Element, 'tr').map((row) => row.children.map((cell) => textOf(cell as Element)))
     assert.deepEqual(rows, [
-      ['', 'everyone (n = 228)', 'sex 1 (n = 138)', 'sex 2 (n = 90)', 'p', 'SMD'],
+      ['', 'everyone\n(n = 228)', 'sex 1\n(n = 138)', 'sex 2\n(n = 90)', 'p', 'SMD'],
       ['age, mean (SD); 3 missing', '62.45 (9.07)', '62.45 (9.07)', 'withheld', '0.066', '0.252'],
       ['ecog, n (%)', '', '', '', '0.700', '–'],
       ['\u20030', '63 (27.6)', '36 (26.1)', 'withheld', '', ''],
@@ -225,8 +239,8 @@ describe('the report of a result', () => {
     const page = renderReport(exampleResult('cox').result, { ...facts, view: { ...facts.view, body } })
     const text = textOf(parseMarkup(page)).replaceAll('\u00a0', ' ')
     for (const expected of [
-      'The analysis was Cox proportional hazards regression stratified by site',
-      'restricted to rows with age at least 18',
+      'Dataset lung of 4 sites, restricted to rows with age at least 18, was analysed by Cox proportional hazards regression',
+      'The event was status = 2, its time time; covariates were age, sex (reference 1) and ph.ecog (reference 0)',
       '226 rows with 163 events entered; 2 rows with missing values were left out.',
       'at least 5 organisations, and counts from 1 to 4 were not released',
       'converged after 5 steps',

@@ -78,7 +78,7 @@ function drawMeans(panels: readonly Panel[], width: number): Drawing {
     const drawn = intervals(
       rows,
       { title: `mean of ${title}`, logarithmic: false },
-      { numbers: 'mean (95 % interval)' },
+      { numbers: 'mean (95 % interval)', alike: true },
       width,
       top,
     )

@@ -28,6 +28,21 @@ export function numberOf(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null
 }
 
+export interface Named {
+  readonly rows: readonly string[]
+  readonly cols: readonly string[]
+  readonly values: readonly (readonly (number | null)[])[]
+}
+
+/** A record of records of numbers, each with the same names. */
+export function namedMatrix(value: unknown): Named | undefined {
+  if (!isFields(value)) return undefined
+  const rows = Object.keys(value)
+  const cols = isFields(value[rows[0] ?? '']) ? Object.keys(value[rows[0] ?? ''] as Fields) : []
+  if (cols.length === 0 || !rows.every((row) => isFields(value[row]))) return undefined
+  return { rows, cols, values: rows.map((row) => cols.map((col) => numberOf((value[row] as Fields)[col]))) }
+}
+
 /** The column of a factor, or of an event. */
 export function columnOf(named: unknown): string | undefined {
   if (typeof named === 'string') return named
