@@ -39,8 +39,9 @@ type Bounded = readonly [estimate: number | null, low: number | null, high: numb
 
 /** Digits after the point of an estimate with an interval. */
 export function placesOf([estimate, low, high]: Bounded): number {
-  if (estimate === null) return 0
-  return placesFor(low === null || high === null ? Math.abs(estimate) : Math.max(Math.abs(estimate), (high - low) / 20))
+  if ([estimate, low, high].every((one) => one === null || Number.isInteger(one))) return 0
+  const size = Math.abs(estimate ?? 0)
+  return placesFor(low === null || high === null ? size : Math.max(size, (high - low) / 4))
 }
 
 /** "0.58 (0.41 to 0.80)", with as many digits in the interval as in the estimate. */
@@ -71,6 +72,7 @@ export function alike(values: readonly number[]): readonly string[] {
 /** Of a share between 0 and 1, as a percentage with one digit after the point; never 0 or 100 what is neither. */
 export function percent(share: number): string {
   const value = 100 * share
+  if (value === 0) return `0${SPACE}%`
   if (value > 0 && value < 0.05) return `<${SPACE}0.1${SPACE}%`
   if (value < 100 && value >= 99.95) return `>${SPACE}99.9${SPACE}%`
   return `${value.toFixed(1)}${SPACE}%`

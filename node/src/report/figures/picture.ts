@@ -49,6 +49,11 @@ export function columnOf(named: unknown): string | undefined {
   return isFields(named) && typeof named['column'] === 'string' ? named['column'] : undefined
 }
 
+/** "sex 1" of "sex=1", as a group is called elsewhere. */
+export function groupName(name: string, by: string | undefined): string {
+  return by !== undefined && name.startsWith(`${by}=`) ? `${by} ${name.slice(by.length + 1)}` : name
+}
+
 /** "status = 2", or a column that is 0 or 1. */
 export function eventText(event: unknown): string {
   const column = columnOf(event) ?? 'event'
