@@ -5,6 +5,7 @@
  * than others do; and estimates that agree are known to be near their mean.
  */
 import { z } from 'zod'
+import { FlameshError } from '../errors.js'
 import { checkCells, checkSites, implausible, suppressed } from '../privacy/disclosure.js'
 import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Rows, Suppression } from './analysis.js'
 import { estimatesOf, ratiosOf } from './coefficients.js'
@@ -112,6 +113,9 @@ const releasedSchema = z.strictObject({
 })
 type Released = z.infer<typeof releasedSchema>
 
+/** Below it the last bit of Σw² is more than 2^-40 of a term: τ² would be made of rounding. Above 2^50 the sum has no room. */
+const MIN_WEIGHT = 2 ** -45
+
 /** Seven sums about a coefficient leave the eight numbers of four other sites open. */
 const MIN_SITES = 5
 /** (Σw)² / Σw², the number of sites of equal weight that would say as much: one site may not be nearly all. */
@@ -127,6 +131,15 @@ function layoutOf(parameters: MetaAnalysisParameters, state: State | undefined):
   }
 }
 
+/** Throws `out-of-bound`. */
+function checkWeight(weight: number, name: string): void {
+  if (weight >= MIN_WEIGHT) return
+  throw new FlameshError('out-of-bound', `the standard error of ${name} is too large for its weight to be summed`, {
+    meta: { coefficient: name },
+    hint: 'express the column in a smaller unit, so that its values are larger, or the outcome of a linear model in a larger one',
+  })
+}
+
 function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State | undefined): Float64Array {
   const layout = layoutOf(parameters, state)
   const { counts, fit } = fitAlone(modelOf(parameters).analysis, rows, parameters.fit)
@@ -138,6 +151,7 @@ function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State
     const [b, se] = [fit.coef[names.indexOf(name)] as number, fit.se[names.indexOf(name)] as number]
     const weight = 1 / (se * se + (state?.pooled[at]?.tau2 ?? 0))
     if (!(weight > 0 && Number.isFinite(weight))) return zeroVector(layout)
+    if (state === undefined) checkWeight(weight, name)
     const slot = width * at
     add(sums, slot, weight)
     addWeighted(sums, slot + 1, weight, b, 1)
