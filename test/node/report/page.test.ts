@@ -167,11 +167,11 @@ describe('the report of a result', () => {
     const columns = Object.keys(result.scaled)
     const values = columns.flatMap((column) => result.names.map((name: string) => result.centers[name][column]))
     assert.equal(circles.length, values.length)
-    const places = circles.map(({ attributes }) => Number(attributes['cx']))
+    const place = (i: number): number => Number(circles[i]?.attributes['cx'])
     const [low, high] = [values.indexOf(Math.min(...values)), values.indexOf(Math.max(...values))]
-    const scale = (places[high] - places[low]) / (values[high] - values[low])
+    const scale = (place(high) - place(low)) / (values[high] - values[low])
     for (const [i, value] of values.entries())
-      assert.ok(Math.abs(places[i] - (places[low] + scale * (value - values[low]))) < 0.2, columns[i % 3])
+      assert.ok(Math.abs(place(i) - (place(low) + scale * (value - values[low]))) < 0.2, columns[i % 3])
     for (const [i, circle] of circles.entries())
       for (const other of circles.slice(0, i)) {
         const apart = ['cx', 'cy'].map((key) => Number(circle.attributes[key]) - Number(other.attributes[key]))
