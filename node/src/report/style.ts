@@ -45,7 +45,7 @@ th,td{max-width:26em;overflow:hidden;text-overflow:ellipsis}
 .methods h2{margin-top:20px}
 .methods p{font-size:15px;text-wrap:pretty}
 .methods ul{padding-left:1.2em;margin:8px 0;font-size:14px}
-@media screen and (max-width:600px){.facts div{grid-template-columns:1fr}.numbers div{grid-template-columns:1fr 1fr}}
+@media screen and (max-width:600px){.facts div{grid-template-columns:1fr}.numbers div{grid-template-columns:1fr 1fr}tbody th.keys{max-width:11em;white-space:normal}}
 @media print{.methods,.facts:not(.numbers),.table table,.facts dl>div{break-inside:avoid}.note,pre{break-before:avoid}th,td{font-size:8.5pt;padding-left:9px}th.keys{white-space:normal}.facts{font-size:9.5pt}}
 `,
 })

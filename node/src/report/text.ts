@@ -24,7 +24,7 @@ export const fixed = (value: number): string => withPlaces(value, placesFor(Math
 /** Infinite: a power of ten is needed. */
 function placesFor(size: number): number {
   if (size === 0 || size >= 0.1) return size >= 1e6 ? Number.POSITIVE_INFINITY : size >= 100 ? 0 : size >= 10 ? 1 : 2
-  return size < 1e-4 ? Number.POSITIVE_INFINITY : 2 - Math.floor(Math.log10(size))
+  return size < 1e-3 ? Number.POSITIVE_INFINITY : 2 - Math.floor(Math.log10(size))
 }
 
 /** So many digits after the point; thousands apart. */
@@ -52,6 +52,11 @@ export function withInterval(
   places = placesOf([estimate, low, high]),
 ): string {
   if (estimate === null) return '–'
+  if (!Number.isFinite(places) && estimate !== 0 && low !== null && high !== null) {
+    const power = Math.floor(Math.log10(Math.abs(estimate)))
+    const scaled = ([estimate, low, high] as const).map((value) => value / 10 ** power)
+    return `${withInterval(scaled[0] as number, scaled[1] as number, scaled[2] as number, 2)}${SPACE}×${SPACE}10${superscript(power)}`
+  }
   const [middle, from, to] = [estimate, low ?? 0, high ?? 0].map((value) => withPlaces(value, places))
   return low === null || high === null ? (middle as string) : `${middle} (${from} to ${to})`
 }

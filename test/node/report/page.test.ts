@@ -461,6 +461,7 @@ describe('numbers in a report', () => {
     assert.equal(withInterval(0.576, 0.4144, 0.8), '0.58 (0.41 to 0.80)')
     assert.equal(withInterval(-0.0287, -0.0601, 0.0027), '−0.0287 (−0.0601 to 0.0027)')
     assert.equal(withInterval(0.0234, -0.2438, 0.197), '0.02 (−0.24 to 0.20)')
+    assert.equal(withInterval(8.171e-5, 4.25e-5, 1.571e-4).replaceAll('\u00a0', ' '), '8.17 (4.25 to 15.71) × 10⁻⁵')
     assert.equal(withInterval(1020, 300, 1020), '1,020 (300 to 1,020)')
     assert.deepEqual(alike([149.42, 146.04, 3, 0.5, 1e-7]), ['149.4', '146.0', '3', '0.5', '1\u00a0×\u00a010⁻⁷'])
     assert.deepEqual(
