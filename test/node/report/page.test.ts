@@ -11,26 +11,7 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { ratioScale, valueScale } from '@flamesh/protocol/report/scale.js'
 import { exampleResult, TITLES } from './examples.js'
 import { type Element, elements, parseMarkup, textOf } from './markup.js'
-import { factsOf, JOB, pageOf } from './page-of.js'
-
-const figures = (page: string): ReadonlyMap<string, Element> =>
-  new Map(elements(parseMarkup(page), 'figure').map((one) => [one.attributes['id'] ?? '', one]))
-
-/** All text of the wide drawing of a figure. */
-function drawn(page: string, id: string): readonly string[] {
-  const figure = figures(page).get(id)
-  assert.ok(figure, `there is a figure ${id}`)
-  const [svg] = elements(figure, 'svg').filter(({ attributes }) => attributes['class'] === 'wide')
-  assert.ok(svg)
-  return elements(svg, 'text').map(textOf)
-}
-
-/** Elements of a class in the wide drawing. */
-function marks(page: string, id: string, style: string): readonly Element[] {
-  const [svg] = elements(figures(page).get(id) as Element, 'svg')
-  const all = ['path', 'rect', 'circle'].flatMap((name) => elements(svg as Element, name))
-  return all.filter(({ attributes }) => (attributes['class'] ?? '').split(' ').includes(style))
-}
+import { drawn, factsOf, figures, JOB, marks, pageOf } from './page-of.js'
 
 /** Of each example; none where a picture would say nothing that the table does not, or where all is withheld. */
 const PICTURES: Readonly<Record<string, readonly string[]>> = {
@@ -137,50 +118,6 @@ describe('the report of a result', () => {
     assert.match(said('k-means'), /The iteration ended after 3 steps, before it converged\./)
     const adjusted = 'p values are not adjusted'
     assert.deepEqual([said('logistic').includes(adjusted), said('quantiles').includes(adjusted)], [true, false])
-  })
-
-  it('draws observed events as bars as long as they are many, with the expected on the same axis', () => {
-    const { result } = exampleResult('log-rank')
-    const page = pageOf('log-rank')
-    const bars = marks(page, 'observed', 'bar-fill').slice(1)
-    const due = marks(page, 'observed', 'median').slice(1)
-    const [left, perEvent] = [
-      Number(bars[0]?.attributes['x']),
-      Number(bars[0]?.attributes['width']) / result.observed[0],
-    ]
-    for (const [i, bar] of bars.entries()) {
-      assert.ok(Math.abs(Number(bar.attributes['width']) - perEvent * result.observed[i]) < 0.2)
-      const at = Number(/^M([\d.]+) /.exec(due[i]?.attributes['d'] ?? '')?.[1])
-      assert.ok(Math.abs(at - (left + perEvent * result.expected[i])) < 0.3, `expected of ${result.names[i]} at ${at}`)
-    }
-    assert.deepEqual(
-      drawn(page, 'observed').filter((one) => one.includes(' / ')),
-      ['168 / 149.4', '161 / 146.0', '123 / 156.6'],
-    )
-    const finding = textOf(elements(figures(page).get('observed') as Element, 'p')[0] as Element)
-    assert.match(finding, /rx Lev\+5FU 0\.79\. Test of no difference: χ².=.11\.14, df.=.2, p.=.0\.004\./)
-  })
-
-  it('draws each centre where it lies, on one axis if columns were scaled', () => {
-    const { result } = exampleResult('k-means')
-    const circles = marks(pageOf('k-means'), 'centres', 'dot').slice(result.names.length)
-    const columns = Object.keys(result.scaled)
-    const values = columns.flatMap((column) => result.names.map((name: string) => result.centers[name][column]))
-    assert.equal(circles.length, values.length)
-    const place = (i: number): number => Number(circles[i]?.attributes['cx'])
-    const [low, high] = [values.indexOf(Math.min(...values)), values.indexOf(Math.max(...values))]
-    const scale = (place(high) - place(low)) / (values[high] - values[low])
-    for (const [i, value] of values.entries())
-      assert.ok(Math.abs(place(i) - (place(low) + scale * (value - values[low]))) < 0.2, columns[i % 3])
-    for (const [i, circle] of circles.entries())
-      for (const other of circles.slice(0, i)) {
-        const apart = ['cx', 'cy'].map((key) => Number(circle.attributes[key]) - Number(other.attributes[key]))
-        assert.ok(Math.hypot(...apart) >= 18, 'circles cover each other')
-      }
-    const own = drawn(pageOf('k-means-unscaled'), 'centres')
-    assert.ok(own.includes('ph.karno') && own.includes('cluster 1 (n = 132)'), own.join())
-    const heads = elements(parseMarkup(pageOf('k-means-unscaled')), 'th').map(textOf)
-    assert.ok(heads.includes('ph.karno'), 'columns of the data keep their names')
   })
 
   it('has each hazard ratio with its interval, p and the reference levels', () => {
