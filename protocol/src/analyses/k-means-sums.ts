@@ -66,13 +66,18 @@ export function startOf({ scale, columns, centres }: KMeansParameters, state: St
   }
 }
 
+/** The round in which squares of whole columns are summed, to see whether one holds few values: of scaled ones it is the first. */
+export const hasSquares = ({ scale }: KMeansParameters, state: State | undefined): boolean =>
+  scale === 'none' && state?.centres.length === 1
+
 /** Ordered pairs of different clusters. */
 export const pairsBetween = (clusters: number): readonly (readonly [number, number])[] =>
   Array.from({ length: clusters * clusters }, (_, at) => [Math.floor(at / clusters), at % clusters] as const).filter(
     ([from, to]) => from !== to,
   )
 
-export function layoutOf({ columns, centres }: KMeansParameters, state: State | undefined): Layout {
+export function layoutOf(parameters: KMeansParameters, state: State | undefined): Layout {
+  const { columns, centres } = parameters
   const shared = ['rows', 'missing']
   if (state === undefined) return { counts: shared, sums: columns.flatMap((name) => [`Σ ${name}`, `Σ ${name}²`]) }
   const clusters = centres.map((_, at) => `cluster ${at + 1}`)
@@ -84,7 +89,10 @@ export function layoutOf({ columns, centres }: KMeansParameters, state: State | 
   )
   return {
     counts: [...shared, ...clusters.flatMap((name) => [name, `sites with ${name}`]), ...moves],
-    sums: clusters.flatMap((name) => [...columns.map((column) => `Σ z(${column}), ${name}`), `Σ |z|², ${name}`]),
+    sums: [
+      ...clusters.flatMap((name) => [...columns.map((column) => `Σ z(${column}), ${name}`), `Σ |z|², ${name}`]),
+      ...(hasSquares(parameters, state) ? columns.map((column) => `Σ ${column}²`) : []),
+    ],
   }
 }
 
@@ -133,6 +141,7 @@ export function contribute(rows: Rows, parameters: KMeansParameters, given: Stat
   const now = history.at(-1) as Int32Array
   const sizes = centres.map(() => 0)
   const width = columns.length + 1
+  const squares = hasSquares(parameters, state) ? width * centres.length : undefined
   for (let row = 0; row < count; row++) {
     const cluster = now[row] as number
     sizes[cluster] = (sizes[cluster] as number) + 1
@@ -140,6 +149,7 @@ export function contribute(rows: Rows, parameters: KMeansParameters, given: Stat
       const value = values[row] as number
       add(sums, width * cluster + j, value)
       addProduct(sums, width * cluster + columns.length, value, value)
+      if (squares !== undefined) addProduct(sums, squares + j, value, value)
     }
   }
   const withSites = (counts: readonly number[]): readonly number[] => counts.flatMap((n) => [n, n > 0 ? 1 : 0])

@@ -83,8 +83,10 @@ export function pearson(
   columnTotals: readonly number[],
 ): PearsonTest | null {
   const n = total(rowTotals)
-  const df = (rowTotals.filter((sum) => sum > 0).length - 1) * (columnTotals.filter((sum) => sum > 0).length - 1)
-  if (df < 1) return null
+  // nobody at all would be a table of −1 by −1
+  const [height, width] = [rowTotals, columnTotals].map((totals) => totals.filter((sum) => sum > 0).length - 1)
+  if (!height || !width || n === 0) return null
+  const df = height * width
   let chisq = 0
   let smallestExpected = n
   rowTotals.forEach((rowTotal, row) => {

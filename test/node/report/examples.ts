@@ -150,6 +150,7 @@ const EXAMPLES: readonly Example[] = [
   {
     title: 'mantel-haenszel',
     analysis: 'mantel-haenszel',
+    sites: 5,
     rows: breast,
     parameters: { exposure: hormone, outcome: { column: 'event', is: '1' }, strata: 'site' },
   },
