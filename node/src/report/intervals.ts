@@ -34,9 +34,10 @@ export function intervalsOf(names: readonly string[]): readonly Interval[] {
 
 const finite = (value: Value): number | null => (typeof value === 'number' ? value : null)
 
-/** One digit more than a picture has. */
+/** One digit more than a picture has, where that is few. */
 export function intervalText(estimate: number | null, low: number | null, high: number | null): string {
-  return withInterval(estimate, low, high, placesOf([estimate, low, high]) + 1)
+  const places = placesOf([estimate, low, high])
+  return withInterval(estimate, low, high, places === 1 || places === 2 ? places + 1 : places)
 }
 
 function cellOf(row: readonly Value[], at: readonly number[]): Value {
@@ -61,7 +62,7 @@ export function withIntervals(table: ResultTable, titled: (column: ResultColumn)
     const alone = own.estimate === undefined
     const said = alone
       ? `${labelOf(column.name.replace(/_?(ci_)?low(er)?$/, ''))} interval`.trim()
-      : `${title} (95 % interval)`
+      : `${title}\n(95 % interval)`
     const at = [alone ? -1 : names.indexOf(column.name), names.indexOf(own.low), names.indexOf(own.high)]
     return [{ column: { ...column, kind: 'interval', title: said }, at }]
   })

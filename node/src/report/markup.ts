@@ -37,7 +37,7 @@ export function resultTableMarkup(
 const COUNTS: ReadonlySet<string> = new Set(['n', 'counts', 'events'])
 
 /** Columns that fit beside each other. */
-const MOST_COLUMNS = 9
+const MOST_COLUMNS = 8
 
 /** A table too wide whose rows have different fields becomes one for each set of fields: t-tests apart from analyses of variance. */
 function byFields(table: ResultTable): readonly ResultTable[] {

@@ -21,7 +21,7 @@ export function methodsOf(result: Fields, facts: ReportFacts): readonly string[]
     ...(asked.length === 0 ? [] : [`${sentence(asked.join('; '))}.`]),
     ...rowsText(result),
     ...iterationText(result),
-    ...(hasTest(result) ? ['Intervals are at 95 %; p values are not adjusted for multiple testing.'] : []),
+    ...(hasTest(result) ? ['Intervals are at 95\u00a0%; p values are not adjusted for multiple testing.'] : []),
     body.route === null ? SUMMED : TRAVELLED,
     rulesText(facts),
   ]
@@ -60,12 +60,16 @@ function rulesText({ view: { body } }: ReportFacts): string {
   return `Results needed at least ${formatCount(body.cohort.minimum)} organisations, and counts from 1 to ${formatCount(body.minimumCell - 1)} were not released; sites could only raise these limits.`
 }
 
+/** Beside what `lower` is the end of an interval; of a quantile it is a bound. */
+const BOUNDED = ['estimate', 'surv', 'difference']
+
 /** Somewhere in it is a p value or an interval. */
 function hasTest(value: unknown): boolean {
   if (isList(value)) return value.some(hasTest)
-  return (
-    isFields(value) &&
-    Object.entries(value).some(([key, inner]) => isP(key) || /(^|_)(ci_low|lower)$/.test(key) || hasTest(inner))
+  if (!isFields(value)) return false
+  const bounded = BOUNDED.some((name) => value[name] !== undefined)
+  return Object.entries(value).some(
+    ([key, inner]) => isP(key) || /(^|_)ci_low$/.test(key) || (key === 'lower' && bounded) || hasTest(inner),
   )
 }
 
@@ -99,14 +103,14 @@ const TRANSFORMS: Readonly<Record<string, string>> = {
 
 /** How each parameter is said, in this order; what is not here stands among the parameters at the foot of the report. */
 const SAID: readonly (readonly [name: string, said: (value: unknown, all: Fields) => string])[] = [
-  ['model', (model) => `each site fitted the model ${model} to its own rows`],
+  ['model', (model) => `each site fitted a ${model} model to its own rows`],
   ['fit', (fit) => (isFields(fit) ? questionOf(fit).join('; ') : '')],
   ['family', (family, { link }) => `the family was ${family}${typeof link === 'string' ? ` with link ${link}` : ''}`],
   ['outcome', (outcome) => `the outcome was ${termText(outcome).join('')}`],
   ['score', (score) => `the score was ${termText(score).join('')}`],
   [
     'event',
-    (event, { time }) => `the event was ${eventText(event)}${typeof time === 'string' ? `, its time ${time}` : ''}`,
+    (event, { time }) => `the event was ${eventText(event)}${typeof time === 'string' ? `, timed by ${time}` : ''}`,
   ],
   ['exposure', (exposure) => `the exposure was ${groupsText(exposure)}`],
   ['covariates', (terms) => `covariates were ${told(listOf(terms).flatMap(termText))}`],

@@ -31,7 +31,10 @@ export function renderReport(result: Fields, facts: ReportFacts): string {
     ...first,
     ...other.map((table, at) => resultTableMarkup(readable(table, result['factors']), at + 1 + first.length)),
   ]
-  const single = fieldsMarkup(fields, shown.length + 1)
+  const single = fieldsMarkup(
+    fields.filter(([name]) => baseline === undefined || !/^(groups|factors_missing)\./.test(name)),
+    shown.length + 1,
+  )
   const left = pictures.length > 0 ? pictures : shown
   const right = pictures.length > 0 ? [...shown, single] : [single]
   const { name } = facts.view
@@ -47,19 +50,19 @@ const SHOWN_BY_BASELINE: ReadonlySet<string> = new Set(['factors', 'factors_by']
 const BASELINE_NOTE =
   'Every digit is in describe.csv, factors.csv, factors_by.csv and comparison.csv. SD: standard deviation; percentages are of rows without missing values; SMD: standardised mean difference.'
 
-/** Coefficients by the levels that they are of, models by their names; the files have them as the result does. */
+/** Coefficients by the levels that they are of, methods by their names; the files have them as the result does. */
 function readable(table: ResultTable, factors: unknown): ResultTable {
-  const keys = table.columns.filter(({ kind }) => kind === 'key').length
   if (table.columns[0]?.name !== 'name') return table
   const text = (value: Value, at: number): Value => {
-    if (at >= keys || typeof value !== 'string') return value
-    return at === 0 ? coefficientText(value, factors) : KINDS.has(value) ? readerLabel(value) : value
+    if (typeof value !== 'string') return value
+    if (at === 0) return coefficientText(value, factors)
+    return WITH_METHODS.has(table.id) ? readerLabel(value) : value
   }
   return { ...table, rows: table.rows.map((row) => row.map(text)) }
 }
 
-/** Of estimates, beside whose they are. */
-const KINDS: ReadonlySet<string> = new Set(['fixed', 'random', 'hartung_knapp'])
+/** Tables whose texts, but for those of the first column, are an analysis' own words for what it did. */
+const WITH_METHODS: ReadonlySet<string> = new Set(['estimates', 'tests', 'comparison'])
 
 /** Nulls in counts and groups; elsewhere a null is a number that does not exist. */
 function withheldIn(tables: readonly ResultTable[]): number {

@@ -24,7 +24,7 @@ export const fixed = (value: number): string => withPlaces(value, placesFor(Math
 /** Infinite: a power of ten is needed. */
 function placesFor(size: number): number {
   if (size === 0 || size >= 0.1) return size >= 1e6 ? Number.POSITIVE_INFINITY : size >= 100 ? 0 : size >= 10 ? 1 : 2
-  return size < 1e-4 ? Number.POSITIVE_INFINITY : 2 - Math.floor(Math.log10(size))
+  return size < 1e-3 ? Number.POSITIVE_INFINITY : 2 - Math.floor(Math.log10(size))
 }
 
 /** So many digits after the point; thousands apart. */
@@ -39,8 +39,9 @@ type Bounded = readonly [estimate: number | null, low: number | null, high: numb
 
 /** Digits after the point of an estimate with an interval. */
 export function placesOf([estimate, low, high]: Bounded): number {
-  if (estimate === null) return 0
-  return placesFor(low === null || high === null ? Math.abs(estimate) : Math.max(Math.abs(estimate), (high - low) / 20))
+  if ([estimate, low, high].every((one) => one === null || Number.isInteger(one))) return 0
+  const size = Math.abs(estimate ?? 0)
+  return placesFor(low === null || high === null ? size : Math.max(size, (high - low) / 4))
 }
 
 /** "0.58 (0.41 to 0.80)", with as many digits in the interval as in the estimate. */
@@ -51,6 +52,11 @@ export function withInterval(
   places = placesOf([estimate, low, high]),
 ): string {
   if (estimate === null) return '–'
+  if (!Number.isFinite(places) && estimate !== 0 && low !== null && high !== null) {
+    const power = Math.floor(Math.log10(Math.abs(estimate)))
+    const scaled = ([estimate, low, high] as const).map((value) => value / 10 ** power)
+    return `${withInterval(scaled[0] as number, scaled[1] as number, scaled[2] as number, 2)}${SPACE}×${SPACE}10${superscript(power)}`
+  }
   const [middle, from, to] = [estimate, low ?? 0, high ?? 0].map((value) => withPlaces(value, places))
   return low === null || high === null ? (middle as string) : `${middle} (${from} to ${to})`
 }
@@ -71,6 +77,7 @@ export function alike(values: readonly number[]): readonly string[] {
 /** Of a share between 0 and 1, as a percentage with one digit after the point; never 0 or 100 what is neither. */
 export function percent(share: number): string {
   const value = 100 * share
+  if (value === 0) return `0${SPACE}%`
   if (value > 0 && value < 0.05) return `<${SPACE}0.1${SPACE}%`
   if (value < 100 && value >= 99.95) return `>${SPACE}99.9${SPACE}%`
   return `${value.toFixed(1)}${SPACE}%`

@@ -28,6 +28,7 @@ export const NAMED_BY_OTHERS: ReadonlySet<string> = new Set(['centers', 'centers
 /** Of fields, in a report; a terminal and files have the short names. */
 const LABELS: Readonly<Record<string, string>> = {
   aic: 'AIC',
+  anova: 'ANOVA',
   auc: 'AUC',
   betweenss: 'sum of squares between',
   chisq: 'χ²',
@@ -55,6 +56,7 @@ const LABELS: Readonly<Record<string, string>> = {
   n_risk: 'at risk',
   p_corrected: 'p with correction',
   p_fisher: 'p of Fisher’s test',
+  p_welch: 'p of Welch’s test',
   p_yates: 'p with Yates’ correction',
   pearson: 'Pearson’s χ²',
   q: 'Q',
@@ -71,6 +73,7 @@ const LABELS: Readonly<Record<string, string>> = {
   smd: 'SMD',
   ss_between: 'sum of squares between',
   ss_within: 'sum of squares within',
+  student: 'Student',
   std_err: 'SE',
   surv: 'survival',
   tau: 'τ',
@@ -78,6 +81,8 @@ const LABELS: Readonly<Record<string, string>> = {
   tau2_method: 'τ² by',
   tot_withinss: 'sum of squares within all',
   totss: 'sum of squares in all',
+  welch: 'Welch',
+  welch_anova: 'Welch’s ANOVA',
   withinss: 'sum of squares within',
   zph_transform: 'proportional hazards tested against',
 }

@@ -41,10 +41,10 @@ export const centres: Shape = (result) => {
     {
       id: 'centres',
       title: 'Centres of the clusters',
-      finding: `${listed(
+      finding: `Sizes: ${listed(
         clusters.map((name, i) => `${named(name)}, ${rows[i]}`),
         8,
-      ).replace(/^./, (first) => first.toUpperCase())}.`,
+      )}.`,
       legend: scaled
         ? 'Means of each cluster, in standard deviations of each column from its mean over all rows (the line at 0). The tables have them in the units of the columns.'
         : 'Means of each cluster; each column has an axis of its own, in its units.',

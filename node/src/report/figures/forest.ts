@@ -5,7 +5,17 @@ import { type Fields, isMeasure } from '../values.js'
 import { labelOf, sentence } from '../words.js'
 import { type Axis, intervals, isDrawable, type Row } from './intervals.js'
 import { coefficientText, levelsByName } from './levels.js'
-import { listed, named, numberOf, numbersOf, type Picture, type Shape, textsOf } from './picture.js'
+import {
+  columnOf,
+  groupName,
+  listed,
+  named,
+  numberOf,
+  numbersOf,
+  type Picture,
+  type Shape,
+  textsOf,
+} from './picture.js'
 
 interface Forest {
   readonly id: string
@@ -163,7 +173,13 @@ export const estimates: Shape = (result) => {
   const expected = numbersOf(result, 'expected', names.length)
   const p = numbersOf(result, 'p', names.length)
   const rows = names.map((name, i) => ({
-    row: { label: name, estimate: estimate[i] ?? null, low: low[i] ?? null, high: high[i] ?? null, p: p?.[i] ?? null },
+    row: {
+      label: groupName(name, columnOf(result['by'])),
+      estimate: estimate[i] ?? null,
+      low: low[i] ?? null,
+      high: high[i] ?? null,
+      p: p?.[i] ?? null,
+    },
     ratio: typeof expected?.[i] === 'number',
   }))
   const some = (ratio: boolean): readonly Row[] => rows.filter((one) => one.ratio === ratio).map(({ row }) => row)

@@ -4,7 +4,7 @@ import { formatCount } from '@flamesh/protocol/report/numbers.js'
 import { linearScale } from '@flamesh/protocol/report/scale.js'
 import { bar, line, text, textWidth } from '@flamesh/protocol/report/svg.js'
 import { fixed, shortNumber, testText } from '../text.js'
-import { label, listed, named, numbersOf, type Shape, textsOf } from './picture.js'
+import { columnOf, groupName, label, listed, named, numbersOf, type Shape, textsOf } from './picture.js'
 
 interface Group {
   readonly name: string
@@ -16,9 +16,12 @@ export const observed: Shape = (result) => {
   const names = textsOf(result, 'names')
   const [counts, expected] = ['observed', 'expected'].map((key) => numbersOf(result, key, names?.length))
   if (names === undefined || counts === undefined || expected === undefined) return []
+  const by = columnOf(result['by'])
   const groups = names.flatMap((name, i): Group[] => {
     const [events, due] = [counts[i], expected[i]]
-    return typeof events === 'number' && typeof due === 'number' ? [{ name, observed: events, expected: due }] : []
+    return typeof events === 'number' && typeof due === 'number'
+      ? [{ name: groupName(name, by), observed: events, expected: due }]
+      : []
   })
   if (groups.length === 0) return []
   const said = groups.map((one) =>

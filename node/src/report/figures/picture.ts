@@ -1,6 +1,6 @@
 /** What the pictures of a result share: what a picture is, and fields of a result read as the lists they should be. */
 import type { Figure } from '@flamesh/protocol/report/figure.js'
-import { type Anchor, escaped, fitted, tag, text } from '@flamesh/protocol/report/svg.js'
+import { type Anchor, escaped, FONT_PX, fitted, tag, text } from '@flamesh/protocol/report/svg.js'
 import { type Fields, isFields, isList } from '../values.js'
 
 /** The numbers are in the tables of the report. */
@@ -49,11 +49,19 @@ export function columnOf(named: unknown): string | undefined {
   return isFields(named) && typeof named['column'] === 'string' ? named['column'] : undefined
 }
 
+/** "sex 1" of "sex=1", as a group is called elsewhere. */
+export function groupName(name: string, by: string | undefined): string {
+  return by !== undefined && name.startsWith(`${by}=`) ? `${by} ${name.slice(by.length + 1)}` : name
+}
+
 /** "status = 2", or a column that is 0 or 1. */
 export function eventText(event: unknown): string {
   const column = columnOf(event) ?? 'event'
   return isFields(event) && event['is'] !== undefined ? `${column} = ${String(event['is'])}` : column
 }
+
+/** A heading within a picture is larger and bold: as wide as plain text of this size. */
+const HEAD_PX = 14
 
 /** Text that is cut where there is no room for it, and then tells all of it when pointed at. */
 export function label(
@@ -64,7 +72,7 @@ export function label(
   style = 'label',
   anchor: Anchor = 'start',
 ): string {
-  const shown = fitted(content, room)
+  const shown = fitted(content, room, /\bhead\b/.test(style) ? HEAD_PX : FONT_PX)
   const drawn = text(x, y, shown, style, anchor)
   return shown === content ? drawn : tag('g', {}, tag('title', {}, escaped(content)) + drawn)
 }
