@@ -4,15 +4,21 @@
  */
 import type { ColumnUse, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { codesOf, type Factor, levelsOfFactor } from '@flamesh/protocol/analyses/columns.js'
-import { FlameshError } from '@flamesh/protocol/errors.js'
 import type { StoredDataset } from '../data/stored-schema.js'
-import { type RowSet, rowSetOf } from './row-set.js'
+import { type RowSet, rowSetOf, type SummedSets, sharedRows } from './row-set.js'
 
 export interface JobSets {
   /** that sums may run over: what `where` keeps is the first */
   readonly wholes: readonly RowSet[]
-  /** that sums over a whole are cut into: a level each, or levels of both of two factors */
-  readonly parts: readonly RowSet[]
+  /** of each factor the rows of each level: what sums over a whole are cut into */
+  readonly levels: readonly (readonly RowSet[])[]
+}
+
+/** What a job's sums are about: of two factors also the rows of two levels. */
+export function summedSets({ wholes, levels }: JobSets): SummedSets {
+  const [first = [], second = []] = levels
+  const both = levels.length === 2 ? first.flatMap((a) => second.map((b) => sharedRows(a, b))) : []
+  return { wholes, parts: [...levels.flat(), ...both].filter(({ length }) => length > 0) }
 }
 
 export function factorsOf(uses: readonly ColumnUse[]): readonly Factor[] {
@@ -45,42 +51,46 @@ export function jobSetsOf(
   schema: StoredDataset,
   all: boolean,
 ): JobSets {
-  const setOf = (places: readonly number[]): RowSet => rowSetOf(places.map((row) => numbers[row] as number))
+  const byCode = (width: number, codeOf: (row: number) => number): readonly RowSet[] =>
+    setsByCode(kept, numbers, width, codeOf)
   const cut = factors.map((factor) => {
     const codes = codesOf(rows, factor)
     return { codes, width: levelsOfFactor(factor).length, isOut: leftOut(rows, factor, codes, schema) }
   })
-  const shorter = [...cut.map(({ isOut }) => isOut), (row: number) => cut.some(({ isOut }) => isOut(row))]
-    .map((isOut) => kept.filter((row) => !isOut(row)))
-    .filter(({ length }) => !all && length < kept.length)
-  const [first, second] = cut
-  const both =
-    first === undefined || second === undefined || cut.length > 2
-      ? []
-      : byCode(kept, first.width * second.width, (row) => {
-          const [a, b] = [first.codes[row] as number, second.codes[row] as number]
-          return a < 0 || b < 0 ? -1 : a * second.width + b
-        })
-  const single = cut.flatMap(({ codes, width }) => byCode(kept, width, (row) => codes[row] as number))
+  const shortening = all ? [] : cut.map(({ isOut }) => isOut).filter((isOut) => kept.some(isOut))
+  if (shortening.length > 1) {
+    const each = [...shortening]
+    shortening.push((row) => each.some((isOut) => isOut(row)))
+  }
   return {
-    wholes: [kept, ...shorter].map(setOf),
-    parts: [...single, ...both].filter(({ length }) => length > 0).map(setOf),
+    wholes: [...byCode(1, () => 0), ...shortening.flatMap((isOut) => byCode(1, (row) => (isOut(row) ? -1 : 0)))],
+    levels: cut.map(({ codes, width }) => byCode(width, (row) => codes[row] as number)),
   }
 }
 
-function byCode(kept: readonly number[], width: number, codeOf: (row: number) => number): number[][] {
-  const places = Array.from({ length: width }, (): number[] => [])
-  for (const row of kept) places[codeOf(row)]?.push(row)
-  return places
+/** A set for each code, of the rows that have it; a code below 0 is none. */
+function setsByCode(
+  kept: readonly number[],
+  numbers: Uint32Array,
+  width: number,
+  codeOf: (row: number) => number,
+): readonly RowSet[] {
+  const sets = Array.from({ length: width }, (): number[] => [])
+  for (const row of kept) sets[codeOf(row)]?.push(numbers[row] as number)
+  return sets.map(rowSetOf)
 }
 
-/** All but the first whole: how many wholes, then each set with its length in words before it. Empty if there is nothing else. */
-export function encodeSets({ wholes, parts }: JobSets): Uint8Array {
-  const sets = [...wholes.slice(1), ...parts]
+/**
+ * All but the first whole, empty if there is nothing else: how many sets each list has (wholes, then factor after factor), these numbers' number
+ * before them; then each set, its length in words before it.
+ */
+export function encodeSets({ wholes, levels }: JobSets): Uint8Array {
+  const lists = [wholes.slice(1), ...levels]
+  const sets = lists.flat()
   if (sets.length === 0) return new Uint8Array()
-  const words = new Uint32Array(1 + sets.reduce((sum, { length }) => sum + 1 + length, 0))
-  words[0] = wholes.length - 1
-  let at = 1
+  const words = new Uint32Array(1 + lists.length + sets.reduce((sum, { length }) => sum + 1 + length, 0))
+  words.set([lists.length, ...lists.map(({ length }) => length)])
+  let at = 1 + lists.length
   for (const set of sets) {
     words[at] = set.length
     words.set(set, at + 1)
@@ -89,14 +99,16 @@ export function encodeSets({ wholes, parts }: JobSets): Uint8Array {
   return new Uint8Array(words.buffer)
 }
 
-/** Throws `ledger-damaged`; what has the hash that it was written with is what it was. */
+/** What has the hash that it was written with is what it was. */
 export function decodeSets(first: RowSet, words: Uint32Array): JobSets {
-  const sets: RowSet[] = []
-  for (let at = 1; at < words.length; at += 1 + (words[at] as number)) {
-    const end = at + 1 + (words[at] as number)
-    if (end > words.length) throw new FlameshError('ledger-damaged', 'sets of rows in the ledger are cut short')
-    sets.push(words.subarray(at + 1, end))
-  }
-  const wholes = words[0] ?? 0
-  return { wholes: [first, ...sets.slice(0, wholes)], parts: sets.slice(wholes) }
+  const lists = words[0] ?? 0
+  let at = 1 + lists
+  const [wholes = [], ...levels] = [...words.subarray(1, at)].map((count) =>
+    Array.from({ length: count }, () => {
+      const from = at + 1
+      at = from + (words[at] as number)
+      return words.subarray(from, at)
+    }),
+  )
+  return { wholes: [first, ...wholes], levels }
 }

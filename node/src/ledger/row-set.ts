@@ -89,6 +89,12 @@ function isNear(a: RowSet, b: RowSet, minimum: number): boolean {
   return apart > 0 && a.some((word, at) => (word & (b[at] ?? 0)) !== 0)
 }
 
+/** As short as it can be. */
+export function sharedRows(a: RowSet, b: RowSet): RowSet {
+  const shared = a.map((word, at) => word & (b[at] ?? 0))
+  return shared.subarray(0, shared.findLastIndex((word) => word !== 0) + 1)
+}
+
 function areEqual(a: RowSet, b: RowSet): boolean {
   return a.length === b.length && a.every((word, at) => word === b[at])
 }

@@ -11,10 +11,10 @@ import { splitRows } from '@flamesh/protocol/jobs/where.js'
 import type { ContributeRequest } from '@flamesh/protocol/ports.js'
 import { loadRows, storedVersion } from '../data/datasets.js'
 import type { StoredVersion } from '../data/row-hashes.js'
-import { decodeSets, encodeSets, factorsOf, jobSetsOf } from './job-sets.js'
+import { decodeSets, encodeSets, factorsOf, jobSetsOf, summedSets } from './job-sets.js'
 import { type Kept, type NamedSet, readSet } from './ledger.js'
 import { rowNumbers } from './row-numbers.js'
-import { closeJobs, type DifferenceRule } from './row-set.js'
+import { closeJobs, type DifferenceRule, type SummedSets } from './row-set.js'
 
 export interface LedgerSettings {
   readonly folder: string
@@ -60,10 +60,12 @@ export async function screen(
   })
   const job = jobSetsOf(rows, kept, numbers, factors, version.schema, analysis?.others === true)
   const read = (name: Hex): Promise<Uint32Array> => readSet(folder, dataset, name)
-  const earlier: (ReturnType<typeof decodeSets> & { readonly sameVersion: boolean })[] = []
-  for (const { set, parts, sameVersion } of sets)
-    earlier.push({ ...decodeSets(await read(set), parts === '' ? new Uint32Array() : await read(parts)), sameVersion })
-  const close = closeJobs(job, earlier, rule).map((place) => (sets[place] as NamedSet).set)
+  const earlier: (SummedSets & { readonly sameVersion: boolean })[] = []
+  for (const { set, parts, sameVersion } of sets) {
+    const known = decodeSets(await read(set), parts === '' ? new Uint32Array() : await read(parts))
+    earlier.push({ ...summedSets(known), sameVersion })
+  }
+  const close = closeJobs(summedSets(job), earlier, rule).map((place) => (sets[place] as NamedSet).set)
   const [whole] = job.wholes as [Uint32Array]
   return { ok: true, kept: { rows: kept.length, bytes: new Uint8Array(whole.buffer), parts: encodeSets(job) }, close }
 }
