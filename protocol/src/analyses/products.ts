@@ -197,8 +197,47 @@ export function addMoments(
 }
 
 /**
+ * Adds Σ w, Σ w·z and Σ w·z_i·z_j to the slots from `first` on, in the order of `pairsOf`, of a weight w by row. `each` sees every block,
+ * and its first row; the answer is what the columns of the blocks are taken about.
+ */
+export function addInformation(
+  columns: readonly Float64Array[],
+  weights: Float64Array,
+  sums: Sums,
+  first: number,
+  each: (block: Block, from: number) => void = () => undefined,
+): readonly Shift[] {
+  const size = columns.length
+  const shifts = columns.map(shiftOf)
+  const block = new Block(columns, shifts)
+  const { whole } = block
+  const weighted = new Float64Array(whole.length)
+  const found = new Float64Array(block.size * block.size)
+  const about = zeroSums(size + pairsOf(size).length)
+  const weight = zeroSums(1)
+  for (let from = 0; from < weights.length; from += BLOCK) {
+    block.read(from)
+    const { rows } = block
+    add(weight, 0, total(weights, from, rows))
+    for (let j = 0, a = 0; j < size; j++, a += BLOCK) {
+      for (let row = 0; row < rows; row++)
+        weighted[a + row] = (whole[a + row] as number) * (weights[from + row] as number)
+      add(about, j, total(weighted, a, rows))
+    }
+    triangle(weighted, whole, block.size, rows, found)
+    for (let i = 0, slot = size; i < size; i++)
+      for (let j = i; j < size; j++, slot++) add(about, slot, found[i * block.size + j] as number)
+    each(block, from)
+  }
+  const [high, low] = [weight.high[0] as number, weight.low[0] as number]
+  add(sums, first, high, low)
+  putBack(sums, [first + 1, first + 1 + size], about, shifts, [high, low])
+  return shifts
+}
+
+/**
  * Of a model with an intercept and a weight and a residual w and r by row: adds Σ r and Σ z·r to the slots from `first` on, then Σ w,
- * Σ w·z and Σ w·z_i·z_j in the order of `pairsOf`, the intercept being the column before all others.
+ * Σ w·z and Σ w·z_i·z_j, the intercept being the column before all others.
  */
 export function addWeighted(
   columns: readonly Float64Array[],
@@ -208,38 +247,17 @@ export function addWeighted(
   first: number,
 ): void {
   const size = columns.length
-  const shifts = columns.map(shiftOf)
-  const block = new Block(columns, shifts)
-  const { whole } = block
-  const weighted = new Float64Array(whole.length)
-  const found = new Float64Array(block.size * block.size)
-  const about = zeroSums(size + pairsOf(size).length)
-  // Σ w, then Σ r and Σ d·r
-  const plain = zeroSums(2 + size)
-  for (let from = 0; from < weights.length; from += BLOCK) {
-    block.read(from)
-    const { rows } = block
-    add(plain, 0, total(weights, from, rows))
-    add(plain, 1, total(residuals, from, rows))
-    for (let j = 0, a = 0; j < size; j++, a += BLOCK) {
-      for (let row = 0; row < rows; row++)
-        weighted[a + row] = (whole[a + row] as number) * (weights[from + row] as number)
-      add(about, j, total(weighted, a, rows))
-      add(plain, 2 + j, dot(whole, a, residuals, from, rows))
-    }
-    triangle(weighted, whole, block.size, rows, found)
-    for (let i = 0, slot = size; i < size; i++)
-      for (let j = i; j < size; j++, slot++) add(about, slot, found[i * block.size + j] as number)
-  }
-  const [weight, rest] = [plain.high[0] as number, plain.low[0] as number]
-  const [residual, more] = [plain.high[1] as number, plain.low[1] as number]
+  // Σ r and Σ d·r
+  const plain = zeroSums(1 + size)
+  const shifts = addInformation(columns, weights, sums, first + 1 + size, ({ whole, rows }, from) => {
+    add(plain, 0, total(residuals, from, rows))
+    for (let j = 0; j < size; j++) add(plain, 1 + j, dot(whole, j * BLOCK, residuals, from, rows))
+  })
+  const [residual, more] = [plain.high[0] as number, plain.low[0] as number]
   add(sums, first, residual, more)
   for (const [j, { by }] of shifts.entries()) {
-    add(sums, first + 1 + j, plain.high[2 + j] as number, plain.low[2 + j])
+    add(sums, first + 1 + j, plain.high[1 + j] as number, plain.low[1 + j])
     addProduct(sums, first + 1 + j, by, residual)
     add(sums, first + 1 + j, by * more)
   }
-  const information = first + 1 + size
-  add(sums, information, weight, rest)
-  putBack(sums, [information + 1, information + 1 + size], about, shifts, [weight, rest])
 }
