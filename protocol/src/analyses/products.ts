@@ -54,14 +54,14 @@ class Block {
   /** whether any column has a low part here */
   rough = false
   rows = 0
-  /** of the columns, and one of zeros if they are odd */
+  /** of the columns, and one or two of zeros if they are not a multiple of three */
   readonly size: number
 
   constructor(
     private readonly columns: readonly Float64Array[],
     private readonly shifts: readonly Shift[],
   ) {
-    this.size = columns.length + (columns.length % 2)
+    this.size = 3 * Math.ceil(columns.length / 3)
     const length = BLOCK * this.size
     this.whole = new Float64Array(length)
     this.high = new Float64Array(length)
@@ -100,29 +100,42 @@ function dot(a: Float64Array, i: number, b: Float64Array, j: number, rows: numbe
 }
 
 /**
- * out[i · size + j] = Σ a_i · b_j for i ≤ j, of columns of a block; `size` is even. Four sums at a time: each number that is read
- * is used twice, and no addition waits for the one before.
+ * out[i · size + j] = Σ a_i · b_j for i ≤ j, of columns of a block; `size` is a multiple of 3. Nine sums at a time: each number that is
+ * read is used three times, and no addition waits for the one before.
  */
 function triangle(a: Float64Array, b: Float64Array, size: number, rows: number, out: Float64Array): void {
-  for (let i = 0; i < size; i += 2) {
-    for (let j = i; j < size; j += 2) {
-      let [p, q, r, s] = [0, 0, 0, 0]
-      const [first, second, third, fourth] = [i * BLOCK, (i + 1) * BLOCK, j * BLOCK, (j + 1) * BLOCK]
+  for (let i = 0; i < size; i += 3) {
+    for (let j = i; j < size; j += 3) {
+      let [xu, xv, xw, yu, yv, yw, zu, zv, zw] = [0, 0, 0, 0, 0, 0, 0, 0, 0]
+      const [i0, i1, i2] = [i * BLOCK, (i + 1) * BLOCK, (i + 2) * BLOCK]
+      const [j0, j1, j2] = [j * BLOCK, (j + 1) * BLOCK, (j + 2) * BLOCK]
       for (let row = 0; row < rows; row++) {
-        const x = a[first + row] as number
-        const y = a[second + row] as number
-        const u = b[third + row] as number
-        const v = b[fourth + row] as number
-        p += x * u
-        q += x * v
-        r += y * u
-        s += y * v
+        const x = a[i0 + row] as number
+        const y = a[i1 + row] as number
+        const z = a[i2 + row] as number
+        const u = b[j0 + row] as number
+        const v = b[j1 + row] as number
+        const w = b[j2 + row] as number
+        xu += x * u
+        xv += x * v
+        xw += x * w
+        yu += y * u
+        yv += y * v
+        yw += y * w
+        zu += z * u
+        zv += z * v
+        zw += z * w
       }
       const at = i * size + j
-      out[at] = p
-      out[at + 1] = q
-      out[at + size] = r
-      out[at + size + 1] = s
+      out[at] = xu
+      out[at + 1] = xv
+      out[at + 2] = xw
+      out[at + size] = yu
+      out[at + size + 1] = yv
+      out[at + size + 2] = yw
+      out[at + 2 * size] = zu
+      out[at + 2 * size + 1] = zv
+      out[at + 2 * size + 2] = zw
     }
   }
 }
