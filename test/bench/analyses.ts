@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
+import type { Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { countSlots } from '@flamesh/protocol/analyses/layout.js'
 import { findAnalysis, listAnalyses } from '@flamesh/protocol/analyses/registry.js'
 import { decodeVector, encodeVector } from '@flamesh/protocol/secagg/ring.js'
@@ -44,12 +44,12 @@ const cpuMs = (since?: NodeJS.CpuUsage): number => {
   return (user + system) / 1000
 }
 
-/** One site alone, from its rows to the result: what other sites add costs nothing beside it. */
-function pass(name: string, { parameters, value }: Case, rows: Rows): Pass & Sent {
+/** Every site's rows, which are one site's unless the analysis asks for more, to the result: what other sites add costs nothing beside it. */
+function pass(name: string, { parameters, value }: Case, sites: readonly Rows[]): Pass & Sent {
   const analysis = findAnalysis(name)
   if (analysis === undefined) throw new Error(`there is no ${name}`)
   const canonical = analysis.parameters.parse(parameters)
-  const context = { parameters: canonical, rules: RULES, survivors: 1, everyRow: true }
+  const context = { parameters: canonical, rules: RULES, survivors: sites.length, everyRow: true }
   const start = process.cpuUsage()
   let state: unknown
   let words = 0
@@ -57,8 +57,11 @@ function pass(name: string, { parameters, value }: Case, rows: Rows): Pass & Sen
     const plan = analysis.plan(canonical, state)
     words = Math.max(words, plan.slots.length)
     const { fractionBits, bound } = plan
-    const vector = analysis.contribute(rows, canonical, state)
-    const sum = decodeVector(encodeVector(vector, RING, fractionBits, bound, countSlots(plan)), RING, fractionBits)
+    const opened = sites.map((rows) => {
+      const vector = analysis.contribute(rows, canonical, state)
+      return decodeVector(encodeVector(vector, RING, fractionBits, bound, countSlots(plan)), RING, fractionBits)
+    })
+    const sum = opened.reduce((all, one) => all.map((word, at) => word + (one[at] as bigint)))
     const outcome = analysis.combine(sum, context, state)
     if (outcome.kind === 'suppressed') throw new Error(`${name}: ${outcome.code}`)
     if (outcome.kind === 'state') state = outcome.state
@@ -66,13 +69,14 @@ function pass(name: string, { parameters, value }: Case, rows: Rows): Pass & Sen
   }
 }
 
-/** The same rows as other objects: what was kept of an earlier pass is not found. */
-const fresh = ({ count, columns }: Rows): Rows => ({
-  count,
-  columns: new Map(
-    [...columns].map(([name, column]) => [name, column instanceof Float64Array ? column.subarray() : column]),
-  ),
-})
+/** The same rows as other objects, what was kept of an earlier pass is not found, cut into sites. */
+const cut = ({ count, columns }: Rows, sites: number): readonly Rows[] =>
+  Array.from({ length: sites }, (_, site) => {
+    const [from, to] = [site, site + 1].map((at) => Math.ceil((at * count) / sites)) as [number, number]
+    const of = (column: Column): Column =>
+      column instanceof Float64Array ? column.subarray(from, to) : sites === 1 ? column : column.slice(from, to)
+    return { count: to - from, columns: new Map([...columns].map(([name, column]) => [name, of(column)])) }
+  })
 
 /** R with the same rows, in a process of its own. */
 class OtherSide {
@@ -125,12 +129,10 @@ async function measure(name: string, one: Case, rows: Rows, r: OtherSide | undef
   const mine: (Pass & Sent)[] = []
   const theirs: Pass[] = []
   // compiled, and in the caches, before it counts
-  pass(name, one, fresh(rows))
+  const fresh = (): readonly Rows[] => cut(rows, one.sites ?? 1)
+  pass(name, one, fresh())
   for (let run = 0; run < runs; run++) {
-    const turns = [
-      async () => mine.push(pass(name, one, fresh(rows))),
-      async () => r && theirs.push(await r.pass(name)),
-    ]
+    const turns = [async () => mine.push(pass(name, one, fresh())), async () => r && theirs.push(await r.pass(name))]
     for (const turn of run % 2 === 0 ? turns : turns.reverse()) await turn()
   }
   const [first] = mine as [Pass & Sent]
@@ -166,6 +168,8 @@ async function main(): Promise<void> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'flamesh-bench-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const without = listAnalyses().filter(({ name }) => CASES[name] === undefined)
+  if (without.length > 0) throw new Error(`no case in analyses-cases.ts: ${without.map(({ name }) => name).join(', ')}`)
   const say = (line: string): void => {
     process.stdout.write(`${line}\n`)
   }
@@ -181,8 +185,7 @@ async function main(): Promise<void> {
   try {
     for (const { name } of listAnalyses()) {
       if (options.only?.split(',').includes(name) === false) continue
-      const one = CASES[name]
-      say(one === undefined ? `${name}: NO CASE (analyses-cases.ts)` : await measure(name, one, rows, r, runs))
+      say(await measure(name, CASES[name] as Case, rows, r, runs))
     }
   } finally {
     r?.stop()

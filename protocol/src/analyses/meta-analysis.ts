@@ -15,6 +15,7 @@ import { codedCovariates, covariateNames, INTERCEPT, levelNames, levelsFrom } fr
 import { chiSquareTail, tQuantile } from './distributions.js'
 import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
 import { glm } from './glm.js'
+import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { linear } from './linear.js'
 import { fitAlone, type LocalFit } from './local-fit.js'
@@ -140,7 +141,7 @@ function checkWeight(weight: number, name: string): void {
 
 function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State | undefined): Float64Array {
   const layout = layoutOf(parameters, state)
-  const { counts, fit } = fitAlone(modelOf(parameters).analysis, rows, parameters.fit)
+  const { counts, fit } = keptOf(rows, parameters, () => fitAlone(modelOf(parameters).analysis, rows, parameters.fit))
   if (fit === undefined) return zeroVector(layout)
   const names = namesOf(parameters)
   const sums = zeroSums(layout.sums.length)
