@@ -1,7 +1,7 @@
 /**
- * Every test file, in two mocha processes side by side: the tests of one mostly wait for processes and containers, those of the
- * other compute. What the second prints is held back until the first has ended. Closes with one count over both; exit code 0
- * only if both ended well. Options are mocha's: `npm test -- -g receipt`.
+ * Every test file, in three mocha processes side by side: two mostly wait, for processes and for containers, and the third computes.
+ * What a later one prints is held back until those before it have ended. Closes with one count over all; exit code 0 only if all
+ * ended well. Options are mocha's: `npm test -- -g receipt`.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,11 +10,12 @@ import { stripVTControlCharacters } from 'node:util'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const MOCHA = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url))
-const WAITING = 'test/{e2e,hub-registry,node}/**/*.test.ts'
-// a file of a new folder is in the second, not left out
-const HALVES = [[WAITING], ['test/**/*.test.ts', '--ignore', WAITING]]
+const PROCESSES = 'test/e2e/**/*.test.ts'
+const CONTAINERS = 'test/{hub-registry,node}/**/*.test.ts'
+// a file of a new folder is in the last, not left out
+const PARTS = [[PROCESSES], [CONTAINERS], ['test/**/*.test.ts', '--ignore', PROCESSES, '--ignore', CONTAINERS]]
 
-class Half {
+class Part {
   /** what is not shown yet; undefined once everything is shown as it comes */
   #held = []
   #printed = ''
@@ -54,19 +55,19 @@ class Half {
   }
 }
 
-const halves = HALVES.map((args) => new Half(args))
+const parts = PARTS.map((args) => new Part(args))
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
-    for (const half of halves) half.interrupt()
+    for (const part of parts) part.interrupt()
   })
 }
 let ok = true
-for (const half of halves) {
-  half.show()
-  ok = (await half.ended) && ok
+for (const part of parts) {
+  part.show()
+  ok = (await part.ended) && ok
 }
-const sum = (what) => halves.reduce((total, half) => total + (half.count(what) ?? 0), 0)
-if (halves.every((half) => half.count('passing') !== undefined)) {
+const sum = (what) => parts.reduce((total, part) => total + (part.count(what) ?? 0), 0)
+if (parts.every((part) => part.count('passing') !== undefined)) {
   process.stdout.write(`${sum('passing')} passed, ${sum('failing')} failed\n`)
 } else {
   // mocha ends with 0 where a signal ended its tests

@@ -178,6 +178,7 @@ export const CASES: Readonly<Record<string, Case>> = {
       within: factor('stage'),
       strata: 'site',
     },
+    sites: 8,
     value: ({ odds_ratio }) => odds_ratio.estimate,
   },
   rates: {

@@ -147,16 +147,19 @@ function moments({ count, width, values, by, rounders }: Points, nearest: Uint8A
 /** Of each column Σ, then Σ of squares. */
 export const columnSums = (points: Points): Sums => moments(points, new Uint8Array(points.count), [points.count])
 
-/** Of each cluster Σ of every column, then Σ of all squares. */
-export function clusterSums(points: Points, nearest: Uint8Array, sizes: readonly number[]): Sums {
+/** Of each cluster Σ of every column, then Σ of all squares; with `byColumn` then of each column Σ of squares over all clusters. */
+export function clusterSums(points: Points, nearest: Uint8Array, sizes: readonly number[], byColumn: boolean): Sums {
   const { width } = points
   const found = moments(points, nearest, sizes)
-  const sums = zeroSums(sizes.length * (width + 1))
+  const columns = sizes.length * (width + 1)
+  const sums = zeroSums(columns + (byColumn ? width : 0))
   for (let cluster = 0, at = 0; cluster < sizes.length; cluster++) {
     const first = cluster * (width + 1)
     for (let j = 0; j < width; j++, at += 2) {
+      const [square, rest] = [found.high[at + 1] as number, found.low[at + 1] as number]
       add(sums, first + j, found.high[at] as number, found.low[at])
-      add(sums, first + width, found.high[at + 1] as number, found.low[at + 1])
+      add(sums, first + width, square, rest)
+      if (byColumn) add(sums, columns + j, square, rest)
     }
   }
   return sums

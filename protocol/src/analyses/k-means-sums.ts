@@ -67,13 +67,18 @@ export function startOf({ scale, columns, centres }: KMeansParameters, state: St
   }
 }
 
+/** The round in which squares of whole columns are summed, to see whether one holds few values: of scaled ones it is the first. */
+export const hasSquares = ({ scale }: KMeansParameters, state: State | undefined): boolean =>
+  scale === 'none' && state?.centres.length === 1
+
 /** Ordered pairs of different clusters. */
 export const pairsBetween = (clusters: number): readonly (readonly [number, number])[] =>
   Array.from({ length: clusters * clusters }, (_, at) => [Math.floor(at / clusters), at % clusters] as const).filter(
     ([from, to]) => from !== to,
   )
 
-export function layoutOf({ columns, centres }: KMeansParameters, state: State | undefined): Layout {
+export function layoutOf(parameters: KMeansParameters, state: State | undefined): Layout {
+  const { columns, centres } = parameters
   const shared = ['rows', 'missing']
   if (state === undefined) return { counts: shared, sums: columns.flatMap((name) => [`Σ ${name}`, `Σ ${name}²`]) }
   const clusters = centres.map((_, at) => `cluster ${at + 1}`)
@@ -85,7 +90,10 @@ export function layoutOf({ columns, centres }: KMeansParameters, state: State | 
   )
   return {
     counts: [...shared, ...clusters.flatMap((name) => [name, `sites with ${name}`]), ...moves],
-    sums: clusters.flatMap((name) => [...columns.map((column) => `Σ z(${column}), ${name}`), `Σ |z|², ${name}`]),
+    sums: [
+      ...clusters.flatMap((name) => [...columns.map((column) => `Σ z(${column}), ${name}`), `Σ |z|², ${name}`]),
+      ...(hasSquares(parameters, state) ? columns.map((column) => `Σ ${column}²`) : []),
+    ],
   }
 }
 
@@ -136,5 +144,6 @@ export function contribute(rows: Rows, parameters: KMeansParameters, given: Stat
     const counts = movesBetween(before, now, clusters)
     return pairsBetween(clusters).map(([from, to]) => counts[from * clusters + to] as number)
   })
-  return vectorOf(layout, [count, missing, ...withSites(sizes), ...withSites(moves)], clusterSums(points, now, sizes))
+  const sums = clusterSums(points, now, sizes, hasSquares(parameters, state))
+  return vectorOf(layout, [count, missing, ...withSites(sizes), ...withSites(moves)], sums)
 }

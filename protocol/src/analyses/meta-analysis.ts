@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { FlameshError } from '../errors.js'
-import { checkCells, checkSites, implausible, suppressed } from '../privacy/disclosure.js'
+import { checkCells, checkSites, implausible, MIN_SITES_BY_SITE, suppressed } from '../privacy/disclosure.js'
 import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Rows, Suppression } from './analysis.js'
 import { estimatesOf, ratiosOf } from './coefficients.js'
 import { type Covariate, completeFields, isRecord } from './columns.js'
@@ -117,8 +117,6 @@ type Released = z.infer<typeof releasedSchema>
 /** Below it the last bit of Σw² is more than 2^-40 of a term: τ² would be made of rounding. Above 2^50 the sum has no room. */
 const MIN_WEIGHT = 2 ** -45
 
-/** Seven sums about a coefficient leave the eight numbers of four other sites open. */
-const MIN_SITES = 5
 /** (Σw)² / Σw², the number of sites of equal weight that would say as much: one site may not be nearly all. */
 const MIN_EFFECTIVE_SITES = 2
 
@@ -208,7 +206,7 @@ function combine(
   const { parameters, survivors } = context
   const rules = {
     ...context.rules,
-    minimumContributors: Math.max(MIN_SITES, context.rules.minimumContributors),
+    minimumContributors: Math.max(MIN_SITES_BY_SITE, context.rules.minimumContributors),
   }
   const layout = layoutOf(parameters, state)
   const opened = openSum(layout, sum, { ...context, rules })
@@ -216,6 +214,7 @@ function combine(
   const refused = checkCounts(opened.counts, parameters, rules)
   if (refused !== undefined) return refused
   const { contributors } = opened
+  if ((opened.counts[0] ?? 0) < contributors) return implausible()
   const width = layout.sums.length / parameters.coefficients.length
   const sumsOf = (at: number): readonly bigint[] => opened.sums.slice(width * at, width * (at + 1))
   if (state === undefined) {
@@ -288,6 +287,8 @@ function present(released: Released, parameters: MetaAnalysisParameters): Record
 export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
   name: 'meta-analysis',
   version: 1,
+  method:
+    'meta-analysis of the sites’ own estimates with fixed effects and with random effects (DerSimonian and Laird, and Hartung and Knapp’s interval)',
   iterative: true,
   definition: [
     'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata, cox without zph), coefficients (names)',

@@ -207,7 +207,7 @@ function halved(
 export const quantiles: Analysis<QuantilesParameters, State, Released> = {
   name: 'quantiles',
   version: 1,
-  method: 'quantiles on a fixed grid by bisection',
+  method: 'quantiles on a fixed grid, found by bisection',
   iterative: true,
   definition: [
     'parameters: columns (numeric, each with a grid: from, to, step), probabilities',

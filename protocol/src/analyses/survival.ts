@@ -115,7 +115,7 @@ const mergedBy = (ends: readonly number[], series: readonly number[]): number[] 
 export const survival: Analysis<SurvivalParameters, never, Released> = {
   name: 'survival',
   version: 1,
-  method: 'Kaplan-Meier estimates on a fixed grid of time, with the log-rank test between groups',
+  method: 'Kaplan-Meier estimates on a fixed grid of time, and the log-rank test where there are groups',
   iterative: false,
   definition: [
     'parameters: time (numeric), event (0/1 column, or column is value), by (a factor, optional), grid of equal intervals, horizon (optional)',

@@ -228,14 +228,18 @@ function modelsOn(record: Loose): readonly Made[] {
       need: rowsFor(3),
       scaled: units(coefficients()),
     },
-    ...sited(record.mh).map(([parts, expected], at) => ({
-      analysis: 'mantel-haenszel',
-      parameters: odds,
-      expected,
-      need: 7,
-      parts,
-      oracle: at === 0 ? pooledOdds(by) : undefined,
-    })),
+    // of three sites it is refused
+    ...sited(record.mh)
+      .filter(([parts]) => parts > 3)
+      .map(([parts, expected], at) => ({
+        analysis: 'mantel-haenszel',
+        parameters: odds,
+        expected,
+        need: 7,
+        least: 12,
+        parts,
+        oracle: at === 0 ? pooledOdds(by) : undefined,
+      })),
     ...sited(record.meta).map(([parts, expected], at) => ({
       analysis: 'meta-analysis',
       parameters: { model: 'linear', fit: { outcome, covariates: pair, strata: 'none' }, coefficients: pair },

@@ -6,9 +6,10 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { readText } from '../../config/read-file.js'
 import { readSecret } from '../../config/secret-file.js'
 import type { SourceTable } from '../source.js'
+import { bounded } from './bounded.js'
 import { Collector, type Entry } from './collector.js'
 import { type Access, type HttpGet, openHttp } from './http.js'
-import { MAX_CODE_QUERY_CHARS } from './limits.js'
+import { EVALUATED_AT_ONCE, MAX_CODE_QUERY_CHARS } from './limits.js'
 import {
   compileMapping,
   type FhirServer,
@@ -82,14 +83,24 @@ const filesRead = (files: readonly string[]): Read =>
     for (const file of files) yield* readBulkFile(file, wanted)
   }
 
-async function collect(mapping: Mapping, read: Read, base: string | undefined): Promise<Collector> {
+async function collect(
+  mapping: Mapping,
+  read: Read,
+  base: string | undefined,
+  evaluationMs: number | undefined,
+): Promise<Collector> {
   const medications = new Medications(base)
   if (mapping.medications) {
     for await (const entries of read(['Medication']))
       for (const { resource, fullUrl } of entries) medications.add(resource, fullUrl)
   }
   const collector = new Collector(mapping, medications, base)
-  for await (const entries of read(mapping.types)) for (const entry of entries) collector.add(entry)
+  for await (const entries of read(mapping.types)) {
+    for (let from = 0; from < entries.length; from += EVALUATED_AT_ONCE)
+      bounded(() => {
+        for (const entry of entries.slice(from, from + EVALUATED_AT_ONCE)) collector.add(entry)
+      }, evaluationMs)
+  }
   return collector
 }
 
@@ -97,18 +108,21 @@ async function collect(mapping: Mapping, read: Read, base: string | undefined): 
  * With paths that mean the same wherever a command runs (`anchoredFhir`). Throws `declaration-invalid`, `fhir-data`, `fhir-answer`,
  * `fhir-unreachable`, `fhir-incomplete`, and what reading the named files throws.
  */
-export async function openFhir(source: FhirSource): Promise<SourceTable & { readonly notes: readonly string[] }> {
+export async function openFhir(
+  source: FhirSource,
+  evaluationMs?: number,
+): Promise<SourceTable & { readonly notes: readonly string[] }> {
   const mapping = await compileMapping(source)
   const base = source.fhir.base?.replace(/\/+$/, '')
   const notes: string[] = []
   const collector = await (async () => {
     if (source.fhir.files !== undefined) {
       const files = await bulkFiles(source.fhir.files)
-      return collect(mapping, filesRead(files), base)
+      return collect(mapping, filesRead(files), base, evaluationMs)
     }
     const get = openHttp(await accessOf(source.fhir))
     try {
-      return await collect(mapping, serverRead(source, base as string, get, notes), base)
+      return await collect(mapping, serverRead(source, base as string, get, notes), base, evaluationMs)
     } finally {
       get.close()
     }
