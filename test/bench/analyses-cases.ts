@@ -82,6 +82,15 @@ export function rowsFrom(columns: ReadonlyMap<string, Float64Array>): Rows {
   return { count: columns.get('age')?.length ?? 0, columns: new Map(read) }
 }
 
+/** The same rows as other objects, what was kept of an earlier pass is not found, cut into sites. */
+export const cut = ({ count, columns }: Rows, sites: number): readonly Rows[] =>
+  Array.from({ length: sites }, (_, site) => {
+    const [from, to] = [site, site + 1].map((at) => Math.ceil((at * count) / sites)) as [number, number]
+    const of = (column: Column): Column =>
+      column instanceof Float64Array ? column.subarray(from, to) : sites === 1 ? column : column.slice(from, to)
+    return { count: to - from, columns: new Map([...columns].map(([name, column]) => [name, of(column)])) }
+  })
+
 export interface Case {
   readonly parameters: Loose
   /** into how many sites the rows are cut, one after the other; one unless given */
@@ -169,6 +178,7 @@ export const CASES: Readonly<Record<string, Case>> = {
       within: factor('stage'),
       strata: 'site',
     },
+    sites: 8,
     value: ({ odds_ratio }) => odds_ratio.estimate,
   },
   rates: {

@@ -63,7 +63,7 @@ code <- list(
     survdiff(Surv(t, e) ~ sex, data.frame(t, e, sex = d$sex))$chisq
   },
   # counts as doubles: products of integers so large overflow
-  `mantel-haenszel` = function() { t <- table(d$sex, d$event, d$stage); storage.mode(t) <- "double"; mantelhaen.test(t)$estimate },
+  `mantel-haenszel` = function() { t <- table(d$sex, d$event, paste(floor((seq_len(count) - 1) * 8 / count), d$stage)); storage.mode(t) <- "double"; mantelhaen.test(t)$estimate },
   rates = function() {
     g <- interaction(d$sex, d$stage); n <- table(g); e <- tapply(d$event, g, sum); t <- tapply(d$time, g, sum)
     (e / t * 1000)["f.I"]

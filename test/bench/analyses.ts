@@ -10,14 +10,16 @@ import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Column, Rows } from '@flamesh/protocol/analyses/analysis.js'
+import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { countSlots } from '@flamesh/protocol/analyses/layout.js'
 import { findAnalysis, listAnalyses } from '@flamesh/protocol/analyses/registry.js'
 import { decodeVector, encodeVector } from '@flamesh/protocol/secagg/ring.js'
-import { CASES, type Case, makeColumns, rowsFrom } from './analyses-cases.js'
+import { CASES, type Case, cut, makeColumns, rowsFrom } from './analyses-cases.js'
 import { spread } from './statistics.js'
 
 const RING = 128
+/** Seats of a committee of four that are sent each word (docs/spec/secure-aggregation.md, "Committee and seeds"). */
+const REPLICAS = 3
 const RULES = { minimumCell: 5, minimumContributors: 1 }
 const CLOSE = 1e-6
 
@@ -37,6 +39,8 @@ interface Sent {
   readonly rounds: number
   /** of the longest vector of a round */
   readonly words: number
+  /** of masked vectors over all rounds, to a committee of four: without signatures, seeds and frames */
+  readonly sentBytes: number
 }
 
 const cpuMs = (since?: NodeJS.CpuUsage): number => {
@@ -53,9 +57,11 @@ function pass(name: string, { parameters, value }: Case, sites: readonly Rows[])
   const start = process.cpuUsage()
   let state: unknown
   let words = 0
+  let sentBytes = 0
   for (let rounds = 1; ; rounds++) {
     const plan = analysis.plan(canonical, state)
     words = Math.max(words, plan.slots.length)
+    sentBytes += (plan.slots.length * REPLICAS * RING) / 8
     const { fractionBits, bound } = plan
     const opened = sites.map((rows) => {
       const vector = analysis.contribute(rows, canonical, state)
@@ -65,18 +71,16 @@ function pass(name: string, { parameters, value }: Case, sites: readonly Rows[])
     const outcome = analysis.combine(sum, context, state)
     if (outcome.kind === 'suppressed') throw new Error(`${name}: ${outcome.code}`)
     if (outcome.kind === 'state') state = outcome.state
-    else return { cpuMs: cpuMs(start), value: value(analysis.present(outcome.released, canonical)), rounds, words }
+    else
+      return {
+        cpuMs: cpuMs(start),
+        value: value(analysis.present(outcome.released, canonical)),
+        rounds,
+        words,
+        sentBytes,
+      }
   }
 }
-
-/** The same rows as other objects, what was kept of an earlier pass is not found, cut into sites. */
-const cut = ({ count, columns }: Rows, sites: number): readonly Rows[] =>
-  Array.from({ length: sites }, (_, site) => {
-    const [from, to] = [site, site + 1].map((at) => Math.ceil((at * count) / sites)) as [number, number]
-    const of = (column: Column): Column =>
-      column instanceof Float64Array ? column.subarray(from, to) : sites === 1 ? column : column.slice(from, to)
-    return { count: to - from, columns: new Map([...columns].map(([name, column]) => [name, of(column)])) }
-  })
 
 /** R with the same rows, in a process of its own. */
 class OtherSide {
@@ -156,7 +160,7 @@ async function measure(name: string, one: Case, rows: Rows, r: OtherSide | undef
     ratio.padEnd(24),
     String(first.rounds).padStart(7),
     String(first.words).padStart(7),
-    String((first.words * RING) / 8).padStart(8),
+    (first.sentBytes / 1000).toFixed(1).padStart(8),
     doubt,
   ].join(' ')
 }
@@ -180,7 +184,7 @@ async function main(): Promise<void> {
   const r = await startR(folder, count)
   const rows = rowsFrom(makeColumns(count))
   say(
-    `${'processor time'.padEnd(16)}${'ms'.padStart(10)}${'R, ms'.padStart(10)}${'ratio'.padStart(10)}${'of the runs'.padEnd(15).padStart(17)}${'rounds'.padStart(8)}${'words'.padStart(8)}${'bytes'.padStart(9)}`,
+    `${'processor time'.padEnd(16)}${'ms'.padStart(10)}${'R, ms'.padStart(10)}${'ratio'.padStart(10)}${'of the runs'.padEnd(15).padStart(17)}${'rounds'.padStart(8)}${'words'.padStart(8)}${'kB sent'.padStart(9)}`,
   )
   try {
     for (const { name } of listAnalyses()) {

@@ -55,20 +55,41 @@ export function nearestOf(points: Points, centres: readonly (readonly number[])[
   const found = points.nearest.get(key)
   if (found !== undefined) return found
   const { count, width, values, by } = points
-  const flat = Float64Array.from(centres.flatMap((centre) => centre.map((value, j) => value - (by[j] as number))))
+  // three centres side by side, so that three sums go on at a time; those that fill up are nearest to nothing
+  const triples = Math.ceil(centres.length / 3)
+  const flat = new Float64Array(triples * 3 * width).fill(Number.POSITIVE_INFINITY)
+  for (const [cluster, centre] of centres.entries()) {
+    const first = Math.floor(cluster / 3) * 3 * width + (cluster % 3)
+    for (let j = 0; j < width; j++) flat[first + 3 * j] = (centre[j] as number) - (by[j] as number)
+  }
   const nearest = new Uint8Array(count)
   for (let row = 0, first = 0; row < count; row++, first += width) {
     let best = 0
     let least = Number.POSITIVE_INFINITY
-    for (let cluster = 0, at = 0; cluster < centres.length; cluster++) {
-      let distance = 0
-      for (let j = 0; j < width; j++, at++) {
-        const difference = (values[first + j] as number) - (flat[at] as number)
-        distance += difference * difference
+    for (let cluster = 0, at = 0; cluster < centres.length; cluster += 3) {
+      let a = 0
+      let b = 0
+      let c = 0
+      for (let j = 0; j < width; j++, at += 3) {
+        const value = values[first + j] as number
+        const x = value - (flat[at] as number)
+        const y = value - (flat[at + 1] as number)
+        const z = value - (flat[at + 2] as number)
+        a += x * x
+        b += y * y
+        c += z * z
       }
-      if (distance < least) {
+      if (a < least) {
         best = cluster
-        least = distance
+        least = a
+      }
+      if (b < least) {
+        best = cluster + 1
+        least = b
+      }
+      if (c < least) {
+        best = cluster + 2
+        least = c
       }
     }
     nearest[row] = best
@@ -126,19 +147,19 @@ function moments({ count, width, values, by, rounders }: Points, nearest: Uint8A
 /** Of each column Σ, then Σ of squares. */
 export const columnSums = (points: Points): Sums => moments(points, new Uint8Array(points.count), [points.count])
 
-/** Of each cluster Σ of every column, then Σ of all squares; at the end, if they are asked for, of each column Σ of squares over everyone. */
-export function clusterSums(points: Points, nearest: Uint8Array, sizes: readonly number[], squares: boolean): Sums {
+/** Of each cluster Σ of every column, then Σ of all squares; with `byColumn` then of each column Σ of squares over all clusters. */
+export function clusterSums(points: Points, nearest: Uint8Array, sizes: readonly number[], byColumn: boolean): Sums {
   const { width } = points
   const found = moments(points, nearest, sizes)
-  const clusters = sizes.length * (width + 1)
-  const sums = zeroSums(clusters + (squares ? width : 0))
+  const columns = sizes.length * (width + 1)
+  const sums = zeroSums(columns + (byColumn ? width : 0))
   for (let cluster = 0, at = 0; cluster < sizes.length; cluster++) {
     const first = cluster * (width + 1)
     for (let j = 0; j < width; j++, at += 2) {
-      const [high, low] = [found.high[at + 1] as number, found.low[at + 1] as number]
+      const [square, rest] = [found.high[at + 1] as number, found.low[at + 1] as number]
       add(sums, first + j, found.high[at] as number, found.low[at])
-      add(sums, first + width, high, low)
-      if (squares) add(sums, clusters + j, high, low)
+      add(sums, first + width, square, rest)
+      if (byColumn) add(sums, columns + j, square, rest)
     }
   }
   return sums

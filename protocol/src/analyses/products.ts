@@ -106,9 +106,22 @@ function dot(a: Float64Array, i: number, b: Float64Array, j: number, rows: numbe
 function triangle(a: Float64Array, b: Float64Array, size: number, rows: number, out: Float64Array): void {
   for (let i = 0; i < size; i += 3) {
     for (let j = i; j < size; j += 3) {
-      let [xu, xv, xw, yu, yv, yw, zu, zv, zw] = [0, 0, 0, 0, 0, 0, 0, 0, 0]
-      const [i0, i1, i2] = [i * BLOCK, (i + 1) * BLOCK, (i + 2) * BLOCK]
-      const [j0, j1, j2] = [j * BLOCK, (j + 1) * BLOCK, (j + 2) * BLOCK]
+      // nothing is destructured in here: that makes an array each time
+      let xu = 0
+      let xv = 0
+      let xw = 0
+      let yu = 0
+      let yv = 0
+      let yw = 0
+      let zu = 0
+      let zv = 0
+      let zw = 0
+      const i0 = i * BLOCK
+      const i1 = i0 + BLOCK
+      const i2 = i1 + BLOCK
+      const j0 = j * BLOCK
+      const j1 = j0 + BLOCK
+      const j2 = j1 + BLOCK
       for (let row = 0; row < rows; row++) {
         const x = a[i0 + row] as number
         const y = a[i1 + row] as number

@@ -115,7 +115,8 @@ function contribute(rows: Rows, parameters: RatesParameters): Float64Array {
   let used = 0
   for (let row = 0; row < rows.count; row++) {
     const value = times[row] as number
-    const [g, s] = [group[row] as number, stratum[row] as number]
+    const g = group[row] as number
+    const s = stratum[row] as number
     if (g < 0 || s < 0 || Number.isNaN(events[row]) || !(value >= 0)) continue
     const cell = g * width + s
     used++
