@@ -2,11 +2,11 @@
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { type Command, CommanderError } from 'commander'
 import { hasCode } from '../store/files.js'
+import { VERSION } from '../version.js'
 import { type CommonOptions, createContext, type Environment, type Streams } from './context.js'
 import { EXIT, exitOf } from './exit-codes.js'
 import { createOutput } from './output.js'
 import { createProgram, type Execute } from './program.js'
-import { VERSION } from './version.js'
 
 export async function main(args: readonly string[], env: Environment, streams: Streams): Promise<number> {
   let exitCode: number = EXIT.ok

@@ -19,10 +19,11 @@ import {
   singles,
 } from './design.js'
 import { type Hazards, hazardsSchema, newtonStep, presentHazards, proportionality } from './hazards.js'
+import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
 import { advance, newtonSchema, startAt } from './newton.js'
-import { partialLikelihood } from './partial-likelihood.js'
+import { type Followed, followedOf, partialLikelihood } from './partial-likelihood.js'
 
 const parametersSchema = z
   .strictObject({
@@ -72,15 +73,28 @@ function casesOf(rows: Rows, { time, event, covariates, zph }: CoxParameters): C
   return cases
 }
 
-function contribute(rows: Rows, parameters: CoxParameters, state: State | undefined): Float64Array {
-  const { covariates, zph } = parameters
-  const layout = layoutOf(parameters, state)
+/** What every round needs of a site's rows; undefined if it is below a rule. */
+interface Prepared {
+  /** of the first round, and of the others */
+  readonly counts: readonly [first: readonly number[], later: readonly number[]]
+  readonly followed: Followed
+}
+
+function prepare(rows: Rows, parameters: CoxParameters): Prepared | undefined {
+  const { covariates } = parameters
   const cases = casesOf(rows, parameters)
-  const size = namesOf(parameters).length
-  if (!casesAllowed(cases, covariates, size)) return zeroVector(layout)
-  const counts = countsOf(cases, covariates, cases.responses[1] as Float64Array, state === undefined)
-  if (state === undefined) return vectorOf(layout, counts)
-  const at = partialLikelihood(cases, state.beta, zph === 'log' ? Math.log : (time) => time)
+  if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return undefined
+  const counts = (first: boolean) => countsOf(cases, covariates, cases.responses[1] as Float64Array, first)
+  return { counts: [counts(true), counts(false)], followed: followedOf(cases) }
+}
+
+function contribute(rows: Rows, parameters: CoxParameters, state: State | undefined): Float64Array {
+  const layout = layoutOf(parameters, state)
+  const prepared = keptOf(rows, parameters, () => prepare(rows, parameters))
+  if (prepared === undefined) return zeroVector(layout)
+  const [first, counts] = prepared.counts
+  if (state === undefined) return vectorOf(layout, first)
+  const at = partialLikelihood(prepared.followed, state.beta, parameters.zph === 'log' ? Math.log : (time) => time)
   const high = Float64Array.from([
     at.logLikelihood,
     at.logLikelihoodNull,

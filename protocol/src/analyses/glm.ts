@@ -25,6 +25,7 @@ import {
 } from './design.js'
 import { logGamma } from './distributions.js'
 import { add, addProduct, type Sums, zeroSums } from './double-double.js'
+import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, SUM_BOUND, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import {
   checkModelCounts,
@@ -154,7 +155,7 @@ function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
 function contribute(rows: Rows, parameters: GlmParameters, state: NewtonState | undefined): Float64Array {
   const { covariates } = parameters
   const layout = layoutOf(parameters, state)
-  const cases = casesOf(rows, parameters)
+  const cases = keptOf(rows, parameters, () => casesOf(rows, parameters))
   if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return zeroVector(layout)
   const sums = zeroSums(layout.sums.length)
   if (state?.iteration === 0) start(cases, sums)

@@ -5,7 +5,8 @@
  * than others do; and estimates that agree are known to be near their mean.
  */
 import { z } from 'zod'
-import { checkCells, checkSites, implausible, suppressed } from '../privacy/disclosure.js'
+import { FlameshError } from '../errors.js'
+import { checkCells, checkSites, implausible, MIN_SITES_BY_SITE, suppressed } from '../privacy/disclosure.js'
 import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Rows, Suppression } from './analysis.js'
 import { estimatesOf, ratiosOf } from './coefficients.js'
 import { type Covariate, completeFields, isRecord } from './columns.js'
@@ -14,6 +15,7 @@ import { codedCovariates, covariateNames, INTERCEPT, levelNames, levelsFrom } fr
 import { chiSquareTail, tQuantile } from './distributions.js'
 import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
 import { glm } from './glm.js'
+import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { linear } from './linear.js'
 import { fitAlone, type LocalFit } from './local-fit.js'
@@ -112,8 +114,9 @@ const releasedSchema = z.strictObject({
 })
 type Released = z.infer<typeof releasedSchema>
 
-/** Seven sums about a coefficient leave the eight numbers of four other sites open. */
-const MIN_SITES = 5
+/** Below it the last bit of Σw² is more than 2^-40 of a term: τ² would be made of rounding. Above 2^50 the sum has no room. */
+const MIN_WEIGHT = 2 ** -45
+
 /** (Σw)² / Σw², the number of sites of equal weight that would say as much: one site may not be nearly all. */
 const MIN_EFFECTIVE_SITES = 2
 
@@ -127,9 +130,18 @@ function layoutOf(parameters: MetaAnalysisParameters, state: State | undefined):
   }
 }
 
+/** Throws `out-of-bound`. */
+function checkWeight(weight: number, name: string): void {
+  if (weight >= MIN_WEIGHT) return
+  throw new FlameshError('out-of-bound', `the standard error of ${name} is too large for its weight to be summed`, {
+    meta: { coefficient: name },
+    hint: 'express the column in a smaller unit, so that its values are larger, or the outcome of a linear model in a larger one',
+  })
+}
+
 function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State | undefined): Float64Array {
   const layout = layoutOf(parameters, state)
-  const { counts, fit } = fitAlone(modelOf(parameters).analysis, rows, parameters.fit)
+  const { counts, fit } = keptOf(rows, parameters, () => fitAlone(modelOf(parameters).analysis, rows, parameters.fit))
   if (fit === undefined) return zeroVector(layout)
   const names = namesOf(parameters)
   const sums = zeroSums(layout.sums.length)
@@ -138,6 +150,7 @@ function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State
     const [b, se] = [fit.coef[names.indexOf(name)] as number, fit.se[names.indexOf(name)] as number]
     const weight = 1 / (se * se + (state?.pooled[at]?.tau2 ?? 0))
     if (!(weight > 0 && Number.isFinite(weight))) return zeroVector(layout)
+    if (state === undefined) checkWeight(weight, name)
     const slot = width * at
     add(sums, slot, weight)
     addWeighted(sums, slot + 1, weight, b, 1)
@@ -193,7 +206,7 @@ function combine(
   const { parameters, survivors } = context
   const rules = {
     ...context.rules,
-    minimumContributors: Math.max(MIN_SITES, context.rules.minimumContributors),
+    minimumContributors: Math.max(MIN_SITES_BY_SITE, context.rules.minimumContributors),
   }
   const layout = layoutOf(parameters, state)
   const opened = openSum(layout, sum, { ...context, rules })
@@ -201,6 +214,7 @@ function combine(
   const refused = checkCounts(opened.counts, parameters, rules)
   if (refused !== undefined) return refused
   const { contributors } = opened
+  if ((opened.counts[0] ?? 0) < contributors) return implausible()
   const width = layout.sums.length / parameters.coefficients.length
   const sumsOf = (at: number): readonly bigint[] => opened.sums.slice(width * at, width * (at + 1))
   if (state === undefined) {
@@ -273,6 +287,8 @@ function present(released: Released, parameters: MetaAnalysisParameters): Record
 export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
   name: 'meta-analysis',
   version: 1,
+  method:
+    'meta-analysis of the sites’ own estimates with fixed effects and with random effects (DerSimonian and Laird, and Hartung and Knapp’s interval)',
   iterative: true,
   definition: [
     'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata, cox without zph), coefficients (names)',

@@ -224,7 +224,88 @@ describe('disclosure of rates', () => {
     const rare = lung.map((row, i) => ({ ...row, g: i < 20 ? 1 : 0, e: i < 20 ? (i < 3 ? 1 : 0) : i % 2 }))
     const { result } = run(dealt(rare, 4), { ...LUNG, event: 'e', by: { column: 'g', levels: ['0', '1'] } })
     assert.deepEqual([result.groups['1'].n, result.groups['1'].events, result.groups['1'].time], [null, null, null])
-    assert.equal(typeof result.groups['0'].n, 'number')
+  })
+
+  it('nor is one everyone of another job without the groups', () => {
+    // the attack: events of all, by stratum, less those of the groups that are shown
+    const rows = lung.map((row, i) => ({ ...row, g: i % 8 < 2 ? 1 : i % 2 === 0 ? 0 : 2, s: i % 3 === 0 ? 1 : 0 }))
+    const plain = { time: 'time', strata: { column: 's', levels: ['0', '1'] }, per: 1 }
+    const by = { column: 'g', levels: ['0', '1', '2'] }
+    let hidden = 0
+    for (const [few, inOneStratum] of [
+      [3, false],
+      [3, true],
+    ] as const) {
+      const marked = rows.map((row, i) => {
+        const apart = row.g === 1 && (row.s === 1 || !inOneStratum)
+        return { ...row, e: apart ? (i < 24 * few && i % 8 === 0 && row.s === 1 ? 1 : 0) : i % 2 }
+      })
+      const sites = dealt(marked, 4)
+      const all = run(sites, { ...plain, event: 'e' }).result.groups.all
+      const { groups } = run(sites, { ...plain, event: 'e', by }).result
+      const rest = (of: (group: Loose) => Loose) => {
+        const shown = Object.values<Loose>(groups).map(of)
+        if (!shown.some(({ n }) => n === null)) return
+        hidden++
+        const left = (what: string) => shown.reduce((sum, one) => sum - (one[what] ?? 0), of(all)[what])
+        for (const count of [left('n'), left('events'), left('n') - left('events')])
+          assert.ok(count === 0 || count >= 5, `${count} of ${JSON.stringify(shown)}`)
+      }
+      rest((group) => group)
+      for (const stratum of ['0', '1']) rest((group) => group.strata[stratum])
+    }
+    assert.ok(hidden >= 3, `${hidden}`)
+  })
+
+  it('nor of any job: what is withheld all together is none, or enough, in all and in every stratum', () => {
+    const count = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 10, max: 30 }))
+    const cell = fc.tuple(count, count)
+    const plain = { event: 'e', time: 't', strata: { column: 's', levels: ['0', '1'] }, per: 1 }
+    const by = { column: 'g', levels: ['0', '1', '2'] }
+    let [hidden, shown] = [0, 0]
+    fc.assert(
+      fc.property(fc.array(cell, { minLength: 6, maxLength: 6 }), (cells) => {
+        const rows = cells.flatMap(([died, others], at) =>
+          Array.from(
+            { length: died + others },
+            (_, i): Row => ({ g: at >> 1, s: at % 2, e: i < died ? 1 : 0, t: i * 7.5 }),
+          ),
+        )
+        fc.pre(rows.length >= 40)
+        const { result } = run(dealt(rows, 4), { ...plain, by })
+        const cellsOf = (stratum?: number) =>
+          by.levels.map((level, g) => {
+            const own =
+              stratum === undefined ? cells.slice(2 * g, 2 * g + 2) : [cells[2 * g + stratum] as [number, number]]
+            const group = result.groups[level]
+            return { told: (stratum === undefined ? group : group.strata[stratum]).n !== null, own }
+          })
+        for (const groups of [cellsOf(), cellsOf(0), cellsOf(1)]) {
+          const left = groups.filter(({ told }) => !told).flatMap(({ own }) => own)
+          if (left.length > 0) hidden++
+          else shown++
+          for (const which of [0, 1]) {
+            const sum = left.reduce((total, one) => total + (one[which] as number), 0)
+            // where no group is told, everyone is held to the rules for everyone
+            assert.ok(sum === 0 || sum >= 5 || groups.every(({ told }) => !told), `${sum} of ${JSON.stringify(cells)}`)
+          }
+        }
+      }),
+      { numRuns: 80 },
+    )
+    assert.ok(hidden > 20 && shown > 5, `${hidden}, ${shown}`)
+  })
+
+  it('person-time of zeros and ones is no count of the ones', () => {
+    const flagged = (count: number) =>
+      dealt(
+        lung.map((row, i) => ({ ...row, flag: i < count ? 1 : 0 })),
+        4,
+      )
+    const parameters = { event: LUNG.event, time: 'flag', strata: { column: 'sex', levels: ['1', '2'] }, per: 1 }
+    const { all } = run(flagged(3), parameters).result.groups
+    assert.deepEqual([all.n, all.time, all.strata['1'].time], [null, null, null])
+    assert.equal(run(flagged(40), parameters).result.groups.all.time, 40)
   })
 
   it('a group, and a stratum, that few sites have is withheld', () => {
