@@ -5,7 +5,7 @@
 import type { ColumnUse, Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { codesOf, type Factor, levelsOfFactor } from '@flamesh/protocol/analyses/columns.js'
 import type { StoredDataset } from '../data/stored-schema.js'
-import { type RowSet, rowSetOf, type SummedSets, sharedRows } from './row-set.js'
+import { GrowingSet, type RowSet, type SummedSets, sharedRows } from './row-set.js'
 
 export interface JobSets {
   /** that sums may run over: what `where` keeps is the first */
@@ -45,7 +45,7 @@ function leftOut(rows: Rows, factor: Factor, codes: Int32Array, { columns }: Sto
 /** Of the rows at these places, by the numbers that they have. `all`: the analysis uses rows of levels that it does not name, too. */
 export function jobSetsOf(
   rows: Rows,
-  kept: readonly number[],
+  kept: Uint32Array,
   numbers: Uint32Array,
   factors: readonly Factor[],
   schema: StoredDataset,
@@ -70,14 +70,14 @@ export function jobSetsOf(
 
 /** A set for each code, of the rows that have it; a code below 0 is none. */
 function setsByCode(
-  kept: readonly number[],
+  kept: Uint32Array,
   numbers: Uint32Array,
   width: number,
   codeOf: (row: number) => number,
 ): readonly RowSet[] {
-  const sets = Array.from({ length: width }, (): number[] => [])
-  for (const row of kept) sets[codeOf(row)]?.push(numbers[row] as number)
-  return sets.map(rowSetOf)
+  const sets = Array.from({ length: width }, () => new GrowingSet())
+  for (const row of kept) sets[codeOf(row)]?.add(numbers[row] as number)
+  return sets.map((set) => set.finished())
 }
 
 /**

@@ -8,21 +8,32 @@ export type RowSet = Uint32Array
 
 const WORD_BITS = 32
 
-/** As short as it can be, so that equal sets are equal words. */
-export function rowSetOf(numbers: Iterable<number>): RowSet {
-  let words = new Uint32Array(64)
-  let length = 0
-  for (const number of numbers) {
+/** Bits and no list of numbers: there may be many millions of rows. */
+export class GrowingSet {
+  #words = new Uint32Array(64)
+  #length = 0
+
+  add(number: number): void {
     const at = number >>> 5
-    if (at >= words.length) {
-      const larger = new Uint32Array(Math.max(at + 1, 2 * words.length))
-      larger.set(words)
-      words = larger
+    if (at >= this.#words.length) {
+      const larger = new Uint32Array(Math.max(at + 1, 2 * this.#words.length))
+      larger.set(this.#words)
+      this.#words = larger
     }
-    words[at] = (words[at] as number) | (1 << (number & (WORD_BITS - 1)))
-    length = Math.max(length, at + 1)
+    this.#words[at] = (this.#words[at] as number) | (1 << (number & (WORD_BITS - 1)))
+    this.#length = Math.max(this.#length, at + 1)
   }
-  return words.slice(0, length)
+
+  /** As short as it can be, so that equal sets are equal words. */
+  finished(): RowSet {
+    return this.#words.slice(0, this.#length)
+  }
+}
+
+export function rowSetOf(numbers: Iterable<number>): RowSet {
+  const set = new GrowingSet()
+  for (const number of numbers) set.add(number)
+  return set.finished()
 }
 
 export const isIn = (set: RowSet, number: number): boolean =>
