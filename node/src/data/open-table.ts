@@ -56,7 +56,7 @@ function isJson(text: string): boolean {
 }
 
 async function openSource(source: DeclaredSource, temporary: string): Promise<SourceTable> {
-  if (isFhir(source)) return (await import('./fhir/source.js')).openFhir(source)
+  if (isFhir(source)) return (await import('./fhir/source.js')).openFhir(source, { temporary })
   const { query, folder = '.', postgres } = source
   if (postgres !== undefined) return (await import('./postgres.js')).openPostgres(postgres, query)
   const { openDuckDb } = await import('./duckdb.js')

@@ -11,7 +11,7 @@ import { isList, isP, toValue } from './values.js'
 import { labelOf, NAMED_BY_OTHERS, readerLabel } from './words.js'
 
 /** Longer tables are folded. */
-const MOST_ROWS = 40
+const MOST_ROWS = 36
 
 export function resultTableMarkup(
   table: ResultTable,

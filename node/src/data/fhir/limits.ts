@@ -21,6 +21,11 @@ export const IDLE_TIMEOUT_MS = 120_000
 export const EVALUATED_AT_ONCE = 256
 export const MAX_EVALUATION_MS = 10_000
 
+/** Of one bulk export. Servers make files of thousands of resources each. */
+export const MAX_EXPORT_FILES = 100_000
+/** How long a server may take to make one: it does so at night. */
+export const MAX_EXPORT_MS = 24 * 3_600_000
+
 /** Of a text that becomes a level, or is mapped. */
 export const MAX_TEXT_CHARS = 1024
 /** Different texts of one column, which are kept in memory. */

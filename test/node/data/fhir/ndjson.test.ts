@@ -18,7 +18,7 @@ describe('bulk files as a source', () => {
 
   async function read(files: string | readonly string[], given: Record<string, unknown> = MAPPING, limitMs?: number) {
     const source = anchoredFhir(fhirSourceSchema.parse({ fhir: { files }, ...given }), folder)
-    const { batches, notes } = await openFhir(source, limitMs)
+    const { batches, notes } = await openFhir(source, limitMs === undefined ? {} : { evaluationMs: limitMs })
     const cells: (readonly (string | null)[])[] = []
     for await (const batch of batches) cells.push(...batch)
     return { cells, notes }
