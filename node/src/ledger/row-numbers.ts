@@ -16,6 +16,7 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { comparedColumns, rowHashes, type StoredVersion, sharedColumns } from '../data/row-hashes.js'
 import type { StoredDataset } from '../data/stored-schema.js'
 import { hasCode, makePrivateFolder, replaceSynced } from '../store/files.js'
+import { isIn, rowSetOf } from './row-set.js'
 
 const NUMBERS = '.numbers'
 const INDEX = '.index'
@@ -81,8 +82,15 @@ function columnsOf(schema: StoredDataset): Columns {
 const indexName = (columns: Columns): string =>
   createHash('sha256').update(JSON.stringify(columns)).digest('hex') + INDEX
 
-const unknownRows = (numbers: Uint32Array): readonly number[] =>
-  [...numbers.keys()].filter((row) => numbers[row] === UNKNOWN)
+/** Places of the numbers of which it is true. Four bytes each: a dataset may have many millions of rows. */
+function placesOf(numbers: Uint32Array, holds: (number: number) => boolean): Uint32Array {
+  const places = new Uint32Array(numbers.length)
+  let found = 0
+  for (let at = 0; at < numbers.length; at++) if (holds(numbers[at] as number)) places[found++] = at
+  return places.subarray(0, found)
+}
+
+const unknownRows = (numbers: Uint32Array): Uint32Array => placesOf(numbers, (number) => number === UNKNOWN)
 
 /** For every row the number of the known one that it is, the first of its hash for the first; UNKNOWN where none is left. */
 function numbered(hashes: BigUint64Array, { hashes: known, numbers }: Known): Uint32Array {
@@ -123,14 +131,17 @@ async function byOtherColumns(
   if (earlier === undefined || indexName(columnsOf(earlier.version.schema)) === indexName(columns)) return
   const names = sharedColumns(earlier.version.schema, version.schema)
   if (names.length === 0) return
-  const taken = new Set(numbers)
-  const free = [...earlier.numbers.keys()].filter((row) => !taken.has(earlier.numbers[row] as number))
+  const taken = rowSetOf(numbers.filter((number) => number !== UNKNOWN))
+  const free = placesOf(earlier.numbers, (number) => !isIn(taken, number))
   const rest = unknownRows(numbers)
-  const pick = (hashes: BigUint64Array, rows: readonly number[]): BigUint64Array =>
-    BigUint64Array.from(rows, (row) => hashes[row] as bigint)
+  const pick = (hashes: BigUint64Array, rows: Uint32Array): BigUint64Array => {
+    const picked = new BigUint64Array(rows.length)
+    for (let at = 0; at < rows.length; at++) picked[at] = hashes[rows[at] as number] as bigint
+    return picked
+  }
   const known: Known = {
     hashes: pick(rowHashes(earlier.version, names, salt), free),
-    numbers: Uint32Array.from(free, (row) => earlier.numbers[row] as number),
+    numbers: free.map((row) => earlier.numbers[row] as number),
   }
   const found = numbered(pick(rowHashes(version, names, salt), rest), known)
   for (const [at, row] of rest.entries()) numbers[row] = found[at] as number
@@ -173,7 +184,7 @@ function parseIndex(bytes: Uint8Array | undefined): Known {
 }
 
 /** The index with these rows after those that it has. */
-function indexBytes(known: Known, hashes: BigUint64Array, numbers: Uint32Array, rows: readonly number[]): Uint8Array {
+function indexBytes(known: Known, hashes: BigUint64Array, numbers: Uint32Array, rows: Uint32Array): Uint8Array {
   const more = { hashes: new BigUint64Array(rows.length), numbers: new Uint32Array(rows.length) }
   for (const [at, row] of rows.entries()) {
     more.hashes[at] = hashes[row] as bigint

@@ -25,6 +25,9 @@ export function rowSetOf(numbers: Iterable<number>): RowSet {
   return words.slice(0, length)
 }
 
+export const isIn = (set: RowSet, number: number): boolean =>
+  (((set[number >>> 5] ?? 0) >>> (number & (WORD_BITS - 1))) & 1) === 1
+
 function bitCount(word: number): number {
   let x = word - ((word >>> 1) & 0x55555555)
   x = (x & 0x33333333) + ((x >>> 2) & 0x33333333)

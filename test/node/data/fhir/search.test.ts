@@ -174,6 +174,11 @@ describe('a FHIR server as a source', () => {
       'fhir-answer',
       /more than 67108864 bytes/,
     ],
+    'sends a little that unpacks to more than a page may have': [
+      [{ type: 'Patient', page: 1, does: 'bomb' }],
+      'fhir-answer',
+      /more than 67108864 bytes/,
+    ],
     'sends a page to sign in': [
       [{ type: 'Patient', page: 1, does: 'not-json' }],
       'fhir-answer',

@@ -33,6 +33,8 @@ export interface Fault {
     | { readonly warns: string; readonly severity: string }
     /** more than any page may have */
     | 'huge'
+    /** the same, packed into less than a hundredth */
+    | 'bomb'
     | 'not-json'
     /** all parameters but the page */
     | 'ignores'
@@ -109,6 +111,10 @@ function answer(request: IncomingMessage, response: ServerResponse, base: string
   if (does === 'not-json') return void response.end('<html>sign in</html>')
   if (does === 'redirect') return void response.writeHead(302, { location: `${base}/elsewhere` }).end()
   if (does === 'huge') return huge(response)
+  if (does === 'bomb') {
+    response.writeHead(200, { 'content-encoding': 'gzip' })
+    return void response.end(gzipSync(Buffer.alloc(200 << 20, ' ')))
+  }
   const { pageSize } = setup
   const from = (page - 1) * pageSize - (does === 'overlap' ? 1 : 0)
   const shown = does === 'skip' ? [] : found.slice(Math.max(0, from), page * pageSize)
