@@ -8,7 +8,7 @@ script <- function(file) {
 }
 base <- script("make-reference.R"); more <- script("more-reference.R"); summaries <- script("summaries-reference.R")
 crosstab <- script("crosstab.R"); rate <- script("rates.R"); r_roc <- script("roc.R"); curves <- script("survival.R")
-r_ridge <- script("ridge.R"); poisson_fit <- script("glm.R")
+r_ridge <- script("ridge.R"); r_glm <- script("glm.R")
 
 colon <- read.csv("colon.csv"); colon <- subset(colon, etype == 2)          # deaths; the other rows are recurrences
 colon$rx <- factor(colon$rx, levels = c("Obs", "Lev", "Lev+5FU")); colon$part <- (seq_len(nrow(colon)) - 1) %% 7
@@ -17,6 +17,7 @@ birthwt <- read.csv("birthwt.csv"); birthwt$race <- factor(birthwt$race)
 flchain <- read.csv("flchain.csv"); flchain$sex <- factor(flchain$sex)
 flchain$band <- cut(flchain$age, c(0, 60, 70, 80, 200), labels = c("50-59", "60-69", "70-79", "80+"), right = FALSE)
 alive <- subset(flchain, futime > 0)                                        # person-time is above 0
+alive$log_futime <- log(alive$futime / 365.25)
 events <- function(d, event, time) { d$event <- d[[event]]; d$time <- d[[time]]; d }
 # `ends` of survival are where the analysis ends the intervals that it releases of that grid: it merges those with small counts
 control <- glm.control(1e-15, 60)
@@ -46,8 +47,14 @@ out <- list(
     flchain = r_ridge$ridge(flchain$lambda, matrix_of(flchain, "age", "creatinine", "kappa"), 100)),
   logistic = list(birthwt = logistic(low ~ age + lwt + race + smoke + ui, birthwt), colon = logistic(status ~ age + nodes + rx, colon),
     flchain = logistic(death ~ age + sex + kappa + lambda + creatinine, flchain)),
-  glm = list(visits = poisson_fit$fit(ftv ~ age + lwt + smoke, poisson, birthwt), visits_quasi = poisson_fit$fit(ftv ~ age + lwt + smoke, quasipoisson, birthwt),
-    deaths = poisson_fit$fit(death ~ age + sex + kappa + offset(log(futime)), poisson, alive)),
+  glm = list(visits = r_glm$fit(ftv ~ age + lwt + smoke, poisson, birthwt), visits_quasi = r_glm$fit(ftv ~ age + lwt + smoke, quasipoisson, birthwt),
+    deaths = r_glm$fit(death ~ age + sex + kappa + offset(log(futime)), poisson, alive),
+    weight = r_glm$fit(bwt ~ age + lwt + race + smoke, Gamma("log"), birthwt), weight_inverse = r_glm$fit(bwt ~ age + lwt + smoke, Gamma, birthwt),
+    creatinine = r_glm$fit(creatinine ~ age + sex + kappa, Gamma("log"), flchain), lambda_inverse = r_glm$fit(lambda ~ age + sex + kappa, Gamma, flchain, c(1 / mean(flchain$lambda), 0, 0, 0)),
+    time_by_extent = r_glm$fit(time ~ age + rx + offset(log(extent)), Gamma("log"), colon),
+    low_probit = r_glm$fit(low ~ age + lwt + smoke, binomial("probit"), birthwt), low_quasi = r_glm$fit(low ~ age + lwt + smoke, quasibinomial, birthwt),
+    death_cloglog = r_glm$fit(death ~ age + sex + offset(log_futime), binomial("cloglog"), alive),
+    colon_probit = r_glm$fit(status ~ age + nodes + rx, binomial("probit"), colon), colon_cloglog = r_glm$fit(status ~ age + nodes + rx, binomial("cloglog"), colon)),
   cox = list(colon_by_part = more$coxp(coxph(Surv(time, status) ~ age + nodes + rx + strata(part), colon, ties = "breslow", control = base$tight)),
     colon_differ_by_part = more$coxp(coxph(Surv(time, status) ~ age + differ_f + strata(part), colon, ties = "breslow", control = base$tight))),
   mh = list(colon = crosstab$mh(colon$surg, colon$status, colon$part), birthwt = crosstab$mh(birthwt$smoke, birthwt$low, (seq_len(nrow(birthwt)) - 1) %% 4)),

@@ -14,6 +14,7 @@ import { codedCovariates, covariateNames, INTERCEPT, levelNames, levelsFrom } fr
 import { chiSquareTail, tQuantile } from './distributions.js'
 import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
 import { glm } from './glm.js'
+import { type GlmParameters, glmRules } from './glm-parameters.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { linear } from './linear.js'
 import { fitAlone, type LocalFit } from './local-fit.js'
@@ -28,17 +29,30 @@ interface Fitted {
 interface Model {
   readonly analysis: Analysis<Fitted, unknown, LocalFit>
   readonly intercept: boolean
-  /** whether rows without the event carry the estimates as much; undefined if there are no events */
-  readonly bothOutcomes?: boolean
-  /** what the exponential of a coefficient is */
-  readonly ratio?: string
+  /** undefined if there are no events */
+  readonly events?: (fit: Fitted) => {
+    /** whether rows without the event carry the estimates as much */
+    readonly bothOutcomes: boolean
+    /** not so of a model that counts every row as an event */
+    readonly hasEvents: boolean
+    /** what the exponential of a coefficient is, if it is anything */
+    readonly ratio?: string | undefined
+  }
 }
 
 const MODELS: Readonly<Record<'linear' | 'logistic' | 'glm' | 'cox', Model>> = {
   linear: { analysis: linear, intercept: true },
-  logistic: { analysis: logistic, intercept: true, bothOutcomes: true, ratio: 'odds_ratio' },
-  glm: { analysis: glm, intercept: true, bothOutcomes: false, ratio: 'rate_ratio' },
-  cox: { analysis: cox, intercept: false, bothOutcomes: false, ratio: 'hazard_ratio' },
+  logistic: {
+    analysis: logistic,
+    intercept: true,
+    events: () => ({ bothOutcomes: true, hasEvents: true, ratio: 'odds_ratio' }),
+  },
+  glm: { analysis: glm, intercept: true, events: (fit) => glmRules(fit as GlmParameters) },
+  cox: {
+    analysis: cox,
+    intercept: false,
+    events: () => ({ bothOutcomes: false, hasEvents: true, ratio: 'hazard_ratio' }),
+  },
 }
 
 interface Chosen {
@@ -152,10 +166,9 @@ function checkCounts(
   parameters: MetaAnalysisParameters,
   rules: DisclosureRules,
 ): Suppression | undefined {
-  const { bothOutcomes } = modelOf(parameters)
-  if (bothOutcomes !== undefined) {
-    return checkModelCounts(counts, { rules, parameters: namesOf(parameters).length, bothOutcomes })
-  }
+  const events = modelOf(parameters).events?.(parameters.fit)
+  if (events !== undefined)
+    return checkModelCounts(counts, { rules, parameters: namesOf(parameters).length, ...events })
   const [n = 0, , ...more] = counts
   const levels = levelNames(parameters.fit.covariates).length
   const byLevel = more.slice(0, levels)
@@ -223,7 +236,7 @@ function combine(
   }
   const [n = 0, missing = 0, events = 0] = opened.counts
   const counts = { contributors, leftOut: survivors - contributors, n, missing }
-  const has = modelOf(parameters).bothOutcomes !== undefined
+  const has = modelOf(parameters).events?.(parameters.fit).hasEvents === true
   return { kind: 'result', released: { ...counts, events: has ? events : null, pooled } }
 }
 
@@ -236,7 +249,7 @@ function shown(coef: number, se: number, ratio: string | undefined, df?: number)
 
 function present(released: Released, parameters: MetaAnalysisParameters): Record<string, unknown> {
   const { contributors, leftOut, n, missing, events, pooled } = released
-  const { ratio } = modelOf(parameters)
+  const ratio = modelOf(parameters).events?.(parameters.fit).ratio
   const df = contributors - 1
   const estimates = pooled.map(({ coef, se, tau2, random }, at): [string, object] => {
     // Higgins, Thompson and Spiegelhalter (2009)
@@ -275,7 +288,7 @@ export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
   version: 1,
   iterative: true,
   definition: [
-    'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
+    'parameters: model (linear, logistic, glm or cox, version 1 of each, the standard errors of glm with the dispersion of its family), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
     'each site fits the model to its own rows: coefficients b with variance 1/w; zeros if it is below a rule of the model, at the site or, of parameters, at the gate, or if there are no estimates',
     'first round: contributors, counts of the model’s first round; for each coefficient Σ w, Σ w·b, Σ w·b², Σ w²',
     'state: contributors; for each coefficient Σwb/Σw, its standard error, Q, τ² of DerSimonian and Laird',

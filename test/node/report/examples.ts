@@ -127,7 +127,7 @@ const EXAMPLES: readonly Example[] = [
     title: 'glm',
     analysis: 'glm',
     rows: breast,
-    parameters: { family: 'poisson', outcome: 'event', exposure: 'time', ...withCovariates },
+    parameters: { family: 'poisson', link: 'log', outcome: 'event', exposure: 'time', ...withCovariates },
   },
   {
     title: 'cox',

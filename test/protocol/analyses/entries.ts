@@ -45,6 +45,23 @@ const coefficients =
     return { coef: back(coef), se: back(se) }
   }
 
+/** Of a log link: the intercept has the logarithm of the outcome's unit in it. */
+const logarithms =
+  (outcome: string): Scaled['back'] =>
+  ({ names, coef, se, deviance, dispersion }, of) => {
+    const back = (values: unknown) => list(values).map((value, at) => value * of(names[at]))
+    const [level = 0, ...slopes] = back(coef)
+    return { coef: [level - Math.log(of(outcome)), ...slopes], se: back(se), deviance, dispersion }
+  }
+
+/** Coefficients of the reciprocal of an outcome. */
+const reciprocal =
+  (outcome: string): Scaled['back'] =>
+  ({ names, coef, se, deviance }, of) => {
+    const back = (values: unknown) => list(values).map((value, at) => value * of(names[at]) * of(outcome))
+    return { coef: back(coef), se: back(se), deviance }
+  }
+
 const moments: Scaled['back'] = (result, of) =>
   Object.fromEntries(
     Object.entries<Loose>(result.describe ?? result).map(([name, { n, mean, sd, variance, skewness, kurtosis }]) => [
@@ -353,7 +370,7 @@ export const ENTRIES: readonly Entry[] = [
   {
     analysis: 'glm',
     rows: birthwt,
-    parameters: { family: 'quasipoisson', outcome: 'ftv', covariates: ['age', 'lwt', 'smoke'] },
+    parameters: { family: 'quasipoisson', link: 'log', outcome: 'ftv', covariates: ['age', 'lwt', 'smoke'] },
     expected: R.glm.visits_quasi,
     need: 13,
     scaled: { columns: { age: 25, lwt: -27 }, back: coefficients() },
@@ -361,11 +378,113 @@ export const ENTRIES: readonly Entry[] = [
   {
     analysis: 'glm',
     rows: followed,
-    parameters: { family: 'poisson', outcome: 'death', exposure: 'futime', covariates: ['age', coded(sex), 'kappa'] },
+    parameters: {
+      family: 'poisson',
+      link: 'log',
+      outcome: 'death',
+      exposure: 'futime',
+      covariates: ['age', coded(sex), 'kappa'],
+    },
     expected: R.glm.deaths,
     need: 13,
     level: ['sex', 'F'],
     scaled: { columns: { age: 24, kappa: -20 }, back: coefficients() },
+  },
+  {
+    analysis: 'glm',
+    rows: birthwt,
+    parameters: {
+      family: 'gamma',
+      link: 'log',
+      outcome: 'bwt',
+      covariates: ['age', 'lwt', coded(race), coded(smoke)],
+    },
+    expected: R.glm.weight,
+    need: 19,
+    level: ['race', 2],
+    scaled: { columns: { bwt: 19, age: 25, lwt: -27 }, back: logarithms('bwt') },
+  },
+  {
+    analysis: 'glm',
+    rows: birthwt,
+    parameters: { family: 'gamma', link: 'inverse', outcome: 'bwt', covariates: ['age', 'lwt', coded(smoke)] },
+    expected: R.glm.weight_inverse,
+    need: 13,
+    scaled: { columns: { bwt: -30, age: 25, lwt: -27 }, back: reciprocal('bwt') },
+  },
+  {
+    analysis: 'glm',
+    rows: flchain,
+    parameters: { family: 'gamma', link: 'log', outcome: 'creatinine', covariates: ['age', coded(sex), 'kappa'] },
+    expected: R.glm.creatinine,
+    need: 13,
+    level: ['sex', 'F'],
+    scaled: { columns: { kappa: 28, creatinine: -46 }, back: logarithms('creatinine') },
+  },
+  {
+    analysis: 'glm',
+    rows: flchain,
+    parameters: { family: 'gamma', link: 'inverse', outcome: 'lambda', covariates: ['age', coded(sex), 'kappa'] },
+    expected: R.glm.lambda_inverse,
+    need: 13,
+    scaled: { columns: { lambda: -20, kappa: 20 }, back: reciprocal('lambda') },
+  },
+  {
+    analysis: 'glm',
+    rows: colon,
+    parameters: { family: 'gamma', link: 'log', outcome: 'time', exposure: 'extent', covariates: ['age', coded(rx)] },
+    expected: R.glm.time_by_extent,
+    need: 13,
+    level: ['rx', 'Lev+5FU'],
+  },
+  {
+    analysis: 'glm',
+    rows: birthwt,
+    parameters: { family: 'binomial', link: 'probit', outcome: 'low', covariates: ['age', 'lwt', coded(smoke)] },
+    expected: R.glm.low_probit,
+    need: 13,
+    level: ['smoke', 1],
+    scaled: { columns: { age: 25, lwt: -27 }, back: coefficients() },
+  },
+  {
+    analysis: 'glm',
+    rows: birthwt,
+    parameters: { family: 'quasibinomial', link: 'logit', outcome: 'low', covariates: ['age', 'lwt', coded(smoke)] },
+    expected: R.glm.low_quasi,
+    need: 13,
+    scaled: { columns: { age: 25, lwt: -27 }, back: coefficients() },
+  },
+  {
+    analysis: 'glm',
+    rows: followed.map((row) => ({ ...row, log_futime: Math.log((row['futime'] as number) / 365.25) })),
+    parameters: {
+      family: 'binomial',
+      link: 'cloglog',
+      outcome: 'death',
+      offset: 'log_futime',
+      covariates: ['age', coded(sex)],
+    },
+    expected: R.glm.death_cloglog,
+    need: 13,
+    level: ['sex', 'F'],
+    scaled: { columns: { age: 24 }, back: coefficients() },
+  },
+  {
+    analysis: 'glm',
+    rows: colon,
+    parameters: { family: 'binomial', link: 'probit', outcome: died, covariates: ['age', 'nodes', coded(rx)] },
+    expected: R.glm.colon_probit,
+    need: 16,
+    level: ['rx', 'Lev+5FU'],
+  },
+  {
+    analysis: 'glm',
+    rows: colon,
+    parameters: { family: 'binomial', link: 'cloglog', outcome: died, covariates: ['age', 'nodes', coded(rx)] },
+    expected: R.glm.colon_cloglog,
+    need: 16,
+    level: ['rx', 'Lev+5FU'],
+    scaled: { columns: { age: 24, nodes: -20 }, back: coefficients() },
   },
   {
     analysis: 'cox',

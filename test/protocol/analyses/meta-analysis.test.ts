@@ -59,7 +59,7 @@ describe('meta-analysis equals R and metafor', () => {
   it('linear, logistic, Poisson and Cox models, over 5 to 40 sites', () => {
     const linear = (outcome: string, covariates: string[]) => ({ outcome, covariates, strata: 'none' })
     const cox = { time: 'time', event: 'event', covariates: ['mixed', 'nodes', 'pgr'], strata: 'site' }
-    const poisson = { family: 'poisson', outcome: 'event', exposure: 'time', covariates: ['age', 'nodes'] }
+    const poisson = { family: 'poisson', link: 'log', outcome: 'event', exposure: 'time', covariates: ['age', 'nodes'] }
     for (const [name, sites, parameters] of [
       ['lung_linear', lungSites, { model: 'linear', fit: linear('age', ['ph.karno', 'sex']) }],
       ['linear_40', blocks(40), { model: 'linear', fit: linear('pgr', ['mixed', 'er']) }],
