@@ -1,8 +1,27 @@
-/** What a `glm` is asked for: family, link, outcome, offset and covariates. Implements docs/spec/analyses/glm.md. */
+/** What a `glm` is asked for: family, link, outcome, offset and covariates, and the rows it reads. Implements docs/spec/analyses/glm.md. */
 import { z } from 'zod'
-import type { ColumnUse, LevelsOf } from './analysis.js'
-import { columnOf, columnSchema, completeEvent, completeFields, eventSchema, isRecord } from './columns.js'
-import { completeCovariates, covariateColumns, covariateNames, covariatesSchema, INTERCEPT, singles } from './design.js'
+import { FlameshError } from '../errors.js'
+import type { ColumnUse, LevelsOf, Rows } from './analysis.js'
+import {
+  columnOf,
+  columnSchema,
+  completeEvent,
+  completeFields,
+  eventSchema,
+  eventsOf,
+  isRecord,
+  numbersOf,
+} from './columns.js'
+import {
+  type Cases,
+  completeCases,
+  completeCovariates,
+  covariateColumns,
+  covariateNames,
+  covariatesSchema,
+  INTERCEPT,
+  singles,
+} from './design.js'
 import { FAMILIES, FAMILY_NAMES, type Family, isFamily, LINK_NAMES, type Link } from './families.js'
 
 const fields = z.strictObject({
@@ -61,4 +80,37 @@ export const namesOf = ({ covariates }: GlmParameters): readonly string[] => [IN
 export function glmRules(parameters: GlmParameters) {
   const { outcome } = familyOf(parameters)
   return { bothOutcomes: outcome === 'event', hasEvents: outcome !== 'positive', ratio: linkOf(parameters).ratio }
+}
+
+/** Throws `column-values` for a number that is there and not allowed. */
+function checkValues(column: string, values: Float64Array, allowed: (value: number) => boolean, hint: string): void {
+  if (values.every((value) => Number.isNaN(value) || allowed(value))) return
+  throw new FlameshError('column-values', `${column} holds values that the model has no place for`, {
+    meta: { column },
+    hint,
+  })
+}
+
+const isCount = (value: number): boolean => value >= 0 && Number.isInteger(value)
+const isPositive = (value: number): boolean => value > 0
+
+function outcomesOf(rows: Rows, parameters: GlmParameters): Float64Array {
+  const { outcome } = parameters
+  const kind = familyOf(parameters).outcome
+  if (typeof outcome !== 'string' || kind === 'event') return eventsOf(rows, outcome)
+  const values = numbersOf(rows, outcome)
+  if (kind === 'count') checkValues(outcome, values, isCount, 'a count is 0, 1, 2 …; or {column: …, is: …}')
+  else checkValues(outcome, values, isPositive, 'the outcome is above 0: leave rows where it is not out by `where`')
+  return values
+}
+
+/** Responses are the outcome, and the exposure, or else the offset. */
+export function casesOf(rows: Rows, parameters: GlmParameters): Cases {
+  const { exposure, offset, covariates } = parameters
+  const outcomes = outcomesOf(rows, parameters)
+  const column = exposure ?? offset
+  const given = column === undefined ? new Float64Array(rows.count) : numbersOf(rows, column)
+  if (exposure !== undefined)
+    checkValues(exposure, given, isPositive, 'exposure is above 0: leave rows without any out by `where`')
+  return completeCases(rows, covariates, [outcomes, given])
 }

@@ -1,21 +1,21 @@
 /**
- * `glm`: generalised linear models by Fisher scoring, as R's `glm`: counts (Poisson), positive outcomes (gamma) and events (binomial)
+ * `glm`: generalised linear models, equal to R's `glm`: counts (Poisson), positive outcomes (gamma) and events (binomial)
  * with the links of families.ts, an offset or person-time. The first round opens counts alone, as in `logistic`; the second is a
  * weighted least-squares fit to the link of the outcomes, where each further one evaluates. Implements
  * docs/spec/analyses/glm.md. Every site sees the coefficients of every round.
  */
 import { z } from 'zod'
-import { FlameshError } from '../errors.js'
 import { implausible } from '../privacy/disclosure.js'
 import { hasSmallValue, smallValue } from '../privacy/few-values.js'
 import { pairsOf, symmetric } from './algebra.js'
 import type { Analysis, DisclosureRules, Outcome, Rows } from './analysis.js'
 import { estimatesOf, ratiosOf } from './coefficients.js'
-import { columnOf, eventsOf, numbersOf } from './columns.js'
-import { type Cases, casesAllowed, codedCovariates, completeCases, singular } from './design.js'
+import { columnOf } from './columns.js'
+import { type Cases, casesAllowed, codedCovariates, singular } from './design.js'
 import { add, addProduct, type Sums, zeroSums } from './double-double.js'
 import type { Terms } from './families.js'
 import {
+  casesOf,
   columnsOfGlm,
   completeGlm,
   familyOf,
@@ -46,7 +46,7 @@ import {
   modelCountsSchema,
 } from './model-counts.js'
 import { advance, type NewtonState, newtonSchema, startAt } from './newton.js'
-import { addWeighted } from './products.js'
+import { addMoments, addWeighted } from './products.js'
 import { predictorsOf, roundingOf, scoringStep, scoringSums } from './scoring.js'
 
 const releasedSchema = z.strictObject({
@@ -83,51 +83,23 @@ function layoutOf(parameters: GlmParameters, state: NewtonState | undefined): La
   return { counts: MODEL_COUNTS, sums: [...scalarsOf(parameters), ...scoring, ...expected] }
 }
 
-/** Throws `column-values` for a number that is there and not allowed. */
-function checkValues(column: string, values: Float64Array, allowed: (value: number) => boolean, hint: string): void {
-  if (values.every((value) => Number.isNaN(value) || allowed(value))) return
-  throw new FlameshError('column-values', `${column} holds values that the model has no place for`, {
-    meta: { column },
-    hint,
-  })
-}
-
-const isCount = (value: number): boolean => value >= 0 && Number.isInteger(value)
-const isPositive = (value: number): boolean => value > 0
-
-function outcomesOf(rows: Rows, parameters: GlmParameters): Float64Array {
-  const { outcome } = parameters
-  const kind = familyOf(parameters).outcome
-  if (typeof outcome !== 'string' || kind === 'event') return eventsOf(rows, outcome)
-  const values = numbersOf(rows, outcome)
-  if (kind === 'count') checkValues(outcome, values, isCount, 'a count is 0, 1, 2 …; or {column: …, is: …}')
-  else checkValues(outcome, values, isPositive, 'the outcome is above 0: leave rows where it is not out by `where`')
-  return values
-}
-
-/** Responses are the outcome, and the exposure, or else the offset. */
-function casesOf(rows: Rows, parameters: GlmParameters): Cases {
-  const { exposure, offset, covariates } = parameters
-  const outcomes = outcomesOf(rows, parameters)
-  const column = exposure ?? offset
-  const given = column === undefined ? new Float64Array(rows.count) : numbersOf(rows, column)
-  if (exposure !== undefined)
-    checkValues(exposure, given, isPositive, 'exposure is above 0: leave rows without any out by `where`')
-  return completeCases(rows, covariates, [outcomes, given])
-}
-
 /** What a site says of a point where its sums are beyond all bounds; any real log likelihood is above `LOWEST`. */
 const OUT_OF_REACH = -(2 ** 99)
 const LOWEST = -(2 ** 98)
 
 type Triple = [Float64Array, Float64Array, Float64Array]
 
-/** The expected information, which is last. */
-function addExpected({ design, count }: Cases, weights: Float64Array, sums: Sums): void {
+/** The expected information, which is last; without weights it is exact, as a rule of disclosure rests on it. */
+function addExpected({ design, count }: Cases, weights: Float64Array, unweighted: boolean, sums: Sums): void {
   const size = design.length + 1
+  const first = sums.high.length - pairsOf(size).length
+  if (unweighted) {
+    add(sums, first, count)
+    addMoments(design, sums, first + 1, first + size)
+    return
+  }
   const own = zeroSums(size + pairsOf(size).length)
   addWeighted(design, weights, new Float64Array(count), own, 0)
-  const first = sums.high.length - pairsOf(size).length
   sums.high.set(own.high.subarray(size), first)
   sums.low.set(own.low.subarray(size), first)
 }
@@ -168,7 +140,7 @@ function evaluate(cases: Cases, parameters: GlmParameters, beta: readonly number
     }
   }
   addWeighted(cases.design, steps, residuals, sums, scalars)
-  if (!link.canonical) addExpected(cases, weights, sums)
+  if (!link.canonical) addExpected(cases, weights, link.unweighted === true, sums)
   if (beta === undefined || sums.high.every((value) => Math.abs(value) < SUM_BOUND)) return
   // the sums of the outcome alone stay: they are the same at every point
   for (const part of [sums.high, sums.low]) part.fill(0, 0, FIT).fill(0, scalars)
@@ -200,7 +172,7 @@ const PERFECT = 1e-18
 export const glm: Analysis<GlmParameters, NewtonState, Released> = {
   name: 'glm',
   version: 1,
-  method: 'a generalised linear model by iteratively reweighted least squares over complete rows',
+  method: 'a generalised linear model over complete rows',
   iterative: true,
   definition: [
     'parameters: family with link (poisson, quasipoisson: log; gamma: log, inverse; binomial, quasibinomial: logit, probit, cloglog), outcome (a count, or column is value: 0 or 1; of gamma above 0; of binomial 0/1 or column is value), exposure (above 0, link log: its logarithm is the offset) or offset, covariates (numeric, factors coded against a reference, interactions)',
@@ -235,7 +207,7 @@ export const glm: Analysis<GlmParameters, NewtonState, Released> = {
     const scoring = sums.slice(scalarsOf(parameters).length - FIT)
     const step = scoringStep(scoring, size)
     const information = scoring.slice(size)
-    const expected = canonical || state.iteration === 0 ? information : information.slice(information.length / 2)
+    const expected = canonical ? information : information.slice(information.length / 2)
     if (unweighted && someColumnIsSmall(n, expected, size, rules)) return smallValue()
     if (state.iteration === 0) {
       const fallback = parameters.link === 'inverse' ? n / sumToNumber(total) : 0

@@ -130,6 +130,18 @@ const EXAMPLES: readonly Example[] = [
     parameters: { family: 'poisson', link: 'log', outcome: 'event', exposure: 'time', ...withCovariates },
   },
   {
+    title: 'glm-gamma',
+    analysis: 'glm',
+    rows: breast.filter((row) => (row['pgr'] as number) > 0),
+    parameters: { family: 'gamma', link: 'log', outcome: 'pgr', ...withCovariates },
+  },
+  {
+    title: 'glm-probit',
+    analysis: 'glm',
+    rows: breast,
+    parameters: { family: 'binomial', link: 'probit', outcome: 'event', ...withCovariates },
+  },
+  {
     title: 'cox',
     analysis: 'cox',
     rows: lung,

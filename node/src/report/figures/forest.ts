@@ -89,6 +89,12 @@ function ratioOf(result: Fields, length: number): string | undefined {
   )
 }
 
+/** What a coefficient is measured in: the outcome, or what a link makes of it. */
+function unitOf({ link, outcome }: Fields): string {
+  if (typeof link === 'string') return `, on the scale of the link ${link}`
+  return typeof outcome === 'string' ? `, in units of ${outcome}` : ''
+}
+
 /** Of a regression: on the axis of the ratio if there is one, else of the coefficients. */
 export const coefficients: Shape = (result) => {
   const names = textsOf(result, 'names')
@@ -121,7 +127,7 @@ export const coefficients: Shape = (result) => {
   const what =
     ratio !== undefined ? labelOf(ratio) : standardised !== undefined ? 'standardised coefficient' : 'coefficient'
   const bounded = low !== undefined
-  const unit = ratio === undefined && typeof result['outcome'] === 'string' ? `, in units of ${result['outcome']}` : ''
+  const unit = ratio === undefined ? unitOf(result) : ''
   const legend = [
     bounded
       ? `${sentence(what)} with 95 % interval`
