@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { logGamma, logGammaRest } from '@flamesh/protocol/analyses/distributions.js'
 import { FAMILIES } from '@flamesh/protocol/analyses/families.js'
+import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import fc from 'fast-check'
 import {
   assertClose,
   assertSuppressed,
@@ -311,6 +313,34 @@ describe('families', () => {
     }
     // 1/12x − 1/360x³
     assertClose(logGammaRest(1e6), 1 / 12e6 - 1 / 360e18)
+  })
+
+  it('combine returns for every sum, with nothing that has no encoding', () => {
+    const word = fc.bigInt({ min: -(1n << 127n), max: (1n << 127n) - 1n })
+    const few = fc.nat(200).map((count) => BigInt(count) << 60n)
+    for (const parameters of [
+      gamma('time', ['age', 'sex']),
+      gamma('time', ['age', 'sex'], inverse),
+      died('probit', ['age', 'sex']),
+    ]) {
+      for (const iteration of [0, 3]) {
+        const from = { iteration, beta: [0.5, 0.5, 0.5], best: null }
+        const { slots } = known('glm').plan(parameters, from)
+        const first = slots.map(({ kind }, at) => {
+          if (at === 0) return fc.constant(4n << 60n)
+          return kind === 'count' ? few : fc.oneof(word, few, fc.constant(0n))
+        })
+        const property = fc.property(fc.tuple(...first), (sum) => {
+          // as many rows as a gamma model counts, so that some pass the gate
+          const opened = sum.map((value, at) => (at === 3 && value > (sum[1] as bigint) ? (sum[1] as bigint) : value))
+          const outcome = known('glm').combine(opened, { parameters, rules: RULES, survivors: 8 }, from)
+          if (outcome.kind === 'result') known('glm').released.parse(outcome.released)
+          if (outcome.kind === 'state') known('glm').state.parse(outcome.state)
+          encode(outcome)
+        })
+        fc.assert(property, { numRuns: 100 })
+      }
+    }
   })
 
   it('parameters: a family has its own links, outcomes and offsets', () => {
