@@ -82,8 +82,19 @@ export function rowsFrom(columns: ReadonlyMap<string, Float64Array>): Rows {
   return { count: columns.get('age')?.length ?? 0, columns: new Map(read) }
 }
 
+/** The same rows as other objects, what was kept of an earlier pass is not found, cut into sites. */
+export const cut = ({ count, columns }: Rows, sites: number): readonly Rows[] =>
+  Array.from({ length: sites }, (_, site) => {
+    const [from, to] = [site, site + 1].map((at) => Math.ceil((at * count) / sites)) as [number, number]
+    const of = (column: Column): Column =>
+      column instanceof Float64Array ? column.subarray(from, to) : sites === 1 ? column : column.slice(from, to)
+    return { count: to - from, columns: new Map([...columns].map(([name, column]) => [name, of(column)])) }
+  })
+
 export interface Case {
   readonly parameters: Loose
+  /** into how many sites the rows are cut, one after the other; one unless given */
+  readonly sites?: number
   readonly value: (result: Loose) => number
 }
 
@@ -91,6 +102,9 @@ const factor = (column: string) => ({ column, levels: LEVELS[column] })
 const coded = (column: string) => ({ ...factor(column), reference: LEVELS[column]?.[0] })
 const many = [...NUMBERED.slice(1), 'age', coded('sex'), coded('stage')]
 const second = (result: Loose): number => result.coef[1]
+const CLUSTERED = NUMBERED.slice(1, 9)
+/** Five corners: the signs of the bits of a number. */
+const CENTRES = [0, 15, 51, 85, 240].map((corner) => CLUSTERED.map((_, at) => ((corner >> at) & 1 ? 1 : -1)))
 const grid = (column: string) => ({ column, from: 0, to: '204.8', step: '0.01' })
 
 export const CASES: Readonly<Record<string, Case>> = {
@@ -99,7 +113,11 @@ export const CASES: Readonly<Record<string, Case>> = {
     parameters: { columns: NUMBERED, by: factor('sex') },
     value: ({ tests }) => tests.x2.welch.t,
   },
-  feasibility: { parameters: { by: [factor('sex'), factor('stage')] }, value: ({ counts_by_row }) => counts_by_row[0] },
+  // rows of no level are few, none in fact, and what covers them is not shown either
+  feasibility: {
+    parameters: { by: [factor('sex'), factor('stage')] },
+    value: ({ counts_by_row }) => counts_by_row[6],
+  },
   moments: { parameters: { columns: NUMBERED }, value: ({ describe }) => describe.x1.skewness },
   histogram: {
     parameters: { column: 'age', breaks: [20, 30, 40, 50, 60, 70, 80, 90] },
@@ -123,6 +141,35 @@ export const CASES: Readonly<Record<string, Case>> = {
     parameters: { time: 'time', event: 'event', covariates: many, strata: 'site' },
     value: ({ coef }) => coef[0],
   },
+  'cox-pooled': {
+    parameters: { time: 'time', event: 'event', covariates: many, grid: { width: 250, intervals: 12 } },
+    value: ({ coef }) => coef[0],
+  },
+  'log-rank': {
+    parameters: { time: 'time', event: 'event', by: factor('sex'), strata: 'site' },
+    value: ({ chisq }) => chisq,
+  },
+  'meta-analysis': {
+    parameters: {
+      model: 'linear',
+      fit: { outcome: 'x1', covariates: many, strata: 'none' },
+      coefficients: ['x2', 'age'],
+    },
+    sites: 8,
+    value: ({ estimates }) => estimates.x2.random.coef,
+  },
+  'k-means': {
+    parameters: { columns: CLUSTERED, scale: 'standard', centres: CENTRES, iterations: 10 },
+    value: ({ withinss }) => withinss[0],
+  },
+  table1: {
+    parameters: {
+      columns: NUMBERED,
+      factors: [factor('stage'), { column: 'event', levels: ['0', '1'] }],
+      by: factor('sex'),
+    },
+    value: ({ comparison }) => comparison.x2.statistic,
+  },
   survival: {
     parameters: { time: 'time', event: 'event', by: factor('sex'), grid: { width: 100, intervals: 20 } },
     value: ({ logrank }) => logrank.chisq,
@@ -134,6 +181,7 @@ export const CASES: Readonly<Record<string, Case>> = {
       within: factor('stage'),
       strata: 'site',
     },
+    sites: 8,
     value: ({ odds_ratio }) => odds_ratio.estimate,
   },
   rates: {

@@ -14,10 +14,12 @@ import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { countSlots } from '@flamesh/protocol/analyses/layout.js'
 import { findAnalysis, listAnalyses } from '@flamesh/protocol/analyses/registry.js'
 import { decodeVector, encodeVector } from '@flamesh/protocol/secagg/ring.js'
-import { CASES, type Case, makeColumns, rowsFrom } from './analyses-cases.js'
+import { CASES, type Case, cut, makeColumns, rowsFrom } from './analyses-cases.js'
 import { spread } from './statistics.js'
 
 const RING = 128
+/** Seats of a committee of four that are sent each word (docs/spec/secure-aggregation.md, "Committee and seeds"). */
+const REPLICAS = 3
 const RULES = { minimumCell: 5, minimumContributors: 1 }
 const CLOSE = 1e-6
 
@@ -37,6 +39,8 @@ interface Sent {
   readonly rounds: number
   /** of the longest vector of a round */
   readonly words: number
+  /** of masked vectors over all rounds, to a committee of four: without signatures, seeds and frames */
+  readonly sentBytes: number
 }
 
 const cpuMs = (since?: NodeJS.CpuUsage): number => {
@@ -44,35 +48,39 @@ const cpuMs = (since?: NodeJS.CpuUsage): number => {
   return (user + system) / 1000
 }
 
-/** One site alone, from its rows to the result: what other sites add costs nothing beside it. */
-function pass(name: string, { parameters, value }: Case, rows: Rows): Pass & Sent {
+/** Every site's rows, which are one site's unless the analysis asks for more, to the result: what other sites add costs nothing beside it. */
+function pass(name: string, { parameters, value }: Case, sites: readonly Rows[]): Pass & Sent {
   const analysis = findAnalysis(name)
   if (analysis === undefined) throw new Error(`there is no ${name}`)
   const canonical = analysis.parameters.parse(parameters)
-  const context = { parameters: canonical, rules: RULES, survivors: 1, everyRow: true }
+  const context = { parameters: canonical, rules: RULES, survivors: sites.length, everyRow: true }
   const start = process.cpuUsage()
   let state: unknown
   let words = 0
+  let sentBytes = 0
   for (let rounds = 1; ; rounds++) {
     const plan = analysis.plan(canonical, state)
     words = Math.max(words, plan.slots.length)
+    sentBytes += (plan.slots.length * REPLICAS * RING) / 8
     const { fractionBits, bound } = plan
-    const vector = analysis.contribute(rows, canonical, state)
-    const sum = decodeVector(encodeVector(vector, RING, fractionBits, bound, countSlots(plan)), RING, fractionBits)
+    const opened = sites.map((rows) => {
+      const vector = analysis.contribute(rows, canonical, state)
+      return decodeVector(encodeVector(vector, RING, fractionBits, bound, countSlots(plan)), RING, fractionBits)
+    })
+    const sum = opened.reduce((all, one) => all.map((word, at) => word + (one[at] as bigint)))
     const outcome = analysis.combine(sum, context, state)
     if (outcome.kind === 'suppressed') throw new Error(`${name}: ${outcome.code}`)
     if (outcome.kind === 'state') state = outcome.state
-    else return { cpuMs: cpuMs(start), value: value(analysis.present(outcome.released, canonical)), rounds, words }
+    else
+      return {
+        cpuMs: cpuMs(start),
+        value: value(analysis.present(outcome.released, canonical)),
+        rounds,
+        words,
+        sentBytes,
+      }
   }
 }
-
-/** The same rows as other objects: what was kept of an earlier pass is not found. */
-const fresh = ({ count, columns }: Rows): Rows => ({
-  count,
-  columns: new Map(
-    [...columns].map(([name, column]) => [name, column instanceof Float64Array ? column.subarray() : column]),
-  ),
-})
 
 /** R with the same rows, in a process of its own. */
 class OtherSide {
@@ -125,12 +133,10 @@ async function measure(name: string, one: Case, rows: Rows, r: OtherSide | undef
   const mine: (Pass & Sent)[] = []
   const theirs: Pass[] = []
   // compiled, and in the caches, before it counts
-  pass(name, one, fresh(rows))
+  const fresh = (): readonly Rows[] => cut(rows, one.sites ?? 1)
+  pass(name, one, fresh())
   for (let run = 0; run < runs; run++) {
-    const turns = [
-      async () => mine.push(pass(name, one, fresh(rows))),
-      async () => r && theirs.push(await r.pass(name)),
-    ]
+    const turns = [async () => mine.push(pass(name, one, fresh())), async () => r && theirs.push(await r.pass(name))]
     for (const turn of run % 2 === 0 ? turns : turns.reverse()) await turn()
   }
   const [first] = mine as [Pass & Sent]
@@ -154,7 +160,7 @@ async function measure(name: string, one: Case, rows: Rows, r: OtherSide | undef
     ratio.padEnd(24),
     String(first.rounds).padStart(7),
     String(first.words).padStart(7),
-    String((first.words * RING) / 8).padStart(8),
+    (first.sentBytes / 1000).toFixed(1).padStart(8),
     doubt,
   ].join(' ')
 }
@@ -166,6 +172,8 @@ async function main(): Promise<void> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'flamesh-bench-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const without = listAnalyses().filter(({ name }) => CASES[name] === undefined)
+  if (without.length > 0) throw new Error(`no case in analyses-cases.ts: ${without.map(({ name }) => name).join(', ')}`)
   const say = (line: string): void => {
     process.stdout.write(`${line}\n`)
   }
@@ -176,13 +184,12 @@ async function main(): Promise<void> {
   const r = await startR(folder, count)
   const rows = rowsFrom(makeColumns(count))
   say(
-    `${'processor time'.padEnd(16)}${'ms'.padStart(10)}${'R, ms'.padStart(10)}${'ratio'.padStart(10)}${'of the runs'.padEnd(15).padStart(17)}${'rounds'.padStart(8)}${'words'.padStart(8)}${'bytes'.padStart(9)}`,
+    `${'processor time'.padEnd(16)}${'ms'.padStart(10)}${'R, ms'.padStart(10)}${'ratio'.padStart(10)}${'of the runs'.padEnd(15).padStart(17)}${'rounds'.padStart(8)}${'words'.padStart(8)}${'kB sent'.padStart(9)}`,
   )
   try {
     for (const { name } of listAnalyses()) {
       if (options.only?.split(',').includes(name) === false) continue
-      const one = CASES[name]
-      say(one === undefined ? `${name}: NO CASE (analyses-cases.ts)` : await measure(name, one, rows, r, runs))
+      say(await measure(name, CASES[name] as Case, rows, r, runs))
     }
   } finally {
     r?.stop()

@@ -45,7 +45,7 @@ describe('the walls between the packages', () => {
       'node/src/network/host.ts': "import '../../../hub-registry/src/hub.js'\n",
       'node/src/daemon.ts': "import './network/host.js'\nimport './ring-a.js'\n",
       'node/src/ring-a.ts': "import './ring-b.js'\n",
-      'node/src/ring-b.ts': "import './ring-a.js'\n",
+      'node/src/ring-b.ts': "import './ring-a.js'\nimport './cli/fast.js'\n",
       'hub-registry/src/hub.ts': "import '../../simulations/src/world.js'\nimport '../../node/src/ring-a.js'\n",
       'simulations/src/world.ts': "import '../../node/src/ring-a.js'\nimport 'nowhere'\n",
     }
@@ -57,6 +57,7 @@ describe('the walls between the packages', () => {
       const found = await violations(base, ['protocol/src', 'node/src', 'hub-registry/src', 'simulations/src'])
       const names = new Set(found.map((violation) => violation.split(':')[0]))
       const expected = [
+        'commands-on-top',
         'daemon-loaded-on-demand',
         'hub-stands-on-protocol-only',
         'native-sees-only-node-crypto',

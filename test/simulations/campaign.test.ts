@@ -14,7 +14,7 @@ import { runCase } from '@flamesh/simulations/campaign/run-case.js'
 import { shrink } from '@flamesh/simulations/campaign/shrink.js'
 import { statisticsText } from '@flamesh/simulations/campaign/statistics.js'
 
-const SEEDS = 120
+const SEEDS = 60
 const REGRESSIONS = fileURLToPath(new URL('../../simulations/regressions/', import.meta.url))
 const COMMAND = fileURLToPath(new URL('../../simulations/src/cli/main.ts', import.meta.url))
 

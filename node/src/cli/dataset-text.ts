@@ -78,7 +78,7 @@ export function proposalText(
       ...(column.note === undefined ? [] : [column.note]),
       ...(column.levels ?? [])
         .filter((level) => level.rare && !published[i]?.levels?.includes(level.value))
-        .map((level) => `"${level.value}" has ${level.rows} rows and is not published`),
+        .map((level) => `"${level.value}" has ${level.rows} ${level.rows === 1 ? 'row' : 'rows'} and is not published`),
     ].join('; '),
   ])
   const columns = [

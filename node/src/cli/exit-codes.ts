@@ -56,7 +56,7 @@ const CODES: Readonly<Record<number, readonly string[]>> = {
     ],
     ...['csv-unreadable', 'csv-changed', 'csv-header', 'csv-empty', 'csv-record', 'csv-quote', 'csv-encoding'],
     ...['csv-value', 'source-failed', 'source-row', 'source-type', 'fhir-data', 'fhir-incomplete'],
-    ...['dataset-damaged', 'folder-unusable', 'latency-matrix', 'ledger-damaged'],
+    ...['dataset-damaged', 'disk-full', 'folder-unusable', 'latency-matrix', 'ledger-damaged'],
     ...['engine-unreachable', 'engine-unsuited', 'grant-unknown', 'limit-invalid'],
   ],
   [EXIT.daemonUnreachable]: ['daemon-unreachable', 'hub-unreachable', 'fhir-unreachable'],

@@ -273,10 +273,11 @@ function imageCommands(noun: Noun, leaf: Leaf): void {
   leaf(
     noun('image', "researchers' own code, in containers"),
     'test <description>',
-    'run an image on splits of a local file, and show what each side would see',
+    'run an image on splits of your own data, and show what each side would see',
     async () => (await import('./commands/image-test.js')).imageTest,
   )
-    .requiredOption('--data <file>', 'a CSV file to split')
+    .option('--data <file>', 'what to split: a file that dataset add reads')
+    .option('--declaration <file>', 'what is declared of the data, in YAML, also a source (else FILE.yaml)')
     .option('--sites <n>', 'so many splits', wholeNumber, 4)
     .option('--columns <name>', 'a column that the image sees (may be repeated; else all)', collect)
     .option('--parameters <yaml>', 'its parameters: a file, or a mapping in braces')

@@ -40,7 +40,8 @@ export async function registerDataset(
   const written = await declaredBy(file, options.declaration)
   const from = written.from ?? (before === undefined ? undefined : `version ${before.version.slice(0, 12)}`)
   const base = written.from === undefined && before !== undefined ? before.declaration : written.declaration
-  const declaration = forFile(name, file, withOptions(base, options), written.from)
+  const named = `flamesh dataset add ${name} FILE`
+  const declaration = forFile(file, withOptions(base, options), written.from, named)
   return withTable(context.folder.scratchDir, file, declaration, async (table) => {
     const proposal = await proposeSchema(table, declaration)
     requireColumns(proposal, [...(options.rareLevels ?? []), ...(options.withhold ?? [])])
@@ -65,17 +66,20 @@ export async function registerDataset(
   })
 }
 
-/** Where the rows come from has to be clear: a file takes the place of a source of the version before. Throws `usage`. */
-function forFile(
-  name: string,
+/**
+ * Where the rows come from has to be clear: a file takes the place of a source of the version before. `written`: the file that
+ * declares, `named`: how a file would be named. Throws `usage`.
+ */
+export function forFile(
   file: string | undefined,
   declaration: Declaration,
   written: string | undefined,
+  named: string,
 ): Declaration {
   const { source, ...rest } = declaration
   if (file === undefined && source === undefined) {
     throw new FlameshError('usage', 'there is neither a file nor a declaration with a source', {
-      hint: `flamesh dataset add ${name} FILE, or --declaration FILE with a field source`,
+      hint: `${named}, or --declaration FILE with a field source`,
     })
   }
   if (file !== undefined && source !== undefined && written !== undefined) {

@@ -12,7 +12,7 @@ import type { JobDocument, ResultDocument } from '../control/documents.js'
 import { toJson } from '../control/json.js'
 import { csvFiles } from '../report/csv.js'
 import { renderReport } from '../report/page.js'
-import { VERSION } from './version.js'
+import { VERSION } from '../version.js'
 
 export interface ResultFiles {
   readonly resultFile: string | undefined

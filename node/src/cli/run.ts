@@ -1,11 +1,12 @@
 /** One run of the command line: parse, execute, print what went wrong, and the exit code. */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { type Command, CommanderError } from 'commander'
+import { hasCode } from '../store/files.js'
+import { VERSION } from '../version.js'
 import { type CommonOptions, createContext, type Environment, type Streams } from './context.js'
 import { EXIT, exitOf } from './exit-codes.js'
 import { createOutput } from './output.js'
 import { createProgram, type Execute } from './program.js'
-import { VERSION } from './version.js'
 
 export async function main(args: readonly string[], env: Environment, streams: Streams): Promise<number> {
   let exitCode: number = EXIT.ok
@@ -20,10 +21,19 @@ export async function main(args: readonly string[], env: Environment, streams: S
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
-    const failure = error instanceof CommanderError ? usageError(error, program, args) : error
+    const failure = error instanceof CommanderError ? usageError(error, program, args) : explained(error)
     createOutput(args.includes('--json'), streams.stdout, streams.stderr).error(failure)
     return failure instanceof FlameshError ? exitOf(failure.code) : EXIT.unexpected
   }
+}
+
+/** What a system says without a word of what to do. */
+function explained(error: unknown): unknown {
+  if (!hasCode(error, 'ENOSPC') && !hasCode(error, 'EDQUOT')) return error
+  return new FlameshError('disk-full', 'there is no room left on the disk', {
+    cause: error,
+    hint: 'make room where the node’s folder lies, and run the command again: df -h',
+  })
 }
 
 /** Help goes to stdout when it was asked for; commander's own messages are said by `usageError` instead. */

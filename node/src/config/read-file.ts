@@ -42,7 +42,7 @@ export async function parseYaml(text: string, name: string): Promise<unknown> {
 
 /** The same, for whoever wants to say where a value stands. */
 export async function parsePlacedYaml(text: string, name: string): Promise<PlacedYaml> {
-  const { isNode, LineCounter, parseDocument } = await import('yaml')
+  const { isNode, isScalar, LineCounter, parseDocument, visit } = await import('yaml')
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true, lineCounter })
   const [mistake] = document.errors
@@ -58,6 +58,13 @@ export async function parsePlacedYaml(text: string, name: string): Promise<Place
       },
     )
   }
+  visit(document, {
+    Pair(_, { key }) {
+      // later checks would drop it without a word
+      if (!isScalar(key) || key.value !== '__proto__') return
+      throw new FlameshError('yaml-invalid', `${name}: a field cannot be named __proto__`, { meta: { file: name } })
+    },
+  })
   const placeOf = (path: readonly PropertyKey[]): Place | undefined => {
     for (let length = path.length; length > 0; length--) {
       const node = document.getIn(path.slice(0, length), true)

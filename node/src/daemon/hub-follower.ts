@@ -7,8 +7,8 @@ import { errorCode } from '@flamesh/protocol/errors.js'
 import type { Peer } from '@flamesh/protocol/peer.js'
 import type { HubStatus } from '../control/documents.js'
 import type { HubClient } from '../hub-client/hub-client.js'
+import type { Log } from '../log.js'
 import type { Host } from '../network/network.js'
-import type { Log } from './log.js'
 
 export interface FollowOptions {
   readonly url: string

@@ -8,10 +8,10 @@ import { FlameshError } from '@flamesh/protocol/errors.js'
 import { configuredEngine } from '../config/engine.js'
 import type { Config } from '../config/settings.js'
 import type { StateFolder } from '../config/state-folder.js'
+import type { Log } from '../log.js'
 import { ImageRunner } from '../runner/image-runner.js'
 import { RunNotes } from '../runner/run-notes.js'
 import type { WorkerRunner } from '../runner/worker-runner.js'
-import type { Log } from './log.js'
 
 const MEBIBYTE = 1 << 20
 

@@ -9,9 +9,9 @@ import type { JobStatus } from '@flamesh/protocol/jobs/status.js'
 import type { AuditEntry, JobView, Peer, PeerEvent } from '@flamesh/protocol/peer.js'
 import type { Runner } from '@flamesh/protocol/ports.js'
 import type { Ledger } from '../ledger/ledger.js'
+import type { Log } from '../log.js'
 import { type LedgerFacts, ledgerRunner } from '../runner/ledger-runner.js'
 import type { WorkerRunner } from '../runner/worker-runner.js'
-import type { Log } from './log.js'
 
 const ENDED: ReadonlySet<JobStatus> = new Set(['released', 'suppressed', 'failed', 'expired', 'cancelled'])
 

@@ -4,13 +4,7 @@
  */
 import { pino } from 'pino'
 import type { Config } from '../config/settings.js'
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
-export type Log = (
-  level: LogLevel,
-  event: string,
-  fields?: Readonly<Record<string, string | number | boolean | undefined>>,
-) => void
+import type { Log } from '../log.js'
 
 export function createLog(level: Config['logLevel']): Log {
   const logger = pino(

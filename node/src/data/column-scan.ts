@@ -7,16 +7,8 @@ import { MAX_FACTOR_LEVELS } from '@flamesh/protocol/limits.js'
 import { type Declaration, type DeclaredColumn, declaredColumn } from './declaration.js'
 import type { Level, ProposedColumn } from './proposed-column.js'
 import type { Origin } from './table.js'
-import {
-  DECIMALS,
-  DEFAULT_EPOCH,
-  type Decimal,
-  GUESSED_DATE_FORMATS,
-  MISSING_TOKENS,
-  type Reading,
-  type ReadValue,
-  readerOf,
-} from './values.js'
+import { doubtfulTrials, type Trial, trialsOf } from './trial.js'
+import { type Decimal, MISSING_TOKENS, type Reading, type ReadValue, readerOf } from './values.js'
 
 /** More levels than this share of the rows, and a level is close to being a patient. */
 const MAX_LEVELS_PER_ROW = 0.33
@@ -24,72 +16,6 @@ const MAX_LEVELS_PER_ROW = 0.33
 export const RARE_LEVEL_ROWS = 5
 /** The announcement's own bound (protocol/src/jobs/dataset.ts). */
 const MAX_LEVEL_LENGTH = 64
-/** A way of reading that failed this often, and more often than not, is not tried on the rest of the column. */
-const GIVEN_UP_AFTER = 100
-/** `1,234` or `1.234`: a decimal fraction, or a sign that groups thousands? */
-const LOOKS_GROUPED = /^[+-]?\d{1,3}[.,]\d{3}$/
-
-/** One way of reading a column, and how it fared. */
-class Trial {
-  fits = 0
-  fails = 0
-  firstFailure = 0
-  /** the line of the first number that is not whole; 0: all are */
-  firstFraction = 0
-  /** whether every value with a sign in it could be one with grouped thousands */
-  looksGrouped = true
-  signs = 0
-  readonly #read: ReadValue
-
-  constructor(readonly reading: Reading) {
-    this.#read = readerOf(reading)
-  }
-
-  add(cell: string, line: number): void {
-    if (this.fails > GIVEN_UP_AFTER && this.fails > this.fits) return
-    const value = this.#read(cell)
-    if (value === undefined) {
-      this.fails++
-      this.firstFailure ||= line
-      return
-    }
-    this.fits++
-    if (typeof value === 'number' && !Number.isInteger(value)) this.firstFraction ||= line
-    if (this.reading.as === 'number' && cell.includes(this.reading.decimal)) {
-      this.signs++
-      this.looksGrouped &&= LOOKS_GROUPED.test(cell)
-    }
-  }
-
-  /** A cell that was added before came so many times more. */
-  again(cell: string, times: number): void {
-    if (this.#read(cell) === undefined) this.fails += times
-    else this.fits += times
-  }
-
-  get fitsAll(): boolean {
-    return this.fails === 0
-  }
-}
-
-function trialsOf(declared: DeclaredColumn, declaration: Declaration): readonly Trial[] {
-  const { type } = declared
-  if (type === 'level' || type === 'text') return []
-  const epoch = declared.epoch ?? declaration.epoch ?? DEFAULT_EPOCH
-  const numbers = (): Trial[] => {
-    const decimal = declared.decimal ?? declaration.decimal
-    // a column with another decimal sign than the file does not have its sign of thousands
-    const inherited = declaration.thousands === declared.decimal ? undefined : declaration.thousands
-    const thousands = declared.thousands ?? inherited
-    const possible = DECIMALS.filter((one) => (decimal ?? one) === one && one !== thousands)
-    return possible.map((one) => new Trial({ as: 'number', decimal: one, ...(thousands && { thousands }) }))
-  }
-  const formats = declared.format === undefined ? GUESSED_DATE_FORMATS : [declared.format]
-  const dates = (): Trial[] => formats.map((format) => new Trial({ as: 'date', format, epoch }))
-  if (type === 'date') return dates()
-  if (type === 'integer' || type === 'number') return numbers()
-  return declared.format === undefined ? [...numbers(), ...dates()] : dates()
-}
 
 /** What the columns of a file say about its decimal sign: `free` ones only, that nobody declared. */
 export interface DecimalEvidence {
@@ -100,6 +26,8 @@ export interface DecimalEvidence {
 export class ColumnScan {
   readonly #missing: Map<string, number>
   readonly #trials: readonly Trial[]
+  /** what nobody declared, and what is not guessed */
+  readonly #doubtful: readonly Trial[]
   readonly #declared: DeclaredColumn
   #present = 0
   #sawPlus = false
@@ -114,6 +42,7 @@ export class ColumnScan {
   ) {
     this.#declared = declaredColumn(declaration, name)
     this.#trials = labels ? [] : trialsOf(this.#declared, declaration)
+    this.#doubtful = labels || !this.#isText ? [] : doubtfulTrials(this.#declared)
     const tokens = this.#declared.missing ?? declaration.missing ?? MISSING_TOKENS
     this.#missing = new Map(['', ...tokens].map((token) => [token, 0]))
   }
@@ -132,6 +61,7 @@ export class ColumnScan {
       return true
     }
     for (const trial of this.#trials) trial.add(cell, line)
+    for (const trial of this.#doubtful) if (trial.fitsAll) trial.add(cell, line)
     this.#remember(cell)
     if (cell === '+') this.#sawPlus = true
     return true
@@ -239,11 +169,15 @@ export class ColumnScan {
 
   #numbers(trial: Trial, type: 'integer' | 'number' | undefined): Found {
     const { reading } = trial
-    if (!trial.fitsAll) throw this.#wrong(trial.firstFailure, 'a number', others(trial.fails))
+    const kind = trial.failedTooLarge ? 'a whole number below 2^53' : 'a number'
+    if (!trial.fitsAll) throw this.#wrong(trial.firstFailure, kind, others(trial.fails))
     const whole = trial.firstFraction === 0
     if (type === 'integer' && !whole) throw this.#wrong(trial.firstFraction, 'a whole number', '')
     const doubtful = reading.as === 'number' && reading.thousands === undefined && trial.signs > 0 && trial.looksGrouped
-    const note = doubtful ? 'read as fractions; if the sign groups thousands, declare it with thousands' : undefined
+    const note =
+      doubtful && this.#isText
+        ? 'read as fractions; if the sign groups thousands, declare it with thousands'
+        : this.#daysNote()
     if (!whole || type === 'number') return { type: 'number', reading, levels: undefined, note }
     return { type: 'integer', reading, levels: this.#levels(readerOf(reading)), note }
   }
@@ -270,6 +204,17 @@ export class ColumnScan {
     }
   }
 
+  /** A source with types has said what it means. */
+  get #isText(): boolean {
+    return this.origin.unit === 'line'
+  }
+
+  #daysNote(): string | undefined {
+    const formats = this.#present === 0 ? [] : this.#doubtful.filter(({ fitsAll }) => fitsAll)
+    const named = formats.map(({ reading }) => (reading.as === 'date' ? `date:${reading.format}` : ''))
+    return named.length === 0 ? undefined : `may be days: declare ${named.join(' or ')}`
+  }
+
   /** What a column would be, but for something that its operator can mend. */
   #almost(number: Trial | undefined): string | undefined {
     const other = this.#trials.find(({ reading, fitsAll }) => reading.as === 'number' && fitsAll)
@@ -282,7 +227,7 @@ export class ColumnScan {
       if (trial === undefined || trial.fits <= trial.fails) continue
       return `${what} but for ${trial.fails} values, the first in ${this.origin.unit} ${trial.firstFailure}`
     }
-    return undefined
+    return this.#daysNote()
   }
 }
 

@@ -231,6 +231,7 @@ export function checkedHeader(file: string, line: number | undefined, names: rea
   const wrong = (message: string, hint: string): FlameshError => csvError('csv-header', file, line, message, hint)
   if (names.length > MAX_COLUMNS)
     throw wrong(`more than ${MAX_COLUMNS} columns`, 'keep the columns that studies will ask for')
+  if (names.length === 0) throw wrong('there is no column', 'name what is to be read')
   const seen = new Set<string>()
   for (const [index, name] of names.entries()) {
     if (name === '') {

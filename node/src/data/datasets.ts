@@ -38,7 +38,8 @@ const CURRENT = 'current'
 /** What was written this long ago belongs to no `add` that still runs in another process (milliseconds). */
 const SETTLED_AFTER_MS = 24 * 3_600_000
 
-function checkedName(name: string): string {
+/** Throws `dataset-name`. */
+export function checkedName(name: string): string {
   if (!datasetAnnouncementSchema.shape.name.safeParse(name).success) {
     throw new FlameshError(
       'dataset-name',

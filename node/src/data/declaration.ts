@@ -169,6 +169,7 @@ export function withOptions(declaration: Declaration, options: DeclarationOption
     if (at < 1)
       throw usage(`--type ${one} is not COLUMN=TYPE`, 'such as --type age=number or --type seen=date:dd.mm.yyyy')
     const column = one.slice(0, at)
+    if (column === '__proto__') throw usage(`--type ${one}: nothing can be declared of a column __proto__`, 'rename it')
     columns[column] = {
       ...declaredColumn(declaration, column),
       type: typeName,

@@ -20,6 +20,8 @@ import {
 const MAX_QUERY_LENGTH = 100_000
 /** Of one statement: whoever waits longer says so. */
 const DEFAULT_TIMEOUT = '10m'
+/** Servers and timers count milliseconds in 31 bits: 24 days. */
+const MAX_TIMEOUT_MS = 7 * 86_400_000
 
 const postgresSchema = z.strictObject({
   /** a name or an address, or the folder of a Unix socket */
@@ -35,7 +37,10 @@ const postgresSchema = z.strictObject({
   ca: z.string().min(1).optional(),
   timeout: z
     .string()
-    .refine((text) => (durationMs(text) ?? 0) > 0, 'a duration, such as 30s, 10m or 2h')
+    .refine((text) => {
+      const ms = durationMs(text) ?? 0
+      return ms > 0 && ms <= MAX_TIMEOUT_MS
+    }, 'a duration such as 30s, 10m or 2h, a week at most')
     .default(DEFAULT_TIMEOUT),
 })
 export type DeclaredPostgres = z.infer<typeof postgresSchema>

@@ -66,6 +66,8 @@ export async function openDuckDb(request: DuckDbRequest, temporary: string): Pro
     process.chdir(request.folder)
     const seen = request.files === undefined ? ['directories', [`${request.folder}/`]] : ['paths', request.files]
     await connection.run(`SET allowed_${seen[0]} = ${list(seen[1] as readonly string[])}`)
+    // the day of a moment must not depend on the shell that a command is typed in
+    await connection.run("SET TimeZone = 'UTC'")
     await connection.run('SET enable_external_access = false')
     await connection.run('SET lock_configuration = true')
     return { ...(await run(connection, request.query)), close }
@@ -149,7 +151,15 @@ function failed(cause: unknown): FlameshError {
     const hint = 'correct the query of the source; try it with the duckdb command'
     return new FlameshError('query-invalid', `DuckDB: ${what}`, { hint })
   }
-  return new FlameshError('source-failed', `DuckDB: ${what}`, {
-    hint: 'what else it says may hold values of rows: run the query with the duckdb command to see it',
-  })
+  return new FlameshError('source-failed', `DuckDB: ${what}`, { hint: hintFor(what) })
+}
+
+function hintFor(what: string): string {
+  if (what.startsWith('Permission '))
+    return 'a query reads files of its folder and nothing else, links out of it neither'
+  if (what.startsWith('Missing Extension ')) return 'a query reads files, nothing of a network'
+  if (what.startsWith('Out of Memory '))
+    return 'let the query join or sort less, or make room on the disk of the node’s folder'
+  if (/^(IO Error|Invalid Input Error: .)/.test(what)) return 'is the file there, and whole?'
+  return 'what else it says may hold values of rows: run the query with the duckdb command to see it'
 }

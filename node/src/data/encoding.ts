@@ -67,11 +67,17 @@ export function lineCounter(): (text: string) => number {
   }
 }
 
+interface Mistake {
+  readonly line: number
+  /** whether the byte is a zero, which no encoding of a text has */
+  readonly zero: boolean
+}
+
 /**
- * The line of the first byte that is not in the encoding: a second reading of a file that failed the first. Two decoders,
- * so that one is still before the mistake when the other has met it.
+ * The first byte that is not in the encoding: a second reading of a file that failed the first. Two decoders, so that one is
+ * still before the mistake when the other has met it.
  */
-async function lineOfMistake(file: string, encoding: Encoding): Promise<number | undefined> {
+async function mistakeIn(file: string, encoding: Encoding): Promise<Mistake | undefined> {
   const ahead = strict(decoderOf(encoding))
   const behind = strict(decoderOf(encoding))
   const count = lineCounter()
@@ -86,22 +92,28 @@ async function lineOfMistake(file: string, encoding: Encoding): Promise<number |
   }
   for await (const chunk of bytesOf(file)) {
     if (fails(() => ahead(chunk, false))) {
+      let zero = false
       fails(() => {
-        for (const byte of chunk) line = count(behind(Uint8Array.of(byte), false))
+        for (const byte of chunk) {
+          zero = byte === 0
+          line = count(behind(Uint8Array.of(byte), false))
+        }
       })
-      return line
+      return { line, zero }
     }
     line = count(behind(chunk, false))
   }
-  return fails(() => ahead(new Uint8Array(0), true)) ? line : undefined
+  return fails(() => ahead(new Uint8Array(0), true)) ? { line, zero: false } : undefined
 }
 
 async function notInEncoding(file: string, encoding: Encoding): Promise<FlameshError> {
-  const line = await lineOfMistake(file, encoding)
+  const { line, zero = false } = (await mistakeIn(file, encoding)) ?? {}
   const where = line === undefined ? '' : `line ${line}: `
-  return new FlameshError('csv-encoding', `${where}a byte that is not ${encoding}`, {
+  return new FlameshError('csv-encoding', `${where}${zero ? 'a zero byte' : `a byte that is not ${encoding}`}`, {
     meta: { file, ...(line === undefined ? {} : { line }) },
-    hint: 'save the file as "CSV UTF-8", or name its encoding with --encoding',
+    hint: zero
+      ? 'is it a table, and whole? if it is UTF-16 without a mark: --encoding utf-16le'
+      : 'save the file as "CSV UTF-8", or name its encoding with --encoding',
   })
 }
 
@@ -133,7 +145,7 @@ export async function* textOf(
   }
 }
 
-function unreadable(file: string, cause: unknown): FlameshError {
+export function unreadable(file: string, cause: unknown): FlameshError {
   const packed = cause instanceof Error && 'code' in cause && String(cause.code).startsWith('Z_')
   const message = hasCode(cause, 'ENOENT') ? 'there is no such file' : 'the file cannot be read'
   return new FlameshError('csv-unreadable', packed ? 'the file is no gzip file, or not to its end' : message, {
@@ -144,7 +156,7 @@ function unreadable(file: string, cause: unknown): FlameshError {
 }
 
 /** The bytes of a file, unpacked if its name says that it is packed. */
-function bytesOf(file: string): AsyncIterable<Buffer> {
+export function bytesOf(file: string): AsyncIterable<Buffer> {
   const stream = createReadStream(file, { highWaterMark: CHUNK_BYTES })
   if (!file.endsWith('.gz')) return stream
   // an error of either end is thrown to whoever reads

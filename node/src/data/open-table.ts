@@ -1,9 +1,11 @@
 /** From what a person names, a file or a source, to a table that can be read: a CSV file as it is, anything else through a spool. */
+import { isUtf8 } from 'node:buffer'
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { assert, FlameshError } from '@flamesh/protocol/errors.js'
 import type { Declaration } from './declaration.js'
 import { type DeclaredSource, isFhir } from './declared-source.js'
+import { linesOf, MAX_LINE_BYTES } from './lines.js'
 import type { SourceTable } from './source.js'
 import { spool, withScratch } from './spool.js'
 import { csvTable, type Table } from './table.js'
@@ -19,11 +21,42 @@ async function openFile(file: string, kind: Kind, temporary: string): Promise<So
   if (!existsSync(file)) throw new FlameshError('file-not-found', `there is no file ${file}`, { meta: { file } })
   const { fileQuery, openDuckDb } = await import('./duckdb.js')
   const path = resolve(file)
-  return openDuckDb({ query: fileQuery(path, kind), folder: dirname(path), files: [path] }, temporary)
+  try {
+    return await openDuckDb({ query: fileQuery(path, kind), folder: dirname(path), files: [path] }, temporary)
+  } catch (error) {
+    throw kind === 'json' ? ((await mistakeIn(path)) ?? error) : error
+  }
+}
+
+/** The first line of a file of JSON lines that is none; what DuckDB says of it is one off at times. */
+async function mistakeIn(file: string): Promise<FlameshError | undefined> {
+  const wrong = (line: number, what: string): FlameshError =>
+    new FlameshError('source-failed', `line ${line}: ${what}`, {
+      meta: { file, line },
+      hint: 'a file of JSON lines holds one record on each line; was it cut off?',
+    })
+  const tooLong = (line: number): FlameshError => wrong(line, `longer than ${MAX_LINE_BYTES} bytes`)
+  for await (const lines of linesOf(file, tooLong)) {
+    for (const [line, bytes] of lines) {
+      if (!isUtf8(bytes)) return wrong(line, 'not UTF-8')
+      const text = bytes.toString('utf8').trim()
+      if (text !== '' && !isJson(text)) return wrong(line, 'not JSON')
+    }
+  }
+  return undefined
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 async function openSource(source: DeclaredSource, temporary: string): Promise<SourceTable> {
-  if (isFhir(source)) return (await import('./fhir/source.js')).openFhir(source)
+  if (isFhir(source)) return (await import('./fhir/source.js')).openFhir(source, { temporary })
   const { query, folder = '.', postgres } = source
   if (postgres !== undefined) return (await import('./postgres.js')).openPostgres(postgres, query)
   const { openDuckDb } = await import('./duckdb.js')

@@ -33,7 +33,12 @@ export async function openPostgres(declared: DeclaredPostgres, query: string): P
     ...{ host, port, database, user, application_name: 'flamesh' },
     ...(passwordFile === undefined ? {} : { password: await readSecret(passwordFile) }),
     // an address is checked against the certificate as a name is
-    ssl: usesTls(declared) && { host, ...(ca === undefined ? {} : { ca: await readText(ca, MAX_CA_BYTES) }) },
+    ssl: usesTls(declared) && {
+      host,
+      // said here, so that no variable of the environment turns the check off
+      rejectUnauthorized: true,
+      ...(ca === undefined ? {} : { ca: await readText(ca, MAX_CA_BYTES) }),
+    },
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: timeoutMs + GRACE_MS,
     keepAlive: true,
@@ -138,6 +143,14 @@ const TELLABLE = /^(08|25|28|3D|3F|42|53|55|57|0A)/
 /** The query itself is not as it must be. */
 const OF_THE_QUERY = /^(42|34|25006|0A)/
 
+const PASSWORD = 'passwordFile, PGPASSWORD or PGPASSFILE'
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/^28/, `check user and password: ${PASSWORD}`],
+  [/^3D/, 'check the name of the database'],
+  [/^57014/, 'a statement that needs longer says so: timeout: 2h'],
+  [/^(0[1-9B-Z]|2[0-7]|3[89]|P0)/, 'what else it says may hold values of rows: run the query with psql to see it'],
+]
+
 function failed(cause: unknown, { host, port }: DeclaredPostgres): unknown {
   if (cause instanceof FlameshError) return cause
   const { code = '', message } = cause as Error & { readonly code?: string }
@@ -150,7 +163,7 @@ function failed(cause: unknown, { host, port }: DeclaredPostgres): unknown {
   const what = !fromServer || TELLABLE.test(code) ? message || code : `error ${code}`
   return new FlameshError('source-failed', `PostgreSQL at ${host}:${port}: ${what}`, {
     hint: fromServer
-      ? 'what else it says may hold values of rows: run the query with psql to see it'
-      : 'check address, network and certificate of the server, and where its password is: passwordFile, PGPASSWORD or PGPASSFILE',
+      ? (HINTS.find(([pattern]) => pattern.test(code))?.[1] ?? 'ask whoever runs the database')
+      : `check address, network and certificate of the server, and where its password is: ${PASSWORD}`,
   })
 }

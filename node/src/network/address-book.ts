@@ -9,9 +9,9 @@ import { hexSchema } from '@flamesh/protocol/encoding/signed.js'
 import { decodeBase64, encodeBase64 } from '@flamesh/protocol/identity/base.js'
 import { openPeerRecord, type PeerRecord } from '@flamesh/protocol/identity/peer-record.js'
 import { z } from 'zod'
+import { type Log, reasonOf } from '../log.js'
 import { hasCode, replaceSynced } from '../store/files.js'
 import { MAX_ADDRESSES, MAX_BOOK_PEERS } from './limits.js'
-import { type NetworkLog, reasonOf } from './log.js'
 import { bareAddress } from './peer-id.js'
 
 /** Several changes, one write. */
@@ -43,7 +43,7 @@ const fileSchema = z.strictObject({
 export interface AddressBookOptions {
   /** undefined: kept in memory only */
   readonly path: string | undefined
-  readonly log: NetworkLog
+  readonly log: Log
   readonly now?: () => number
 }
 

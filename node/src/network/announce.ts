@@ -9,13 +9,13 @@ import type { Verdict } from '@flamesh/protocol/encoding/verdict.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { MAX_GOSSIP_BYTES } from '@flamesh/protocol/limits.js'
 import type { PeerId } from '@libp2p/interface'
+import { type Log, reasonOf } from '../log.js'
 import {
   MAX_GOSSIP_BUFFER_BYTES,
   MAX_GOSSIP_FRAME_BYTES,
   MAX_PENDING_ANNOUNCEMENT_BYTES,
   MAX_QUEUED_ANNOUNCEMENTS,
 } from './limits.js'
-import { type NetworkLog, reasonOf } from './log.js'
 import { keyOf } from './peer-id.js'
 import type { Penalties } from './penalties.js'
 
@@ -93,7 +93,7 @@ export function router(penalties: Penalties) {
 export interface AnnouncerOptions {
   readonly isMember: (key: Hex) => boolean
   readonly receive: (author: Hex, message: Uint8Array) => Promise<Verdict>
-  readonly log: NetworkLog
+  readonly log: Log
 }
 
 export class Announcer {

@@ -3,8 +3,8 @@
  * docs/spec/transport.md, "Connections". libp2p's own keep-alive gives up after a few attempts, so it is not used.
  */
 import { type Hex, sha256Hex, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
+import { type Log, reasonOf } from '../log.js'
 import { DIAL_TARGETS, MAX_PARALLEL_DIALS } from './limits.js'
-import { type NetworkLog, reasonOf } from './log.js'
 
 export interface DialerOptions {
   readonly self: Hex
@@ -13,7 +13,7 @@ export interface DialerOptions {
   readonly isMember: (key: Hex) => boolean
   readonly isConnected: (key: Hex) => boolean
   readonly dial: (key: Hex) => Promise<unknown>
-  readonly log: NetworkLog
+  readonly log: Log
   /** in [0, 1) */
   readonly random: () => number
   /** the first wait after a failure, milliseconds; it doubles up to `slowestMs` */

@@ -7,9 +7,9 @@ import type { Verdict } from '@flamesh/protocol/encoding/verdict.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { MAX_MESSAGE_BYTES } from '@flamesh/protocol/limits.js'
 import type { Connection, Stream } from '@libp2p/interface'
+import { type Log, reasonOf } from '../log.js'
 import { Budget } from './budget.js'
 import * as limits from './limits.js'
-import { type NetworkLog, reasonOf } from './log.js'
 import { answer, answerTimeoutMs, Line, MESSAGE_PROTOCOL } from './message.js'
 
 export interface MessengerOptions {
@@ -20,7 +20,7 @@ export interface MessengerOptions {
   readonly penalise: (peer: Hex, why: string) => void
   /** aborted with the reason when the node stops */
   readonly stopping: AbortSignal
-  readonly log: NetworkLog
+  readonly log: Log
 }
 
 export class Messenger {

@@ -5,8 +5,8 @@
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { Verdict } from '@flamesh/protocol/encoding/verdict.js'
 import type { Transport } from '@flamesh/protocol/ports.js'
+import type { Log } from '../log.js'
 import type { AddressBook } from './address-book.js'
-import type { NetworkLog } from './log.js'
 
 /** A member that is connected and does not speak this version of the protocol. */
 export interface Mismatch {
@@ -41,7 +41,7 @@ export interface HostOptions {
   readonly onPeer: (key: Hex, connected: boolean) => void
   readonly onMismatch?: (mismatch: Mismatch) => void
   readonly addressBook: AddressBook
-  readonly log: NetworkLog
+  readonly log: Log
   readonly timing?: Partial<HostTiming>
   /** in [0, 1), for jitter */
   readonly random?: () => number

@@ -12,9 +12,9 @@ import { messageStreamToDuplex } from '@libp2p/utils'
 import * as lengthPrefixed from 'it-length-prefixed'
 import { pipe } from 'it-pipe'
 import { z } from 'zod'
+import { type Log, reasonOf } from '../log.js'
 import type { AddressBook } from './address-book.js'
 import { ANSWER_TIMEOUT_MS, EXCHANGES_PER_MINUTE, MAX_EXCHANGE_BYTES, MAX_RECORDS } from './limits.js'
-import { type NetworkLog, reasonOf } from './log.js'
 
 export const PEERS_PROTOCOL = '/flamesh/peers/1'
 
@@ -28,7 +28,7 @@ export interface PeerExchangeOptions {
   readonly isMember: (key: Hex) => boolean
   /** a peer sent what no honest peer sends */
   readonly penalise: (peer: Hex, why: string) => void
-  readonly log: NetworkLog
+  readonly log: Log
 }
 
 export class PeerExchange {

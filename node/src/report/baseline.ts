@@ -2,7 +2,7 @@
 import { formatCount } from '@flamesh/protocol/report/numbers.js'
 import { columnOf, numberOf } from './figures/picture.js'
 import type { ResultColumn, ResultTable, Value } from './result-table.js'
-import { pText, shortNumber } from './text.js'
+import { placesOf, pText, withPlaces } from './text.js'
 import { type Fields, isFields } from './values.js'
 
 /** Levels stand below their factor. */
@@ -24,10 +24,10 @@ export function baselineTable(result: Fields): ResultTable | undefined {
     if (groups.length === 0) return []
     const own = isFields(compared[column]) ? compared[column] : {}
     const [p, smd] = [numberOf(own['p']), numberOf(own['smd'])]
-    return [p === null ? '–' : pText(p), smd === null ? '–' : shortNumber(smd, 3)]
+    return [p === null ? '–' : pText(p), smd === null ? '–' : withPlaces(smd, 3)]
   }
   const titled = (name: string, n: unknown): string =>
-    `${name} (${typeof n === 'number' ? `n = ${formatCount(n)}` : 'withheld'})`
+    `${name}\n(${typeof n === 'number' ? `n = ${formatCount(n)}` : 'withheld'})`
   const column = (name: string, title: string): ResultColumn => ({ name, title, kind: 'number' })
   return {
     id: 'characteristics',
@@ -49,13 +49,14 @@ const withMissing = (name: string, missing: unknown): string =>
 
 function columnRows(describe: unknown, groups: readonly string[], tests: Tests): ResultTable['rows'] {
   if (!isFields(describe)) return []
-  const cell = (moments: unknown): string => {
-    const [mean, sd] = isFields(moments) ? [numberOf(moments['mean']), numberOf(moments['sd'])] : [null, null]
-    if (mean === null) return 'withheld'
-    return sd === null ? shortNumber(mean) : `${shortNumber(mean)} (${shortNumber(sd, 3)})`
-  }
   return Object.entries(describe).map(([name, own]) => {
     const by = isFields(own) && isFields(own['by']) ? own['by'] : {}
+    const places = isFields(own) ? placesOf([numberOf(own['sd']) ?? numberOf(own['mean']), null, null]) : 0
+    const cell = (moments: unknown): string => {
+      const [mean, sd] = isFields(moments) ? [numberOf(moments['mean']), numberOf(moments['sd'])] : [null, null]
+      if (mean === null) return 'withheld'
+      return sd === null ? withPlaces(mean, places) : `${withPlaces(mean, places)} (${withPlaces(sd, places)})`
+    }
     const missing = isFields(own) ? own['missing'] : undefined
     return [
       withMissing(`${name}, mean (SD)`, missing),

@@ -1,12 +1,11 @@
 /** What a report tells beside the numbers: which question was asked of whom, under which rules, and how to prove the answer. */
-import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
 import type { Hex } from '@flamesh/protocol/crypto/hash.js'
 import type { ReceiptReport } from '@flamesh/protocol/jobs/receipt.js'
-import { formatCount, plural } from '@flamesh/protocol/report/numbers.js'
+import { plural } from '@flamesh/protocol/report/numbers.js'
 import type { JobDocument, ResultDocument } from '../control/documents.js'
 import { numberOf } from './figures/picture.js'
-import { conditionText } from './text.js'
-import { type Fields, sentence } from './values.js'
+import type { Fields } from './values.js'
+import { sentence } from './words.js'
 
 export interface ReportFacts {
   readonly view: JobDocument
@@ -33,49 +32,6 @@ export function sitesOf({ sites }: ReportFacts): {
       included === true ? [] : [`${name} (${status}${code === undefined ? '' : `: ${code}`})`],
     ),
   }
-}
-
-/** What a methods section says, in a few sentences. */
-export function methodsOf(result: Fields, facts: ReportFacts): readonly string[] {
-  const { body } = facts.view
-  const { name, version } = body.analysis
-  const method = body.image === null ? findAnalysis(name, version)?.method : undefined
-  const what = method ?? (body.image === null ? name : `the container image ${body.image.image}`)
-  const where =
-    body.where.length === 0 ? '' : `, restricted to rows with ${body.where.map(conditionText).join(' and ')}`
-  const { included } = sitesOf(facts)
-  const count = included.length > 0 ? plural(included.length, 'site') : 'the sites of the cohort'
-  return [
-    `The analysis was ${what}, applied to dataset ${body.dataset} of ${count}${where}, with flamesh ${facts.version} (${name}, version ${version}).${rowsText(result)}`,
-    body.route === null ? SUMMED : TRAVELLED,
-    rulesText(facts),
-    ...(result['converged'] === true && typeof result['iterations'] === 'number'
-      ? [`The iteration converged after ${plural(result['iterations'], 'step')}.`]
-      : []),
-  ]
-}
-
-const SUMMED =
-  'Rows never left their site: each site computed its contribution to a sum and masked it, and a committee of members opened nothing but the sum over all sites (secure aggregation).'
-const TRAVELLED =
-  'Rows never left their site: a sum travelled from site to site, and each added its contribution to that of the sites before it.'
-
-function rowsText(result: Fields): string {
-  const [n, rows, events, missing] = ['n', 'rows', 'events', 'missing'].map((key) => numberOf(result[key]))
-  const size = n ?? rows
-  if (typeof size !== 'number') return ''
-  const happened = typeof events === 'number' ? ` with ${plural(events, 'event')}` : ''
-  const without =
-    typeof missing !== 'number'
-      ? ''
-      : missing === 0
-        ? '; none had missing values'
-        : `; ${plural(missing, 'row')} with missing values ${missing === 1 ? 'was' : 'were'} left out`
-  return ` ${sentence(plural(size, 'row'))}${happened} entered${without}.`
-}
-
-function rulesText({ view: { body } }: ReportFacts): string {
-  return `Results needed at least ${formatCount(body.cohort.minimum)} organisations, and counts from 1 to ${formatCount(body.minimumCell - 1)} were not released; sites could only raise these limits.`
 }
 
 /** What was kept back, and by which rule. */

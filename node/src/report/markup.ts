@@ -2,13 +2,16 @@
 import { plural } from '@flamesh/protocol/report/numbers.js'
 import { groupBy } from '@flamesh/protocol/report/statistics.js'
 import { escaped } from '@flamesh/protocol/report/svg.js'
+import { numberOf } from './figures/picture.js'
+import { intervalsOf, intervalText, withIntervals } from './intervals.js'
 import type { ResultColumn, ResultTable, Value } from './result-table.js'
 import { acrossOf, isRepeated } from './tables.js'
-import { pText, shortNumber } from './text.js'
-import { isList, isP, labelOf, toValue } from './values.js'
+import { alike, pText, shortNumber } from './text.js'
+import { isList, isP, toValue } from './values.js'
+import { labelOf, NAMED_BY_OTHERS, readerLabel } from './words.js'
 
 /** Longer tables are folded. */
-const MOST_ROWS = 40
+const MOST_ROWS = 36
 
 export function resultTableMarkup(
   table: ResultTable,
@@ -16,7 +19,12 @@ export function resultTableMarkup(
   note = `Every digit is in ${table.id}.csv.`,
 ): string {
   const { id, title, rows } = table
-  const body = table.across === undefined ? byFields(table).map(plainMarkup).join('') : acrossMarkup(table)
+  const body =
+    table.across === undefined
+      ? byFields(withIntervals(table, (column) => titled(column, id)))
+          .map(plainMarkup)
+          .join('')
+      : acrossMarkup(table)
   const scrolled = `<div class="scroll" tabindex="0" role="region" aria-label="${escaped(title)}">${body}</div>`
   const shown =
     rows.length > MOST_ROWS
@@ -28,46 +36,8 @@ export function resultTableMarkup(
 /** What is null only if it is withheld. */
 const COUNTS: ReadonlySet<string> = new Set(['n', 'counts', 'events'])
 
-/** Two columns that are the ends of one interval. */
-const ENDS: readonly (readonly [low: RegExp, high: string])[] = [
-  [/^(.*_)?ci_low$/, 'ci_high'],
-  [/^(.+_)low$/, 'high'],
-  [/^(.+_)lower$/, 'upper'],
-  [/^()lower$/, 'upper'],
-]
-/** Beside what `lower` and `upper` are an interval; of a quantile they are bounds. */
-const ESTIMATES = ['estimate', 'difference', 'surv']
-
-/** As a paper has it: both ends of an interval in one column. */
-function withIntervals(table: ResultTable): ResultTable {
-  const names = table.columns.map(({ name }) => name)
-  const bounded = names.some((name) => ESTIMATES.includes(name))
-  const highOf = (name: string): number => {
-    if (name === 'lower' && !bounded) return -1
-    const end = ENDS.find(([low]) => low.test(name))
-    return end === undefined ? -1 : names.indexOf(`${end[0].exec(name)?.[1] ?? ''}${end[1]}`)
-  }
-  const highs = names.map(highOf)
-  const kept = names.map((_, i) => i).filter((i) => !highs.includes(i))
-  const column = (i: number): ResultColumn => {
-    const own = table.columns[i] as ResultColumn
-    if (highs[i] === -1) return own
-    const of = /^(.+)_(low|lower)$/.exec(own.name)?.[1] ?? ''
-    // beside its estimate an interval needs no name
-    const title =
-      of === '' || of === 'ci' || names.includes(of) || of.endsWith('_ci') ? '95 % interval' : `${labelOf(of)} interval`
-    return { ...own, kind: 'interval', title }
-  }
-  const cell = (row: readonly Value[], i: number): Value => {
-    const [low, high] = [row[i], row[highs[i] as number]]
-    if (highs[i] === -1 || typeof low !== 'number' || typeof high !== 'number') return low
-    return `${shortNumber(low)} to ${shortNumber(high)}`
-  }
-  return { ...table, columns: kept.map(column), rows: table.rows.map((row) => kept.map((i) => cell(row, i))) }
-}
-
 /** Columns that fit beside each other. */
-const MOST_COLUMNS = 10
+const MOST_COLUMNS = 8
 
 /** A table too wide whose rows have different fields becomes one for each set of fields: t-tests apart from analyses of variance. */
 function byFields(table: ResultTable): readonly ResultTable[] {
@@ -80,8 +50,19 @@ function byFields(table: ResultTable): readonly ResultTable[] {
   })
 }
 
-function plainMarkup(table: ResultTable): string {
-  const { columns, rows } = withIntervals(table)
+const titled = ({ name, title, kind }: ResultColumn, id: string): string =>
+  kind === 'key' || kind === 'text' || title !== labelOf(name) || NAMED_BY_OTHERS.has(id) ? title : readerLabel(name)
+
+/** Numbers of a column, each as its text; all else as it is. */
+function aligned(rows: ResultTable['rows'], at: number): readonly Value[] {
+  const values = rows.map((row) => row[at])
+  const texts = alike(values.filter((value) => typeof value === 'number'))
+  let next = 0
+  return values.map((value) => (typeof value === 'number' ? texts[next++] : value))
+}
+
+function plainMarkup({ columns, rows }: ResultTable): string {
+  const shown = columns.map(({ kind }, i) => (kind === 'number' ? aligned(rows, i) : rows.map((row) => row[i])))
   const keys = columns.filter(({ kind }) => kind === 'key').length
   const head = columns.map(
     ({ title, kind }) => `<th scope="col"${isText(kind) ? ' class="keys"' : ''}>${escaped(title)}</th>`,
@@ -89,7 +70,7 @@ function plainMarkup(table: ResultTable): string {
   const body = rows.map((row, at) => {
     const cells = columns.map(({ kind, name }, i) => {
       if (i < keys) return `<th scope="row" class="keys">${isRepeated(rows, at, i) ? '' : escaped(String(row[i]))}</th>`
-      return cellMarkup(row[i], kind, COUNTS.has(name) ? 'withheld' : '–')
+      return cellMarkup(shown[i]?.[at], kind, COUNTS.has(name) ? 'withheld' : '–')
     })
     return `<tr>${cells.join('')}</tr>`
   })
@@ -128,13 +109,22 @@ function said(value: Value, p: boolean): string {
   return p ? pText(value) : shortNumber(value)
 }
 
-/** What is no part of a table, one line a field. */
+/** What is no part of a table, one line a field; an interval stands beside its estimate. */
 export function fieldsMarkup(fields: readonly (readonly [string, unknown])[], number: number): string {
   if (fields.length === 0) return ''
-  const text = (name: string, value: unknown): string =>
-    isList(value) ? value.map((one) => text(name, one)).join('; ') : said(toValue(value), isP(name))
-  const rows = fields.map(
-    ([name, value]) => `<div><dt>${escaped(labelOf(name))}</dt><dd>${escaped(text(name, value))}</dd></div>`,
-  )
-  return `<section class="facts" id="table-result"><h2><span>Table ${number}</span> Single numbers</h2><dl>${rows.join('')}</dl><p class="note">Every digit is in result.csv.</p></section>`
+  const values = new Map(fields)
+  const intervals = intervalsOf([...values.keys()]).filter(({ estimate }) => estimate !== undefined)
+  const inside = new Set(intervals.flatMap(({ low, high }) => [low, high]))
+  const text = (name: string, value: unknown): string => {
+    const own = intervals.find(({ estimate }) => estimate === name)
+    if (own !== undefined)
+      return intervalText(numberOf(value), numberOf(values.get(own.low)), numberOf(values.get(own.high)))
+    return isList(value) ? value.map((one) => text(name, one)).join('; ') : said(toValue(value), isP(name))
+  }
+  const rows = fields.flatMap(([name, value]) => {
+    if (inside.has(name)) return []
+    const label = `${readerLabel(name)}${intervals.some(({ estimate }) => estimate === name) ? ' (95 % interval)' : ''}`
+    return [`<div><dt>${escaped(label)}</dt><dd>${escaped(text(name, value))}</dd></div>`]
+  })
+  return `<section class="facts numbers" id="table-result"><h2><span>Table ${number}</span> Single numbers</h2><dl>${rows.join('')}</dl><p class="note">Every digit is in result.csv.</p></section>`
 }

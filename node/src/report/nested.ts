@@ -1,6 +1,7 @@
 /** Records within records as one table: what `tables.ts` does with fields that it knows no better shape of. */
 import type { ResultColumn, ResultTable } from './result-table.js'
-import { type Fields, isRecord, labelOf, numberColumn, titleOf, toValue } from './values.js'
+import { type Fields, isRecord, listOf, numberColumn, toValue } from './values.js'
+import { labelOf, NAMED_BY_OTHERS, titleOf } from './words.js'
 
 interface Line {
   readonly path: readonly string[]
@@ -19,7 +20,7 @@ export function nested(key: string, value: Fields): ResultTable {
   return {
     id: key,
     title: titleOf(key),
-    columns: [...keys, ...names.map(numberColumn)],
+    columns: [...keys, ...names.map((name) => numberColumn(name, NAMED_BY_OTHERS.has(key) ? name : undefined))],
     rows: lines.map(({ path, fields }) => [
       ...keys.map((_, level) => path[level] ?? ''),
       ...names.map((name) => (Object.hasOwn(fields, name) ? toValue(fields[name]) : undefined)),
@@ -38,10 +39,19 @@ export function records(key: string, list: readonly Fields[]): ResultTable {
     title: titleOf(key),
     columns: [
       ...texts.map((name): ResultColumn => ({ name, title: labelOf(name), kind: 'key' })),
-      ...others.map(numberColumn),
+      ...others.map((name) => numberColumn(name)),
     ],
     rows: list.map((one) => [...texts, ...others].map((name) => toValue(one[name]))),
   }
+}
+
+/** A record's lists side by side (`parallelLists`): a row for each of their entries. */
+export function parallel(key: string, value: Fields, names: readonly string[]): ResultTable {
+  const lists = names.map((name) => listOf(value[name]))
+  const list = (lists[0] ?? []).map(
+    (_, at): Fields => Object.fromEntries(names.map((name, which) => [name, lists[which]?.[at]])),
+  )
+  return records(key, list)
 }
 
 /** At each depth the keys under which a record stands anywhere: null in their place is a record that does not exist, as at the top. */

@@ -4,27 +4,37 @@
  * from other people and are shown as text.
  */
 import { drawings, figureMarkup, pageMarkup } from '@flamesh/protocol/report/markup.js'
-import { formatCount, formatShare, plural } from '@flamesh/protocol/report/numbers.js'
+import { formatCount, plural } from '@flamesh/protocol/report/numbers.js'
 import { escaped } from '@flamesh/protocol/report/svg.js'
 import { toJson } from '../control/json.js'
 import { baselineTable } from './baseline.js'
-import { dayOf, disclosureOf, methodsOf, type ReportFacts, sitesOf } from './facts.js'
+import { dayOf, disclosureOf, type ReportFacts, sitesOf } from './facts.js'
 import { picturesOf } from './figures/index.js'
+import { coefficientText } from './figures/levels.js'
 import { numberOf } from './figures/picture.js'
 import { fieldsMarkup, resultTableMarkup } from './markup.js'
-import type { ResultTable } from './result-table.js'
+import { methodsOf } from './methods.js'
+import type { ResultTable, Value } from './result-table.js'
 import { STYLE } from './style.js'
 import { tablesOf } from './tables.js'
-import { conditionText } from './text.js'
+import { conditionText, percent } from './text.js'
 import type { Fields } from './values.js'
+import { readerLabel } from './words.js'
 
 export function renderReport(result: Fields, facts: ReportFacts): string {
   const { tables, fields } = tablesOf(result)
   const pictures = picturesOf(result).map((picture, at) => figureMarkup(picture, at + 1, drawings(picture)))
   const baseline = baselineTable(result)
   const first = baseline === undefined ? [] : [resultTableMarkup(baseline, 1, BASELINE_NOTE)]
-  const shown = [...first, ...tables.map((table, at) => resultTableMarkup(table, at + 1 + first.length))]
-  const single = fieldsMarkup(fields, shown.length + 1)
+  const other = tables.filter(({ id }) => baseline === undefined || !SHOWN_BY_BASELINE.has(id))
+  const shown = [
+    ...first,
+    ...other.map((table, at) => resultTableMarkup(readable(table, result['factors']), at + 1 + first.length)),
+  ]
+  const single = fieldsMarkup(
+    fields.filter(([name]) => baseline === undefined || !/^(groups|factors_missing)\./.test(name)),
+    shown.length + 1,
+  )
   const left = pictures.length > 0 ? pictures : shown
   const right = pictures.length > 0 ? [...shown, single] : [single]
   const { name } = facts.view
@@ -34,8 +44,25 @@ export function renderReport(result: Fields, facts: ReportFacts): string {
   return pageMarkup(`${name}: ${facts.view.analysis} on ${facts.view.dataset}`, STYLE, body)
 }
 
+/** Its cells hold their numbers. */
+const SHOWN_BY_BASELINE: ReadonlySet<string> = new Set(['factors', 'factors_by'])
+
 const BASELINE_NOTE =
-  'SD: standard deviation; percentages are of rows without missing values; SMD: standardised mean difference.'
+  'Every digit is in describe.csv, factors.csv, factors_by.csv and comparison.csv. SD: standard deviation; percentages are of rows without missing values; SMD: standardised mean difference.'
+
+/** Coefficients by the levels that they are of, methods by their names; the files have them as the result does. */
+function readable(table: ResultTable, factors: unknown): ResultTable {
+  if (table.columns[0]?.name !== 'name') return table
+  const text = (value: Value, at: number): Value => {
+    if (typeof value !== 'string') return value
+    if (at === 0) return coefficientText(value, factors)
+    return WITH_METHODS.has(table.id) ? readerLabel(value) : value
+  }
+  return { ...table, rows: table.rows.map((row) => row.map(text)) }
+}
+
+/** Tables whose texts, but for those of the first column, are an analysis' own words for what it did. */
+const WITH_METHODS: ReadonlySet<string> = new Set(['estimates', 'tests', 'comparison'])
 
 /** Nulls in counts and groups; elsewhere a null is a number that does not exist. */
 function withheldIn(tables: readonly ResultTable[]): number {
@@ -89,8 +116,7 @@ function tiles(result: Fields, facts: ReportFacts): readonly Tile[] {
           {
             name: 'Events',
             value: formatCount(events),
-            detail:
-              size !== null && size >= events && size > 0 ? `${formatShare(events / size)} of the rows` : 'in all',
+            detail: size !== null && size >= events && size > 0 ? `${percent(events / size)} of the rows` : 'in all',
           },
         ]),
     {

@@ -32,8 +32,9 @@ th.keys:first-child,td.keys:first-child{padding-left:0}
 th.keys,td.keys{text-align:left}
 td.hidden{color:var(--soft);font-style:italic}
 svg text.on{fill:var(--paper);font-weight:700}
-th,td{font-size:13.5px;padding-left:14px}
+th,td{font-size:13px;padding-left:11px}
 th.over{text-align:center}
+thead th{white-space:pre;vertical-align:bottom}
 th,td{max-width:26em;overflow:hidden;text-overflow:ellipsis}
 .facts{font-size:14px}
 .facts div{display:grid;grid-template-columns:11.5em 1fr;gap:0 12px;padding:3px 0;border-bottom:1px solid var(--grid)}
@@ -44,7 +45,7 @@ th,td{max-width:26em;overflow:hidden;text-overflow:ellipsis}
 .methods h2{margin-top:20px}
 .methods p{font-size:15px;text-wrap:pretty}
 .methods ul{padding-left:1.2em;margin:8px 0;font-size:14px}
-@media screen and (max-width:600px){.facts div{grid-template-columns:1fr}}
-@media print{.column>section,.table{break-inside:avoid}table{font-size:8pt}th,td{padding-left:10px}.scroll table{white-space:normal}.facts{font-size:9.5pt}}
+@media screen and (max-width:600px){.facts div{grid-template-columns:1fr}.numbers div{grid-template-columns:1fr 1fr}tbody th.keys{max-width:11em;white-space:normal}}
+@media print{.methods,.facts:not(.numbers),.table table,.facts dl>div{break-inside:avoid}.note,pre{break-before:avoid}th,td{font-size:8.5pt;padding-left:9px}th.keys{white-space:normal}.facts{font-size:9.5pt}}
 `,
 })

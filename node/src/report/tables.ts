@@ -4,7 +4,7 @@
  * table shortens the numbers.
  */
 
-import { nested, records } from './nested.js'
+import { nested, parallel, records } from './nested.js'
 import type { ResultColumn, ResultTable, Value } from './result-table.js'
 import {
   type Fields,
@@ -15,11 +15,12 @@ import {
   isNested,
   isRecords,
   isScalar,
-  labelOf,
   listOf,
   numberColumn,
+  parallelLists,
   toValue,
 } from './values.js'
+import { labelOf } from './words.js'
 
 export interface ResultTables {
   readonly tables: readonly ResultTable[]
@@ -44,9 +45,14 @@ export function tablesOf(result: Fields): ResultTables {
   const rest: (readonly [string, unknown])[] = []
   for (const [key, value] of Object.entries(result)) {
     if (used.has(key)) continue
+    const lists = parallelLists(value)
     if (isNested(value)) tables.push(nested(key, value))
     else if (isRecords(value)) tables.push(records(key, value))
-    else rest.push([key, value])
+    else if (lists.length > 0) {
+      const fields = value as Fields
+      tables.push(parallel(key, fields, lists))
+      rest.push([key, Object.fromEntries(Object.entries(fields).filter(([name]) => !lists.includes(name)))])
+    } else rest.push([key, value])
   }
   return { tables: tables.map(distinct), fields: rest.flatMap(([key, value]) => flattened(key, value)) }
 }
@@ -111,7 +117,7 @@ function described({ describe, by }: Fields): Found | undefined {
     table: {
       id: 'describe',
       title: 'Description',
-      columns: [...keys, ...names.map(numberColumn)],
+      columns: [...keys, ...names.map((name) => numberColumn(name))],
       rows: lines.map(({ key, moments }) => [
         ...key.slice(0, keys.length),
         ...names.map((name) => toValue(moments[name])),
@@ -143,7 +149,7 @@ function counted(result: Fields): Found | undefined {
       columns: [
         { name: 'row', title: factorTitle(result, 'row_factor'), kind: 'key' },
         { name: 'col', title: factorTitle(result, 'col_factor') || factorTitle(result, 'by'), kind: 'key' },
-        ...names.map(numberColumn),
+        ...names.map((name) => numberColumn(name)),
       ],
       rows: lines,
       across: { corner: toValue(result['n']) },
@@ -165,6 +171,9 @@ const LISTS: readonly (readonly [field: string, id: string, title: string])[] = 
   ['coef', 'estimates', 'Estimates'],
   ['estimate', 'estimates', 'Estimates'],
   ['counts', 'counts', 'Counts'],
+  ['expected', 'events', 'Observed and expected events'],
+  ['withinss', 'clusters', 'Clusters'],
+  ['q', 'heterogeneity', 'Heterogeneity between sites'],
 ]
 /** Lists of something else, which may have as many entries by chance. */
 const NO_COLUMNS: ReadonlySet<string> = new Set(['names', 'breaks', 'released_grid'])
@@ -206,7 +215,7 @@ function measured(result: Fields): Found | undefined {
     table: {
       id: 'measures',
       title: 'Measures',
-      columns: [{ name: 'name', title: '', kind: 'key' }, ...names.map(numberColumn)],
+      columns: [{ name: 'name', title: '', kind: 'key' }, ...names.map((name) => numberColumn(name))],
       rows: keys.map((key) => [labelOf(key), ...names.map((name) => toValue((result[key] as Fields)[name]))]),
     },
   }

@@ -1,6 +1,7 @@
 /** What a result is made of, read without trusting that it is what it should be. */
 
 import type { ResultColumn, Value } from './result-table.js'
+import { labelOf } from './words.js'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -26,6 +27,17 @@ export function isMeasure(value: unknown): value is Fields {
   )
 }
 
+/** Lists of one length beside each other, at least one of them names: the columns of a table. */
+export function parallelLists(value: unknown): readonly string[] {
+  if (!isRecord(value)) return []
+  const lists = Object.entries(value).filter(
+    (entry): entry is [string, readonly Value[]] => isList(entry[1]) && entry[1].length > 0 && entry[1].every(isScalar),
+  )
+  const length = lists.find(([, list]) => list.every((one) => typeof one === 'string'))?.[1].length
+  const keys = lists.filter(([, list]) => list.length === length).map(([key]) => key)
+  return keys.length > 1 ? keys : []
+}
+
 /** One field, or those of a record by their names; nothing of what is empty. */
 export function flattened(key: string, value: unknown): readonly (readonly [string, unknown])[] {
   if (isList(value) && value.length === 0) return []
@@ -49,21 +61,6 @@ export function isScalar(value: unknown): value is Value {
   return value === null || ['number', 'string', 'boolean'].includes(typeof value)
 }
 
-export function labelOf(key: string): string {
-  return key.replaceAll('_', ' ').replaceAll('.', ' ')
-}
-
-/** Of fields that are tables, where their name is no title. */
-const TITLES: Readonly<Record<string, string>> = {
-  zph: 'Test of proportional hazards',
-  rmst_differences: 'Differences of restricted mean survival times',
-}
-
-export const titleOf = (key: string): string =>
-  Object.hasOwn(TITLES, key) ? (TITLES[key] as string) : sentence(labelOf(key))
-
-export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
-
 /** Lists become one text, of numbers with every digit. */
 export function toValue(value: unknown): Value {
   if (value === undefined || isScalar(value)) return value as Value
@@ -81,8 +78,8 @@ export function factorText(column: string, { is, levels, ...rest }: Fields): str
 /** Whether a field is a p value. */
 export const isP = (name: string): boolean => /(^|[._])p([._]|$)/.test(name)
 
-export const numberColumn = (name: string): ResultColumn => ({
+export const numberColumn = (name: string, title = labelOf(name)): ResultColumn => ({
   name,
-  title: labelOf(name),
+  title,
   kind: isP(name) ? 'p' : 'number',
 })

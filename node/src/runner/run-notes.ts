@@ -4,7 +4,7 @@
  */
 import { appendFile, readdir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Log } from '../daemon/log.js'
+import type { Log } from '../log.js'
 import { makePrivateFolder, PRIVATE_FILE, unfinishedName } from '../store/files.js'
 import type { ImageRun, RunBegun } from './image-runner.js'
 

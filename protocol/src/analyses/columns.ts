@@ -102,12 +102,21 @@ export function codesOf(rows: Rows, factor: Factor): Int32Array {
   return codes
 }
 
+function onlyZeroAndOne(values: Float64Array): boolean {
+  let only = true
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row] as number
+    if (value !== 0 && value !== 1 && !Number.isNaN(value)) only = false
+  }
+  return only
+}
+
 /** Row by row 1 if the event happened, 0 if not, NaN where missing. Throws `column-type` or `column-values`. */
 export function eventsOf(rows: Rows, event: Event): Float64Array {
   if (typeof event !== 'string')
     return Float64Array.from(codesOf(rows, event), (code) => (code < 0 ? Number.NaN : code))
   const values = numbersOf(rows, event)
-  if (!values.every((value) => value === 0 || value === 1 || Number.isNaN(value))) {
+  if (!onlyZeroAndOne(values)) {
     throw new FlameshError('column-values', `${event} holds other values than 0 and 1`, {
       meta: { column: event },
       hint: `say which value is the event: {column: ${event}, is: 2}`,

@@ -26,12 +26,15 @@ import {
   singles,
 } from './design.js'
 import { hazardsSchema, presentHazards } from './hazards.js'
+import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, type Reading, SUM_BOUND, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
 import { advance, newtonSchema, startAt } from './newton.js'
 import {
   deadBefore,
   evaluate,
+  type Leaving,
+  leavingOf,
   logLikelihoodAtZero,
   proportional,
   riskNames,
@@ -43,7 +46,7 @@ import {
   sumsPerInterval,
   WORST,
 } from './risk-sets.js'
-import { type Grid, gridPoint, gridSchema, intervalOf } from './time-grid.js'
+import { type Grid, gridPoint, gridSchema, intervalsOf, seriesOf, togetherOf } from './time-grid.js'
 
 /** Whether a sum over sites has room for so many intervals, levels and covariates. */
 const fits = (grid: Grid, levels: number, size: number): boolean =>
@@ -113,52 +116,68 @@ function layoutOf(parameters: CoxPooledParameters, state: State | undefined): La
 
 /** The responses are the interval of the grid in which a row leaves, and whether by an event. */
 function casesOf(rows: Rows, { time, event, covariates, grid }: CoxPooledParameters): Cases {
-  const intervals = numbersOf(rows, time).map((value) => (value >= 0 ? intervalOf(grid, value) : Number.NaN))
-  // whoever is followed for longer is censored at the end of the grid
-  const events = eventsOf(rows, event).map((value, row) => (intervals[row] === grid.intervals ? value * 0 : value))
-  return completeCases(rows, covariates, [intervals.map((at) => Math.min(at, grid.intervals - 1)), events])
-}
-
-/** Rows with an event, and censored ones, by interval. */
-function seriesOf(intervalOfRow: ArrayLike<number>, events: Float64Array, intervals: number): readonly number[][] {
-  const series = [0, 0].map((zero) => new Array<number>(intervals).fill(zero))
-  for (const [row, event] of events.entries()) {
-    const own = series[event === 1 ? 0 : 1] as number[]
-    const at = intervalOfRow[row] as number
-    own[at] = (own[at] as number) + 1
+  const { intervals } = grid
+  const intervalOf = intervalsOf(grid)
+  const at = numbersOf(rows, time).map((value) => (value >= 0 ? intervalOf(value) : Number.NaN))
+  const events = eventsOf(rows, event).slice()
+  for (let row = 0; row < rows.count; row++) {
+    // whoever is followed for longer is censored at the end of the grid
+    if (at[row] !== intervals) continue
+    at[row] = intervals - 1
+    events[row] = (events[row] as number) * 0
   }
-  return series
+  return completeCases(rows, covariates, [at, events])
 }
 
-function contribute(rows: Rows, parameters: CoxPooledParameters, state: State | undefined): Float64Array {
+/** What every round from one with the same state but for the coefficients needs of a site's rows; undefined if it is below a rule. */
+interface Prepared {
+  readonly counts: readonly number[]
+  readonly leaving: Leaving
+}
+
+function prepare(rows: Rows, parameters: CoxPooledParameters, state: State): Prepared | undefined {
   const { covariates, grid } = parameters
-  const layout = layoutOf(parameters, state)
   const cases = casesOf(rows, parameters)
-  if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return zeroVector(layout)
+  if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return undefined
   const [interval, events] = cases.responses as [Float64Array, Float64Array]
-  const counts = countsOf(cases, covariates, events, state === undefined)
-  if (state === undefined) {
-    const series = seriesOf(interval, events, grid.intervals)
-    const levels = levelSeries(cases, covariates, interval, grid.intervals)
-    const all = [...series, presence(leavingOf(series)), ...levels]
-    return vectorOf(layout, [...counts, ...all.flatMap((one) => [...one])])
-  }
   const { ends } = state
-  const merged = Array.from({ length: grid.intervals }, (_, at) => {
+  const merged = Int32Array.from({ length: grid.intervals }, (_, at) => {
     const found = ends.findIndex((end) => at < end)
     return found < 0 ? ends.length - 1 : found
   })
-  const intervalOfRow = interval.map((at) => merged[at] as number)
-  const sums = siteSums(cases, intervalOfRow, state)
+  const intervalOfRow = new Int32Array(cases.count)
+  for (let row = 0; row < cases.count; row++) intervalOfRow[row] = merged[interval[row] as number] as number
+  const counts = countsOf(cases, covariates, events, false)
+  const series = seriesOf(intervalOfRow, events, ends.length)
+  return { counts: [...counts, ...series.flatMap((one) => [...one])], leaving: leavingOf(cases, intervalOfRow, state) }
+}
+
+function contribute(rows: Rows, parameters: CoxPooledParameters, state: State | undefined): Float64Array {
+  const layout = layoutOf(parameters, state)
+  if (state === undefined) return contributeCounts(rows, parameters, layout)
+  const { ends, centre, scale, g } = state
+  const prepared = keptOf(rows, [parameters, ends, centre, scale, g], () => prepare(rows, parameters, state))
+  if (prepared === undefined) return zeroVector(layout)
+  const sums = siteSums(prepared.leaving, state)
   // a step too far: the next will be half way back; at 0 it is the data that are too large
   const outOfReach = state.best !== null && !sums.high.every((value) => Math.abs(value) < SUM_BOUND)
-  const all = [...counts, outOfReach ? 1 : 0, ...seriesOf(intervalOfRow, events, ends.length).flat()]
+  const own = prepared.counts.slice(0, MODEL_COUNTS.length)
+  const all = [...own, outOfReach ? 1 : 0, ...prepared.counts.slice(MODEL_COUNTS.length)]
   return vectorOf(layout, all, outOfReach ? undefined : sums)
 }
 
-/** By an event or censored. */
-const leavingOf = ([first = [], second = []]: readonly (readonly number[])[]): number[] =>
-  first.map((count, at) => count + (second[at] as number))
+/** The first round. */
+function contributeCounts(rows: Rows, parameters: CoxPooledParameters, layout: Layout): Float64Array {
+  const { covariates, grid } = parameters
+  const cases = casesOf(rows, parameters)
+  if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return zeroVector(layout)
+  const [interval, events] = cases.responses as [Float64Array, Float64Array]
+  const series = seriesOf(interval, events, grid.intervals)
+  const levels = levelSeries(cases, covariates, interval, grid.intervals)
+  const all = [...series, presence(togetherOf(series)), ...levels]
+  return vectorOf(layout, [...countsOf(cases, covariates, events, true), ...all.flatMap((one) => [...one])])
+}
+
 const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0)
 
 /** The ends of the intervals whose sums may be opened; the counts of everyone's events are checked before. */
@@ -168,7 +187,7 @@ function endsOf(
   rules: DisclosureRules,
 ): readonly number[] | undefined {
   const [events = [], censored = [], sites = [], ...levels] = series
-  const leaving = leavingOf([events, censored])
+  const leaving = togetherOf([events, censored])
   const enough = (start: number, end: number): boolean => {
     const rows = total(leaving.slice(start, end))
     // sites of a merged interval are at least those of the interval that most have
@@ -208,7 +227,7 @@ function firstState(
   const g = {
     identity: () => times,
     log: () => times.map(logarithm),
-    km: () => deadBefore(merged(events), merged(leavingOf([events, censored]))),
+    km: () => deadBefore(merged(events), merged(togetherOf([events, censored]))),
   }
   return { kind: 'state', state: { ...state, g: [...g[zph]()] } }
 }
@@ -222,7 +241,7 @@ function nextOutcome(
   const size = namesOf(parameters).length
   const [n = 0, , happened = 0, outOfReach = 0, ...series] = opened.counts
   const events = series.slice(0, ends.length)
-  const leaving = leavingOf([events, series.slice(ends.length)])
+  const leaving = togetherOf([events, series.slice(ends.length)])
   const refused = checkModelCounts(opened.counts.slice(0, MODEL_COUNTS.length), {
     rules,
     parameters: size,

@@ -19,10 +19,11 @@ import {
   singles,
 } from './design.js'
 import { type Hazards, hazardsSchema, newtonStep, presentHazards, proportionality } from './hazards.js'
+import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
 import { advance, newtonSchema, startAt } from './newton.js'
-import { partialLikelihood } from './partial-likelihood.js'
+import { followedOf, partialLikelihood } from './partial-likelihood.js'
 
 const parametersSchema = z
   .strictObject({
@@ -75,12 +76,15 @@ function casesOf(rows: Rows, { time, event, covariates, zph }: CoxParameters): C
 function contribute(rows: Rows, parameters: CoxParameters, state: State | undefined): Float64Array {
   const { covariates, zph } = parameters
   const layout = layoutOf(parameters, state)
-  const cases = casesOf(rows, parameters)
+  const { cases, followed } = keptOf(rows, parameters, () => {
+    const cases = casesOf(rows, parameters)
+    return { cases, followed: followedOf(cases) }
+  })
   const size = namesOf(parameters).length
   if (!casesAllowed(cases, covariates, size)) return zeroVector(layout)
   const counts = countsOf(cases, covariates, cases.responses[1] as Float64Array, state === undefined)
   if (state === undefined) return vectorOf(layout, counts)
-  const at = partialLikelihood(cases, state.beta, zph === 'log' ? Math.log : (time) => time)
+  const at = partialLikelihood(followed, state.beta, zph === 'log' ? Math.log : (time) => time)
   const high = Float64Array.from([
     at.logLikelihood,
     at.logLikelihoodNull,

@@ -52,9 +52,22 @@ export function addWeighted(sums: Sums, at: number, weight: number, a: number, b
   add(sums, at, product, productError(first, b, product) + productError(weight, a, first) * b)
 }
 
-/** sums[at] += x⁴ */
-export function addFourth(sums: Sums, at: number, x: number): void {
+/** sums[at] += x, and x², x³ and x⁴ to the next three; halves of x and of x² serve several products. */
+export function addPowers(sums: Sums, at: number, x: number): void {
+  const scaled = SPLITTER * x
+  const high = scaled - (scaled - x)
+  const low = x - high
   const square = x * x
-  addProduct(sums, at, square, square)
-  addProduct(sums, at, 2 * productError(x, x, square), square)
+  const squareError = low * low - (square - high * high - 2 * high * low)
+  const squareScaled = SPLITTER * square
+  const squareHigh = squareScaled - (squareScaled - square)
+  const squareLow = square - squareHigh
+  const cube = square * x
+  const cubeError = squareLow * low - (cube - squareHigh * high - squareLow * high - squareHigh * low)
+  const fourth = square * square
+  const fourthError = squareLow * squareLow - (fourth - squareHigh * squareHigh - 2 * squareHigh * squareLow)
+  add(sums, at, x)
+  add(sums, at + 1, square, squareError)
+  add(sums, at + 2, cube, cubeError + squareError * x)
+  add(sums, at + 3, fourth, fourthError + 2 * squareError * square)
 }

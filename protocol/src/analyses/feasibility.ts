@@ -86,17 +86,19 @@ function layoutOf({ by }: FeasibilityParameters): Layout {
 
 /** Cell by cell; all in the last one if the site has too few rows for the levels. */
 function cellsOf(rows: Rows, { by }: FeasibilityParameters, { height, width }: Shape, divided: boolean): number[] {
-  const cells = new Array<number>(height * width).fill(0)
-  const codes = by.map((factor) => codesOf(rows, factor))
-  const codeOf = (at: number, row: number): number => {
-    const factor = by[at]
-    if (factor === undefined) return 0
-    const code = codes[at]?.[row] ?? -1
-    return divided && code >= 0 ? code : levelsOfFactor(factor).length
+  const places = new Int32Array(rows.count)
+  for (const factor of by) {
+    const rest = levelsOfFactor(factor).length
+    const codes = codesOf(rows, factor)
+    for (let row = 0; row < rows.count; row++) {
+      const code = codes[row] as number
+      places[row] = (places[row] as number) * (rest + 1) + (divided && code >= 0 ? code : rest)
+    }
   }
+  const cells = new Array<number>(height * width).fill(0)
   for (let row = 0; row < rows.count; row++) {
-    const cell = codeOf(0, row) * width + codeOf(1, row)
-    cells[cell] = (cells[cell] as number) + 1
+    const at = places[row] as number
+    cells[at] = (cells[at] as number) + 1
   }
   return cells
 }

@@ -25,6 +25,7 @@ import {
   linkOf,
   namesOf,
 } from './glm-parameters.js'
+import { keptOf } from './kept.js'
 import {
   type Layout,
   openSum,
@@ -46,7 +47,7 @@ import {
   modelCountsSchema,
 } from './model-counts.js'
 import { advance, type NewtonState, newtonSchema, startAt } from './newton.js'
-import { addMoments, addWeighted } from './products.js'
+import { addInformation, addMoments, addWeighted } from './products.js'
 import { predictorsOf, roundingOf, scoringStep, scoringSums } from './scoring.js'
 
 const releasedSchema = z.strictObject({
@@ -98,10 +99,7 @@ function addExpected({ design, count }: Cases, weights: Float64Array, unweighted
     addMoments(design, sums, first + 1, first + size)
     return
   }
-  const own = zeroSums(size + pairsOf(size).length)
-  addWeighted(design, weights, new Float64Array(count), own, 0)
-  sums.high.set(own.high.subarray(size), first)
-  sums.low.set(own.low.subarray(size), first)
+  addInformation(design, weights, sums, first)
 }
 
 /**
@@ -150,7 +148,7 @@ function evaluate(cases: Cases, parameters: GlmParameters, beta: readonly number
 function contribute(rows: Rows, parameters: GlmParameters, state: NewtonState | undefined): Float64Array {
   const { covariates } = parameters
   const layout = layoutOf(parameters, state)
-  const cases = casesOf(rows, parameters)
+  const cases = keptOf(rows, parameters, () => casesOf(rows, parameters))
   if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return zeroVector(layout)
   const sums = zeroSums(layout.sums.length)
   if (state !== undefined) evaluate(cases, parameters, state.iteration === 0 ? undefined : state.beta, sums)

@@ -16,7 +16,7 @@ import {
   levelsOfFactor,
   numbersOf,
 } from './columns.js'
-import { add, addFourth, addProduct, addWeighted, zeroSums } from './double-double.js'
+import { add, addPowers, addProduct, zeroSums } from './double-double.js'
 import { type Layout, openSum, SUM_BITS, vectorOf, zeroVector } from './layout.js'
 
 export const groupedSchema = z.strictObject({
@@ -94,11 +94,10 @@ export function contributeGrouped(rows: Rows, parameters: Grouped, powers: Power
       if (shift === null) continue
       const x = shift === undefined ? value : (value - shift.centre) / shift.scale
       const slot = powers.highest * (at * cells + group)
-      add(sums, slot, x)
-      addProduct(sums, slot + 1, x, x)
-      if (powers.highest === 2) continue
-      addWeighted(sums, slot + 2, x, x, x)
-      addFourth(sums, slot + 3, x)
+      if (powers.highest === 2) {
+        add(sums, slot, x)
+        addProduct(sums, slot + 1, x, x)
+      } else addPowers(sums, slot, x)
     }
     return [used >= MIN_SUBSET_ROWS ? 1 : 0, rows.count - used, ...inGroup.flatMap((n) => [n, n > 0 ? 1 : 0])]
   })

@@ -8,7 +8,8 @@ import type { Rows } from './analysis.js'
 import { columnSchema, numbersOf } from './columns.js'
 import { numberOf, signedSchema } from './decimals.js'
 import { completeCases } from './design.js'
-import { add, addProduct, zeroSums } from './double-double.js'
+import { clusterSums, columnSums, nearestOf, type Points, pointsOf } from './k-means-rows.js'
+import { keptOf } from './kept.js'
 import { type Layout, vectorOf, zeroVector } from './layout.js'
 
 export const MAX_COLUMNS = 16
@@ -66,13 +67,18 @@ export function startOf({ scale, columns, centres }: KMeansParameters, state: St
   }
 }
 
+/** The round in which squares of whole columns are summed, to see whether one holds few values: of scaled ones it is the first. */
+export const hasSquares = ({ scale }: KMeansParameters, state: State | undefined): boolean =>
+  scale === 'none' && state?.centres.length === 1
+
 /** Ordered pairs of different clusters. */
 export const pairsBetween = (clusters: number): readonly (readonly [number, number])[] =>
   Array.from({ length: clusters * clusters }, (_, at) => [Math.floor(at / clusters), at % clusters] as const).filter(
     ([from, to]) => from !== to,
   )
 
-export function layoutOf({ columns, centres }: KMeansParameters, state: State | undefined): Layout {
+export function layoutOf(parameters: KMeansParameters, state: State | undefined): Layout {
+  const { columns, centres } = parameters
   const shared = ['rows', 'missing']
   if (state === undefined) return { counts: shared, sums: columns.flatMap((name) => [`Σ ${name}`, `Σ ${name}²`]) }
   const clusters = centres.map((_, at) => `cluster ${at + 1}`)
@@ -84,72 +90,60 @@ export function layoutOf({ columns, centres }: KMeansParameters, state: State | 
   )
   return {
     counts: [...shared, ...clusters.flatMap((name) => [name, `sites with ${name}`]), ...moves],
-    sums: clusters.flatMap((name) => [...columns.map((column) => `Σ z(${column}), ${name}`), `Σ |z|², ${name}`]),
+    sums: [
+      ...clusters.flatMap((name) => [...columns.map((column) => `Σ z(${column}), ${name}`), `Σ |z|², ${name}`]),
+      ...(hasSquares(parameters, state) ? columns.map((column) => `Σ ${column}²`) : []),
+    ],
   }
 }
 
-/** Of each row the nearest centre, the first if two are. */
-function assigned(points: readonly Float64Array[], count: number, centres: readonly (readonly number[])[]): Int32Array {
-  return Int32Array.from({ length: count }, (_, row) => {
-    let best = 0
-    let least = Number.POSITIVE_INFINITY
-    for (const [cluster, centre] of centres.entries()) {
-      let distance = 0
-      for (let j = 0; j < centre.length; j++) {
-        const difference = (points[j]?.[row] as number) - (centre[j] as number)
-        distance += difference * difference
-      }
-      if (distance < least) [best, least] = [cluster, distance]
-    }
-    return best
+interface Kept {
+  readonly missing: number
+  readonly points: Points
+}
+
+/** Complete rows, and of those how many there are not. */
+function readPoints(rows: Rows, columns: readonly string[], shifts: State['shifts'] | undefined): Kept {
+  const cases = completeCases(
+    rows,
+    [],
+    columns.map((name) => numbersOf(rows, name)),
+  )
+  const shifted = cases.responses.map((values, j) => {
+    const { centre, scale } = shifts?.[j] ?? { centre: 0, scale: 1 }
+    return shifts === undefined ? values : values.map((value) => (value - centre) / scale)
   })
+  return { missing: cases.missing, points: pointsOf(shifted, cases.count) }
+}
+
+/** Cell by cell from the cluster before to the one now. */
+function movesBetween(before: Uint8Array, now: Uint8Array, clusters: number): Float64Array {
+  const counts = new Float64Array(clusters ** 2)
+  for (let row = 0; row < now.length; row++) {
+    const cell = (before[row] as number) * clusters + (now[row] as number)
+    counts[cell] = (counts[cell] as number) + 1
+  }
+  return counts
 }
 
 export function contribute(rows: Rows, parameters: KMeansParameters, given: State | undefined): Float64Array {
   const state = startOf(parameters, given)
   const layout = layoutOf(parameters, state)
   const { columns, centres } = parameters
-  const { count, missing, responses } = completeCases(
-    rows,
-    [],
-    columns.map((name) => numbersOf(rows, name)),
-  )
+  const { missing, points } = keptOf(rows, [columns, state?.shifts], () => readPoints(rows, columns, state?.shifts))
+  const { count } = points
   if (!subsetAllowed(count, []) || !parametersAllowed(columns.length + 1, count)) return zeroVector(layout)
-  const sums = zeroSums(layout.sums.length)
-  if (state === undefined) {
-    for (const [j, values] of responses.entries()) {
-      for (const value of values) {
-        add(sums, 2 * j, value)
-        addProduct(sums, 2 * j + 1, value, value)
-      }
-    }
-    return vectorOf(layout, [count, missing], sums)
-  }
-  const points = responses.map((values, j) => {
-    const { centre, scale } = state.shifts[j] as State['shifts'][number]
-    return values.map((value) => (value - centre) / scale)
-  })
-  const history = state.centres.map((at) => assigned(points, count, at))
-  const now = history.at(-1) as Int32Array
-  const sizes = centres.map(() => 0)
-  const width = columns.length + 1
-  for (let row = 0; row < count; row++) {
-    const cluster = now[row] as number
-    sizes[cluster] = (sizes[cluster] as number) + 1
-    for (const [j, values] of points.entries()) {
-      const value = values[row] as number
-      add(sums, width * cluster + j, value)
-      addProduct(sums, width * cluster + columns.length, value, value)
-    }
-  }
+  if (state === undefined) return vectorOf(layout, [count, missing], columnSums(points))
+  const clusters = centres.length
+  const history = state.centres.map((at) => nearestOf(points, at))
+  const now = history.at(-1) as Uint8Array
+  // each row is where it is
+  const sizes = [...movesBetween(now, now, clusters)].filter((_, cell) => cell % (clusters + 1) === 0)
   const withSites = (counts: readonly number[]): readonly number[] => counts.flatMap((n) => [n, n > 0 ? 1 : 0])
   const moves = history.slice(0, -1).flatMap((before) => {
-    const counts = new Array<number>(centres.length ** 2).fill(0)
-    for (let row = 0; row < count; row++) {
-      const cell = (before[row] as number) * centres.length + (now[row] as number)
-      counts[cell] = (counts[cell] as number) + 1
-    }
-    return pairsBetween(centres.length).map(([from, to]) => counts[from * centres.length + to] as number)
+    const counts = movesBetween(before, now, clusters)
+    return pairsBetween(clusters).map(([from, to]) => counts[from * clusters + to] as number)
   })
+  const sums = clusterSums(points, now, sizes, hasSquares(parameters, state))
   return vectorOf(layout, [count, missing, ...withSites(sizes), ...withSites(moves)], sums)
 }

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { checkCells, checkSites, parametersAllowed } from '../privacy/disclosure.js'
+import { hasFewValues, smallValue } from '../privacy/few-values.js'
 import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Suppression } from './analysis.js'
 import { completeFields, isRecord } from './columns.js'
 import { numberOf } from './decimals.js'
@@ -13,6 +14,7 @@ import {
   type Clusters,
   clustersSchema,
   contribute,
+  hasSquares,
   type KMeansParameters,
   layoutOf,
   MAX_CLUSTERS,
@@ -107,6 +109,18 @@ function clustersOf(sizes: readonly number[], sums: readonly bigint[], columns: 
   }
 }
 
+/**
+ * Whether a column as it stands may hold few values: centre times size would be the number of rows with one of them, in each cluster.
+ * Its squares over everyone come after the sums of the clusters.
+ */
+function someHasFewValues(n: number, sums: readonly bigint[], columns: number): boolean {
+  const squares = sums.length - columns
+  return Array.from({ length: columns }, (_, j) => j).some((j) => {
+    const sum = sums.slice(0, squares).reduce((all, one, at) => (at % (columns + 1) === j ? all + one : all), 0n)
+    return hasFewValues(n, sum, sums[squares + j] as bigint, 1n << BigInt(SUM_BITS))
+  })
+}
+
 /** Mean and standard deviation of everyone; `singular` if a column does not vary. */
 function scaled({ counts, sums }: Reading, parameters: KMeansParameters): Outcome<State, never> {
   const n = BigInt(counts[0] ?? 0)
@@ -115,6 +129,7 @@ function scaled({ counts, sums }: Reading, parameters: KMeansParameters): Outcom
     const [sum, square] = [sums[2 * j] as bigint, sums[2 * j + 1] as bigint]
     const spread = ((n * square) << BigInt(SUM_BITS)) - sum * sum
     if (spread <= 0n) return singular()
+    if (hasFewValues(Number(n), sum, square, 1n << BigInt(SUM_BITS))) return smallValue()
     const variance = quotient(spread, (n * (n - 1n)) << BigInt(2 * SUM_BITS))
     shifts.push({ centre: sumToNumber(sum) / Number(n), scale: Math.sqrt(variance) })
   }
@@ -145,6 +160,7 @@ function combine(
   const sizes = centres.map((_, at) => rest[2 * at] as number)
   const few = fewIn(rest, centres.length, rules)
   if (few !== undefined) return state.last === null ? few : release(state.last, state.centres.length - 1, false)
+  if (hasSquares(parameters, state) && someHasFewValues(n, opened.sums, columns.length)) return smallValue()
   const clusters = clustersOf(sizes, opened.sums, columns.length)
   const latest = rest.slice(-2 * pairsBetween(centres.length).length)
   const still = state.last !== null && latest.every((count) => count === 0)
@@ -212,14 +228,15 @@ function completeCentres(written: unknown): unknown {
 export const kMeans: Analysis<KMeansParameters, State, Released> = {
   name: 'k-means',
   version: 1,
-  method: 'k-means by Lloyd’s iterations from given centres',
+  method: 'k-means clustering with Lloyd’s iterations from given centres over complete rows',
   iterative: true,
   definition: [
     'parameters: columns (numeric), scale (none or standard), centres (decimals, of z if scaled), iterations',
     'first round, if scaled: contributors, rows and missing (complete rows), Σ x, Σ x² of each column; state: mean and standard deviation of everyone',
-    'each round: contributors, rows, missing; for each cluster rows whose nearest centre it is and sites with any, Σ z of each column, Σ |z|²; for each earlier round and ordered pair of clusters rows that were in one and are in the other now, and sites with any',
+    'each round: contributors, rows, missing; for each cluster rows whose nearest centre it is and sites with any, Σ z of each column, Σ |z|²; for each earlier round and ordered pair of clusters rows that were in one and are in the other now, and sites with any; in the first round that is not scaled Σ x² of each column',
     'state: means and standard deviations, centres of all rounds so far and of the next, sizes and sums of squares of the last',
     'it ends when no row moved since the round before, after the given iterations, or before a round in which a cluster, or what moved since an earlier round between some clusters and all others, is small or at few sites; small is also below (columns + 1) / 0.33',
+    'refused: a column that, by n, Σ x and Σ x² of everyone, may hold nothing but three neighbouring whole numbers',
     'released: n, missing, means and standard deviations, centres, sizes, sums of squares within and in all, iterations, whether it converged',
   ],
   parameters: parametersSchema,

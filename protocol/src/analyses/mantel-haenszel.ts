@@ -3,7 +3,7 @@
  * factor. Sums of each stratum's terms are opened, never a table by site. Implements docs/spec/analyses/mantel-haenszel.md.
  */
 import { z } from 'zod'
-import { checkCells, checkSites, subsetAllowed } from '../privacy/disclosure.js'
+import { checkCells, checkContributors, checkSites, MIN_SITES_BY_SITE, subsetAllowed } from '../privacy/disclosure.js'
 import type { Analysis, Rows } from './analysis.js'
 import {
   codesOf,
@@ -178,7 +178,7 @@ export const mantelHaenszel: Analysis<MantelHaenszelParameters, never, Released>
   definition: [
     'parameters: exposure, outcome (factors of two levels), within (a factor, optional), strata: site',
     'round: contributors, missing, sites with a stratum that has both levels of both; rows by exposure and outcome, rows by level of within, sites with each level; sums over strata of the terms of the odds ratio, its variance, the risk ratio, its variance, the test, and the weight and variance of the risk difference',
-    'released: n, missing, informative sites, odds ratio and risk ratio with variances of their logarithms, risk difference with its variance, Σ(a − E), ΣV; refused: small cells of the pooled table, small levels, levels or informative strata at few sites',
+    'released: n, missing, informative sites, odds ratio and risk ratio with variances of their logarithms, risk difference with its variance, Σ(a − E), ΣV; refused: small cells of the pooled table, small levels, levels at few sites, informative strata at fewer than 5',
   ],
   parameters: parametersSchema,
   state: z.never(),
@@ -206,8 +206,9 @@ export const mantelHaenszel: Analysis<MantelHaenszelParameters, never, Released>
     const levels = [...marginsOf([a, b, c, d]), ...rest.slice(0, depth)]
     const refused =
       checkCells([a, b, c, d, ...levels], rules) ??
+      checkSites(levelsFrom(levels, rest.slice(depth)), rules) ??
       // what others add is zero: the sums would be those of the sites that have both levels of both
-      checkSites([{ rows: n, sites: informative }, ...levelsFrom(levels, rest.slice(depth))], rules)
+      checkContributors(informative, { ...rules, minimumContributors: MIN_SITES_BY_SITE })
     if (refused !== undefined) return refused
     const [
       r = 0,

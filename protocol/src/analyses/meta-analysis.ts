@@ -5,95 +5,25 @@
  * than others do; and estimates that agree are known to be near their mean.
  */
 import { z } from 'zod'
-import { checkCells, checkSites, implausible, suppressed } from '../privacy/disclosure.js'
+import { FlameshError } from '../errors.js'
+import { checkCells, checkSites, implausible, MIN_SITES_BY_SITE, suppressed } from '../privacy/disclosure.js'
 import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Rows, Suppression } from './analysis.js'
 import { estimatesOf, ratiosOf } from './coefficients.js'
-import { type Covariate, completeFields, isRecord } from './columns.js'
-import { cox } from './cox.js'
-import { codedCovariates, covariateNames, INTERCEPT, levelNames, levelsFrom } from './design.js'
+import { codedCovariates, levelNames, levelsFrom } from './design.js'
 import { chiSquareTail, tQuantile } from './distributions.js'
 import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
-import { glm } from './glm.js'
-import { type GlmParameters, glmRules } from './glm-parameters.js'
+import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
-import { linear } from './linear.js'
-import { fitAlone, type LocalFit } from './local-fit.js'
-import { logistic } from './logistic.js'
+import { fitAlone } from './local-fit.js'
+import {
+  completeMeta,
+  MAX_COEFFICIENTS,
+  type MetaAnalysisParameters,
+  metaSchema,
+  modelOf,
+  namesOf,
+} from './meta-parameters.js'
 import { checkModelCounts } from './model-counts.js'
-
-interface Fitted {
-  readonly covariates: readonly Covariate[]
-}
-
-/** A model that sites can fit. */
-interface Model {
-  readonly analysis: Analysis<Fitted, unknown, LocalFit>
-  readonly intercept: boolean
-  /** undefined if there are no events */
-  readonly events?: (fit: Fitted) => {
-    /** whether rows without the event carry the estimates as much */
-    readonly bothOutcomes: boolean
-    /** not so of a model that counts every row as an event */
-    readonly hasEvents: boolean
-    /** what the exponential of a coefficient is, if it is anything */
-    readonly ratio?: string | undefined
-  }
-}
-
-const MODELS: Readonly<Record<'linear' | 'logistic' | 'glm' | 'cox', Model>> = {
-  linear: { analysis: linear, intercept: true },
-  logistic: {
-    analysis: logistic,
-    intercept: true,
-    events: () => ({ bothOutcomes: true, hasEvents: true, ratio: 'odds_ratio' }),
-  },
-  glm: { analysis: glm, intercept: true, events: (fit) => glmRules(fit as GlmParameters) },
-  cox: {
-    analysis: cox,
-    intercept: false,
-    events: () => ({ bothOutcomes: false, hasEvents: true, ratio: 'hazard_ratio' }),
-  },
-}
-
-interface Chosen {
-  readonly model: keyof typeof MODELS
-  readonly fit: Fitted
-}
-
-function namesOf({ model, fit }: Chosen): readonly string[] {
-  const names = covariateNames(fit.covariates)
-  return MODELS[model].intercept ? [INTERCEPT, ...names] : names
-}
-
-const MAX_COEFFICIENTS = 40
-const coefficients = z
-  .array(z.string().min(1).max(300))
-  .min(1)
-  .max(MAX_COEFFICIENTS)
-  .refine((names) => new Set(names).size === names.length, 'a coefficient appears twice')
-
-const parametersSchema = z
-  .discriminatedUnion('model', [
-    z.strictObject({
-      model: z.literal('linear'),
-      fit: linear.parameters.refine(({ strata }) => strata === 'none', 'every site is fitted alone'),
-      coefficients,
-    }),
-    z.strictObject({ model: z.literal('logistic'), fit: logistic.parameters, coefficients }),
-    z.strictObject({ model: z.literal('glm'), fit: glm.parameters, coefficients }),
-    z.strictObject({
-      model: z.literal('cox'),
-      fit: cox.parameters.refine(({ zph }) => zph === undefined, 'hazards are not tested at each site'),
-      coefficients,
-    }),
-  ])
-  .refine(
-    (parameters) => parameters.coefficients.every((name) => namesOf(parameters).includes(name)),
-    'a coefficient is none of the model',
-  )
-export type MetaAnalysisParameters = z.infer<typeof parametersSchema>
-
-const modelOf = ({ model }: MetaAnalysisParameters): Model => MODELS[model]
 
 /** Of one coefficient, after the first round; the variance between sites is not below 0. */
 const pooledSchema = z.strictObject({
@@ -126,8 +56,9 @@ const releasedSchema = z.strictObject({
 })
 type Released = z.infer<typeof releasedSchema>
 
-/** Seven sums about a coefficient leave the eight numbers of four other sites open. */
-const MIN_SITES = 5
+/** Below it the last bit of Σw² is more than 2^-40 of a term: τ² would be made of rounding. Above 2^50 the sum has no room. */
+const MIN_WEIGHT = 2 ** -45
+
 /** (Σw)² / Σw², the number of sites of equal weight that would say as much: one site may not be nearly all. */
 const MIN_EFFECTIVE_SITES = 2
 
@@ -141,9 +72,18 @@ function layoutOf(parameters: MetaAnalysisParameters, state: State | undefined):
   }
 }
 
+/** Throws `out-of-bound`. */
+function checkWeight(weight: number, name: string): void {
+  if (weight >= MIN_WEIGHT) return
+  throw new FlameshError('out-of-bound', `the standard error of ${name} is too large for its weight to be summed`, {
+    meta: { coefficient: name },
+    hint: 'express the column in a smaller unit, so that its values are larger, or the outcome of a linear model in a larger one',
+  })
+}
+
 function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State | undefined): Float64Array {
   const layout = layoutOf(parameters, state)
-  const { counts, fit } = fitAlone(modelOf(parameters).analysis, rows, parameters.fit)
+  const { counts, fit } = keptOf(rows, parameters, () => fitAlone(modelOf(parameters).analysis, rows, parameters.fit))
   if (fit === undefined) return zeroVector(layout)
   const names = namesOf(parameters)
   const sums = zeroSums(layout.sums.length)
@@ -152,6 +92,7 @@ function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State
     const [b, se] = [fit.coef[names.indexOf(name)] as number, fit.se[names.indexOf(name)] as number]
     const weight = 1 / (se * se + (state?.pooled[at]?.tau2 ?? 0))
     if (!(weight > 0 && Number.isFinite(weight))) return zeroVector(layout)
+    if (state === undefined) checkWeight(weight, name)
     const slot = width * at
     add(sums, slot, weight)
     addWeighted(sums, slot + 1, weight, b, 1)
@@ -206,7 +147,7 @@ function combine(
   const { parameters, survivors } = context
   const rules = {
     ...context.rules,
-    minimumContributors: Math.max(MIN_SITES, context.rules.minimumContributors),
+    minimumContributors: Math.max(MIN_SITES_BY_SITE, context.rules.minimumContributors),
   }
   const layout = layoutOf(parameters, state)
   const opened = openSum(layout, sum, { ...context, rules })
@@ -214,6 +155,7 @@ function combine(
   const refused = checkCounts(opened.counts, parameters, rules)
   if (refused !== undefined) return refused
   const { contributors } = opened
+  if ((opened.counts[0] ?? 0) < contributors) return implausible()
   const width = layout.sums.length / parameters.coefficients.length
   const sumsOf = (at: number): readonly bigint[] => opened.sums.slice(width * at, width * (at + 1))
   if (state === undefined) {
@@ -286,6 +228,8 @@ function present(released: Released, parameters: MetaAnalysisParameters): Record
 export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
   name: 'meta-analysis',
   version: 1,
+  method:
+    'meta-analysis of the sites’ own estimates with fixed effects and with random effects (DerSimonian and Laird, and Hartung and Knapp’s interval)',
   iterative: true,
   definition: [
     'parameters: model (linear, logistic, glm or cox, version 1 of each, the standard errors of glm with the dispersion of its family), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
@@ -295,23 +239,13 @@ export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
     'second round: contributors, counts; for each coefficient Σ v, Σ v·b, Σ v·b² with v = 1/(1/w + τ²)',
     'released: n, missing, events; the state; for each coefficient Σvb/Σv with its standard error and that of Hartung and Knapp; refused: fewer than 5 contributors, (Σw)²/Σw² below 2, small cells, levels and outcomes at few sites',
   ],
-  parameters: parametersSchema,
+  parameters: metaSchema,
   state: stateSchema,
   released: releasedSchema,
   columns: (parameters) => modelOf(parameters).analysis.columns(parameters.fit),
-  complete(written, levelsOf) {
-    const name = isRecord(written) ? written['model'] : undefined
-    if (!isRecord(written) || !isModel(name)) return written
-    const fit = MODELS[name].analysis.complete(written['fit'], levelsOf)
-    const parsed = MODELS[name].analysis.parameters.safeParse(fit)
-    // all but the intercept
-    const all = parsed.success ? covariateNames(parsed.data.covariates) : undefined
-    return completeFields(written, { fit: () => fit, coefficients: (names) => names ?? all })
-  },
+  complete: completeMeta,
   plan: (parameters, state) => planOf(layoutOf(parameters, state)),
   contribute,
   combine,
   present,
 }
-
-const isModel = (name: unknown): name is keyof typeof MODELS => typeof name === 'string' && Object.hasOwn(MODELS, name)

@@ -77,6 +77,9 @@ function shiftOf(group: Group, rules: DisclosureRules): Shift | null {
   return { centre: mean, scale: variance > 0 ? Math.sqrt(variance) : 1 }
 }
 
+/** Of a sum of squares. */
+const ROUNDED_BITS = 90n
+
 const finite = (value: number): number | null => (Number.isFinite(value) ? value + 0 : null)
 
 /** Central moments from sums of powers of z, exactly but for the last division. */
@@ -96,11 +99,12 @@ function shapeOf(group: Group, { centre, scale }: Shift, rules: DisclosureRules)
     ((6n * count * first * first * second) << unit) -
     3n * first ** 4n
   const square = Number(a2)
-  const varies = a2 > 0n
+  // z has been rounded, and so have sums of many: equal values differ by no more than this share of their squares
+  const varies = a2 > ((count * second) << unit) >> ROUNDED_BITS
   return {
     n,
     mean: finite(centre + scale * mean),
-    variance: finite(scale * scale * variance),
+    variance: varies ? finite(scale * scale * variance) : 0,
     g1: varies ? finite(Number(a3) / (square * Math.sqrt(square))) : null,
     g2: varies ? finite(Number(a4) / (square * square) - 3) : null,
   }

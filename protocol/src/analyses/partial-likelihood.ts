@@ -27,21 +27,21 @@ function meanOf(values: Float64Array): number {
 
 const BLOCK = 1024
 
-/** Rows from the last time to the first. */
-function latestFirst(time: Float64Array): Int32Array {
+/** Of each row its place from the last time to the first. */
+function placesOf(time: Float64Array): Int32Array {
   // sorting numbers takes a tenth of what sorting rows by them takes: equal times keep their order either way
   const times = time.slice().sort()
   const starts = new Map<number, number>()
   for (let at = times.length - 1, row = 0; at >= 0; at--, row++) {
     if (!starts.has(times[at] as number)) starts.set(times[at] as number, row)
   }
-  const order = new Int32Array(time.length)
+  const places = new Int32Array(time.length)
   for (let row = 0; row < time.length; row++) {
     const at = starts.get(time[row] as number) as number
-    order[at] = row
+    places[row] = at
     starts.set(time[row] as number, at + 1)
   }
-  return order
+  return places
 }
 
 /** Moments of the risk set, all divided by exp(top), the largest exp(eta) so far. */
@@ -81,54 +81,72 @@ class RiskSet {
   }
 }
 
-/** Covariates about their means, row after row: rows are then taken in any order, and each is in one place. */
-function byRow(design: readonly Float64Array[], count: number): Float64Array {
-  const size = design.length
-  const x = new Float64Array(count * size)
-  const means = design.map(meanOf)
-  // a part of the rows at a time, so that what is written stays in the cache from column to column
-  for (let from = 0; from < count; from += BLOCK) {
-    const to = Math.min(count, from + BLOCK)
-    for (const [j, column] of design.entries()) {
-      const mean = means[j] as number
-      for (let row = from; row < to; row++) x[row * size + j] = (column[row] as number) - mean
-    }
-  }
-  return x
+/** One stratum from the last time to the first. */
+export interface Followed {
+  readonly time: Float64Array
+  /** 0 or 1 */
+  readonly event: Float64Array
+  /** covariates about their means, row after row */
+  readonly x: Float64Array
+  readonly size: number
 }
 
-/** `cases.responses` are time and event (0 or 1); rows censored at a time are at risk at it. */
+/** `cases.responses` are time and event. */
+export function followedOf({ count, design, responses }: Cases): Followed {
+  const [time, event] = responses as [Float64Array, Float64Array]
+  const size = design.length
+  const places = placesOf(time)
+  const means = design.map(meanOf)
+  const x = new Float64Array(count * size)
+  const strip = new Float64Array(BLOCK * size)
+  // a part of the rows at a time, column by column and then row by row: everything that is read or written is in a cache or in order
+  for (let from = 0; from < count; from += BLOCK) {
+    const rows = Math.min(BLOCK, count - from)
+    for (const [j, column] of design.entries()) {
+      const mean = means[j] as number
+      for (let row = 0; row < rows; row++) strip[row * size + j] = (column[from + row] as number) - mean
+    }
+    for (let row = 0, own = 0; row < rows; row++) {
+      const first = (places[from + row] as number) * size
+      for (let j = 0; j < size; j++) x[first + j] = strip[own++] as number
+    }
+  }
+  const ordered = (values: Float64Array): Float64Array => {
+    const own = new Float64Array(count)
+    for (let row = 0; row < count; row++) own[places[row] as number] = values[row] as number
+    return own
+  }
+  return { time: ordered(time), event: ordered(event), x, size }
+}
+
+/** Rows censored at a time are at risk at it. */
 export function partialLikelihood(
-  cases: Cases,
+  { time, event, x, size }: Followed,
   beta: readonly number[],
   g: (time: number) => number = () => 0,
 ): PartialLikelihood {
-  const [time, event] = cases.responses as [Float64Array, Float64Array]
-  const size = cases.design.length
-  const order = latestFirst(time)
-  const x = byRow(cases.design, cases.count)
   const pairs = pairsOf(size)
   const [score, scoreByTime, observed] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)]
   const [information, informationByTime, informationByTimeSquared] = [0, 1, 2].map(
     () => new Float64Array(pairs.length),
   ) as [Float64Array, Float64Array, Float64Array]
   let [logLikelihood, logLikelihoodNull] = [0, 0]
+  const coefficients = Float64Array.from(beta)
   const risks = new RiskSet(size)
   const { s1, s2 } = risks
-  for (let from = 0; from < order.length; ) {
-    const now = time[order[from] as number] as number
+  for (let from = 0; from < time.length; ) {
+    const now = time[from] as number
     let [to, deaths, etas] = [from, 0, 0]
     observed.fill(0)
-    for (; to < order.length; to++) {
-      const row = order[to] as number
-      if (time[row] !== now) break
+    for (; to < time.length && time[to] === now; to++) {
+      const first = to * size
       let eta = 0
-      for (let j = 0; j < size; j++) eta += (beta[j] as number) * (x[row * size + j] as number)
-      risks.enter(eta, x, row * size)
-      if (event[row] !== 1) continue
+      for (let j = 0; j < size; j++) eta += (coefficients[j] as number) * (x[first + j] as number)
+      risks.enter(eta, x, first)
+      if (event[to] !== 1) continue
       deaths++
       etas += eta
-      for (let j = 0; j < size; j++) observed[j] = (observed[j] as number) + (x[row * size + j] as number)
+      for (let j = 0; j < size; j++) observed[j] = (observed[j] as number) + (x[first + j] as number)
     }
     from = to
     if (deaths === 0) continue

@@ -54,14 +54,14 @@ class Block {
   /** whether any column has a low part here */
   rough = false
   rows = 0
-  /** of the columns, and one of zeros if they are odd */
+  /** of the columns, and one or two of zeros if they are not a multiple of three */
   readonly size: number
 
   constructor(
     private readonly columns: readonly Float64Array[],
     private readonly shifts: readonly Shift[],
   ) {
-    this.size = columns.length + (columns.length % 2)
+    this.size = 3 * Math.ceil(columns.length / 3)
     const length = BLOCK * this.size
     this.whole = new Float64Array(length)
     this.high = new Float64Array(length)
@@ -100,29 +100,55 @@ function dot(a: Float64Array, i: number, b: Float64Array, j: number, rows: numbe
 }
 
 /**
- * out[i · size + j] = Σ a_i · b_j for i ≤ j, of columns of a block; `size` is even. Four sums at a time: each number that is read
- * is used twice, and no addition waits for the one before.
+ * out[i · size + j] = Σ a_i · b_j for i ≤ j, of columns of a block; `size` is a multiple of 3. Nine sums at a time: each number that is
+ * read is used three times, and no addition waits for the one before.
  */
 function triangle(a: Float64Array, b: Float64Array, size: number, rows: number, out: Float64Array): void {
-  for (let i = 0; i < size; i += 2) {
-    for (let j = i; j < size; j += 2) {
-      let [p, q, r, s] = [0, 0, 0, 0]
-      const [first, second, third, fourth] = [i * BLOCK, (i + 1) * BLOCK, j * BLOCK, (j + 1) * BLOCK]
+  for (let i = 0; i < size; i += 3) {
+    for (let j = i; j < size; j += 3) {
+      // nothing is destructured in here: that makes an array each time
+      let xu = 0
+      let xv = 0
+      let xw = 0
+      let yu = 0
+      let yv = 0
+      let yw = 0
+      let zu = 0
+      let zv = 0
+      let zw = 0
+      const i0 = i * BLOCK
+      const i1 = i0 + BLOCK
+      const i2 = i1 + BLOCK
+      const j0 = j * BLOCK
+      const j1 = j0 + BLOCK
+      const j2 = j1 + BLOCK
       for (let row = 0; row < rows; row++) {
-        const x = a[first + row] as number
-        const y = a[second + row] as number
-        const u = b[third + row] as number
-        const v = b[fourth + row] as number
-        p += x * u
-        q += x * v
-        r += y * u
-        s += y * v
+        const x = a[i0 + row] as number
+        const y = a[i1 + row] as number
+        const z = a[i2 + row] as number
+        const u = b[j0 + row] as number
+        const v = b[j1 + row] as number
+        const w = b[j2 + row] as number
+        xu += x * u
+        xv += x * v
+        xw += x * w
+        yu += y * u
+        yv += y * v
+        yw += y * w
+        zu += z * u
+        zv += z * v
+        zw += z * w
       }
       const at = i * size + j
-      out[at] = p
-      out[at + 1] = q
-      out[at + size] = r
-      out[at + size + 1] = s
+      out[at] = xu
+      out[at + 1] = xv
+      out[at + 2] = xw
+      out[at + size] = yu
+      out[at + size + 1] = yv
+      out[at + size + 2] = yw
+      out[at + 2 * size] = zu
+      out[at + 2 * size + 1] = zv
+      out[at + 2 * size + 2] = zw
     }
   }
 }
@@ -197,8 +223,47 @@ export function addMoments(
 }
 
 /**
+ * Adds Σ w, Σ w·z and Σ w·z_i·z_j to the slots from `first` on, in the order of `pairsOf`, of a weight w by row. `each` sees every block,
+ * and its first row; the answer is what the columns of the blocks are taken about.
+ */
+export function addInformation(
+  columns: readonly Float64Array[],
+  weights: Float64Array,
+  sums: Sums,
+  first: number,
+  each: (block: Block, from: number) => void = () => undefined,
+): readonly Shift[] {
+  const size = columns.length
+  const shifts = columns.map(shiftOf)
+  const block = new Block(columns, shifts)
+  const { whole } = block
+  const weighted = new Float64Array(whole.length)
+  const found = new Float64Array(block.size * block.size)
+  const about = zeroSums(size + pairsOf(size).length)
+  const weight = zeroSums(1)
+  for (let from = 0; from < weights.length; from += BLOCK) {
+    block.read(from)
+    const { rows } = block
+    add(weight, 0, total(weights, from, rows))
+    for (let j = 0, a = 0; j < size; j++, a += BLOCK) {
+      for (let row = 0; row < rows; row++)
+        weighted[a + row] = (whole[a + row] as number) * (weights[from + row] as number)
+      add(about, j, total(weighted, a, rows))
+    }
+    triangle(weighted, whole, block.size, rows, found)
+    for (let i = 0, slot = size; i < size; i++)
+      for (let j = i; j < size; j++, slot++) add(about, slot, found[i * block.size + j] as number)
+    each(block, from)
+  }
+  const [high, low] = [weight.high[0] as number, weight.low[0] as number]
+  add(sums, first, high, low)
+  putBack(sums, [first + 1, first + 1 + size], about, shifts, [high, low])
+  return shifts
+}
+
+/**
  * Of a model with an intercept and a weight and a residual w and r by row: adds Σ r and Σ z·r to the slots from `first` on, then Σ w,
- * Σ w·z and Σ w·z_i·z_j in the order of `pairsOf`, the intercept being the column before all others.
+ * Σ w·z and Σ w·z_i·z_j, the intercept being the column before all others.
  */
 export function addWeighted(
   columns: readonly Float64Array[],
@@ -208,38 +273,17 @@ export function addWeighted(
   first: number,
 ): void {
   const size = columns.length
-  const shifts = columns.map(shiftOf)
-  const block = new Block(columns, shifts)
-  const { whole } = block
-  const weighted = new Float64Array(whole.length)
-  const found = new Float64Array(block.size * block.size)
-  const about = zeroSums(size + pairsOf(size).length)
-  // Σ w, then Σ r and Σ d·r
-  const plain = zeroSums(2 + size)
-  for (let from = 0; from < weights.length; from += BLOCK) {
-    block.read(from)
-    const { rows } = block
-    add(plain, 0, total(weights, from, rows))
-    add(plain, 1, total(residuals, from, rows))
-    for (let j = 0, a = 0; j < size; j++, a += BLOCK) {
-      for (let row = 0; row < rows; row++)
-        weighted[a + row] = (whole[a + row] as number) * (weights[from + row] as number)
-      add(about, j, total(weighted, a, rows))
-      add(plain, 2 + j, dot(whole, a, residuals, from, rows))
-    }
-    triangle(weighted, whole, block.size, rows, found)
-    for (let i = 0, slot = size; i < size; i++)
-      for (let j = i; j < size; j++, slot++) add(about, slot, found[i * block.size + j] as number)
-  }
-  const [weight, rest] = [plain.high[0] as number, plain.low[0] as number]
-  const [residual, more] = [plain.high[1] as number, plain.low[1] as number]
+  // Σ r and Σ d·r
+  const plain = zeroSums(1 + size)
+  const shifts = addInformation(columns, weights, sums, first + 1 + size, ({ whole, rows }, from) => {
+    add(plain, 0, total(residuals, from, rows))
+    for (let j = 0; j < size; j++) add(plain, 1 + j, dot(whole, j * BLOCK, residuals, from, rows))
+  })
+  const [residual, more] = [plain.high[0] as number, plain.low[0] as number]
   add(sums, first, residual, more)
   for (const [j, { by }] of shifts.entries()) {
-    add(sums, first + 1 + j, plain.high[2 + j] as number, plain.low[2 + j])
+    add(sums, first + 1 + j, plain.high[1 + j] as number, plain.low[1 + j])
     addProduct(sums, first + 1 + j, by, residual)
     add(sums, first + 1 + j, by * more)
   }
-  const information = first + 1 + size
-  add(sums, information, weight, rest)
-  putBack(sums, [information + 1, information + 1 + size], about, shifts, [weight, rest])
 }

@@ -53,7 +53,9 @@ const parametersSchema = z.strictObject({
 export type QuantilesParameters = z.infer<typeof parametersSchema>
 
 /** From grid point `low` to before `high`; −1 is below the grid, one more than its steps above. */
-const intervalSchema = z.strictObject({ low: z.int().min(-1), high: z.int().min(0) })
+const intervalSchema = z
+  .strictObject({ low: z.int().min(-1), high: z.int().min(0) })
+  .refine(({ low, high }) => low < high, 'an interval holds a point')
 type Interval = z.infer<typeof intervalSchema>
 
 /** One for each column and probability, column by column; null if nothing of the column may be released. */
@@ -207,7 +209,7 @@ function halved(
 export const quantiles: Analysis<QuantilesParameters, State, Released> = {
   name: 'quantiles',
   version: 1,
-  method: 'quantiles on a fixed grid by bisection',
+  method: 'quantiles on a fixed grid, found by bisection',
   iterative: true,
   definition: [
     'parameters: columns (numeric, each with a grid: from, to, step), probabilities',

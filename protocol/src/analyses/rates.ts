@@ -4,7 +4,8 @@
  * rate only: the standardised ones would be equations for what was withheld.
  */
 import { z } from 'zod'
-import { checkCells, checkSites, subsetAllowed, withheldGroups } from '../privacy/disclosure.js'
+import { checkCells, checkSites, subsetAllowed, withCover } from '../privacy/disclosure.js'
+import { hasSmallValue } from '../privacy/few-values.js'
 import type { Analysis, DisclosureRules, Rows } from './analysis.js'
 import {
   codesOf,
@@ -21,8 +22,8 @@ import {
   numbersOf,
 } from './columns.js'
 import { decimalSchema, numberOf, positiveSchema } from './decimals.js'
-import { add, zeroSums } from './double-double.js'
-import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
+import { add, addProduct, zeroSums } from './double-double.js'
+import { type Layout, openSum, planOf, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { type Counted, crudeRate, directRate, type Estimate, indirectRate, ratio } from './standardisation.js'
 
 /** One number for each stratum, by its level. */
@@ -95,7 +96,7 @@ function layoutOf(parameters: RatesParameters): Layout {
       ...groups.map((group) => `sites with any ${group}`.replace(/,? $/, '')),
       ...['n', 'events', 'sites with any'].flatMap((what) => cells.map((cell) => `${what}, ${cell}`)),
     ],
-    sums: cells.map((cell) => `Σ ${parameters.time}, ${cell}`),
+    sums: ['', '²'].flatMap((power) => cells.map((cell) => `Σ ${parameters.time}${power}, ${cell}`)),
   }
 }
 
@@ -110,17 +111,19 @@ function contribute(rows: Rows, parameters: RatesParameters): Float64Array {
   const group = by === undefined ? new Int32Array(rows.count) : codesOf(rows, by)
   const n = new Array<number>(groups * width).fill(0)
   const died = [...n]
-  const sums = zeroSums(groups * width)
+  const sums = zeroSums(2 * groups * width)
   let used = 0
   for (let row = 0; row < rows.count; row++) {
     const value = times[row] as number
-    const [g, s] = [group[row] as number, stratum[row] as number]
+    const g = group[row] as number
+    const s = stratum[row] as number
     if (g < 0 || s < 0 || Number.isNaN(events[row]) || !(value >= 0)) continue
     const cell = g * width + s
     used++
     n[cell] = (n[cell] as number) + 1
     died[cell] = (died[cell] as number) + (events[row] as number)
     add(sums, cell, value)
+    addProduct(sums, groups * width + cell, value, value)
   }
   if (!subsetAllowed(used, by === undefined ? [width] : [width, groups])) return zeroVector(layout)
   const any = n.map((count) => (count > 0 ? 1 : 0))
@@ -128,30 +131,53 @@ function contribute(rows: Rows, parameters: RatesParameters): Float64Array {
   return vectorOf(layout, [rows.count - used, ...groupAny, ...n, ...died, ...any], sums)
 }
 
-type Opened = Cell & { readonly sites: number }
+/** Rows of a group, a stratum, or several of these. */
+interface Opened {
+  readonly n: number
+  readonly events: number
+  readonly sites: number
+  /** Σ of person-time and of its squares, in units of 2^-130 */
+  readonly time: bigint
+  readonly squares: bigint
+}
 
-/** Rows with an event, and rows without one, are the cells of a group or a stratum. */
-const isExposed = ({ n, events, sites }: Opened, rules: DisclosureRules): boolean =>
-  (checkCells([n, events, n - events], rules) ?? checkSites([{ rows: n, sites }], rules)) !== undefined
+/** As one; they are at least at as many sites as any of them. */
+const together = (parts: readonly Opened[]): Opened =>
+  parts.reduce(
+    (a, b) => ({
+      n: a.n + b.n,
+      events: a.events + b.events,
+      sites: Math.max(a.sites, b.sites),
+      time: a.time + b.time,
+      squares: a.squares + b.squares,
+    }),
+    { n: 0, events: 0, sites: 0, time: 0n, squares: 0n },
+  )
 
-const cellOf = ({ n, events, time }: Cell): Cell => ({ n, events, time })
+/** Rows with an event, and rows without one, are its cells; those with one value of person-time may be. */
+const isExposed = ({ n, events, sites, time, squares }: Opened, rules: DisclosureRules): boolean =>
+  (checkCells([n, events, n - events], rules) ?? checkSites([{ rows: n, sites }], rules)) !== undefined ||
+  hasSmallValue(n, time, squares, 1n << BigInt(SUM_BITS), rules)
 
-function release(
-  strata: readonly Opened[],
-  sites: number,
-  withheld: boolean,
+const cellOf = ({ n, events, time }: Opened): Cell => ({ n, events, time: sumToNumber(time) })
+
+/**
+ * Which groups to withhold, each cut into as many parts: those with an exposed part, `already` withheld ones, and what covers them. The
+ * parts of everyone are known, by a job without groups over the same rows: all are withheld if those of the withheld together are
+ * exposed as well.
+ */
+function withheldOf(
+  groups: readonly (readonly Opened[])[],
+  already: readonly boolean[],
   rules: DisclosureRules,
-): Released['groups'][number] {
-  const total = strata.reduce((a, b) => ({ n: a.n + b.n, events: a.events + b.events, time: a.time + b.time, sites }), {
-    n: 0,
-    events: 0,
-    time: 0,
-    sites,
-  })
-  if (withheld || isExposed(total, rules)) return { total: null, strata: null }
-  // all or none: a single one that is missing would be the total without the others
-  const shown = strata.some((one) => isExposed(one, rules)) ? null : strata.map(cellOf)
-  return { total: cellOf(total), strata: shown }
+): readonly boolean[] {
+  const exposed = groups.map((parts, g) => already[g] === true || parts.some((part) => isExposed(part, rules)))
+  const sizes = groups.map((parts) => together(parts).n)
+  const hidden = exposed.every((is, g) => is === already[g]) ? already : withCover(exposed, sizes)
+  const left = (groups[0] ?? []).map((_, part) =>
+    together(groups.flatMap((parts, g) => (hidden[g] ? [parts[part] as Opened] : []))),
+  )
+  return left.some((part) => isExposed(part, rules)) ? groups.map(() => true) : hidden
 }
 
 export const rates: Analysis<RatesParameters, never, Released> = {
@@ -161,8 +187,8 @@ export const rates: Analysis<RatesParameters, never, Released> = {
   iterative: false,
   definition: [
     'parameters: event (0/1 column, or column is value), time (person-time), strata (a factor), by (a factor, optional), standard and reference (numbers by stratum, optional), per',
-    'round: contributors, missing, sites with any of each group; for each group and stratum: n, events, sites with any, Σ person-time',
-    'released: n, missing; for each group n, events, person-time, groups that are small or at few sites withheld with a complement, and groups with few events or few rows without; the same by stratum where no stratum of the group is any of these',
+    'round: contributors, missing, sites with any of each group; for each group and stratum: n, events, sites with any, Σ person-time, Σ of its squares',
+    'released: n, missing; for each group n, events, person-time, groups that are small, at few sites, with few events or few rows without, or with few rows of one person-time withheld with a complement; the same by stratum where no stratum of the group is any of these, withheld with another group as well',
   ],
   parameters: parametersSchema,
   state: z.never(),
@@ -184,24 +210,31 @@ export const rates: Analysis<RatesParameters, never, Released> = {
     const { contributors, counts, sums } = opened
     const groups = groupsOf(parameters).length
     const width = levelsOfFactor(parameters.strata).length
-    const cells = sums.map((time, cell): Opened => {
-      const [n = 0, events = 0, sites = 0] = [0, 1, 2].map((what) => counts[1 + groups + what * sums.length + cell])
-      return { n, events, sites, time: sumToNumber(time) }
+    const size = groups * width
+    const cells = sums.slice(0, size).map((time, cell): Opened => {
+      const [n = 0, events = 0, sites = 0] = [0, 1, 2].map((what) => counts[1 + groups + what * size + cell])
+      return { n, events, sites, time, squares: sums[size + cell] as bigint }
     })
     const strata = Array.from({ length: groups }, (_, g) => cells.slice(g * width, (g + 1) * width))
-    const sizes = strata.map((own, g) => ({
-      rows: own.reduce((total, { n }) => total + n, 0),
-      sites: counts[1 + g] as number,
-    }))
-    const withheld = withheldGroups(sizes, rules)
+    const totals = strata.map((own, g): Opened => ({ ...together(own), sites: counts[1 + g] as number }))
+    const hidden = withheldOf(
+      totals.map((one) => [one]),
+      totals.map(() => false),
+      rules,
+    )
+    // all strata of a group or none: a single one that is missing would be the total without the others
+    const hiddenStrata = withheldOf(strata, hidden, rules)
     return {
       kind: 'result',
       released: {
         contributors,
         leftOut: survivors - contributors,
-        n: sizes.reduce((total, { rows }) => total + rows, 0),
+        n: together(totals).n,
         missing: counts[0] as number,
-        groups: strata.map((own, g) => release(own, sizes[g]?.sites as number, withheld[g] as boolean, rules)),
+        groups: strata.map((own, g) => ({
+          total: hidden[g] ? null : cellOf(totals[g] as Opened),
+          strata: hiddenStrata[g] ? null : own.map(cellOf),
+        })),
       },
     }
   },

@@ -9,10 +9,12 @@ import { centred, dividedBy, logarithm, type Matrix, pairsOf, symmetric } from '
 import type { DisclosureRules } from './analysis.js'
 import type { Covariate } from './columns.js'
 import type { Cases } from './design.js'
-import { add, addProduct, addWeighted, type Sums, zeroSums } from './double-double.js'
+import { add, addProduct, type Sums, zeroSums } from './double-double.js'
 import { type Hazards, newtonStep, proportionality } from './hazards.js'
 import { quotient, SUM_BITS, sumToNumber } from './layout.js'
 import type { Solution } from './newton.js'
+import { addInformation, addMoments } from './products.js'
+import { linearIn } from './scoring.js'
 
 /** Of a row's risk r = exp(βz): r, r·z and r·z·zᵀ. */
 export const riskNames = (names: readonly string[]): readonly string[] => [
@@ -29,31 +31,6 @@ const EVALUATIONS = 8
 /** The fewest rows that may leave in an interval: with fewer, sums at different coefficients could be solved for their values. */
 export const rowsNeeded = (size: number): number => Math.ceil((EVALUATIONS * sumsPerInterval(size)) / size)
 
-/** Interval by interval, in the order of `riskNames`, over the rows that leave in it. */
-function leavingSums(
-  z: readonly Float64Array[],
-  intervalOfRow: ArrayLike<number>,
-  intervals: number,
-  coefficients: readonly number[],
-): Sums {
-  const width = sumsPerInterval(z.length)
-  const sums = zeroSums(intervals * width)
-  const pairs = pairsOf(z.length)
-  for (let row = 0; row < intervalOfRow.length; row++) {
-    let eta = 0
-    for (const [j, column] of z.entries()) eta += (coefficients[j] as number) * (column[row] as number)
-    const risk = Math.exp(eta)
-    const first = (intervalOfRow[row] as number) * width
-    add(sums, first, risk)
-    for (const [j, column] of z.entries()) addProduct(sums, first + 1 + j, risk, column[row] as number)
-    for (const [at, [i, j]] of pairs.entries()) {
-      const slot = first + 1 + z.length + at
-      addWeighted(sums, slot, risk, z[i]?.[row] as number, z[j]?.[row] as number)
-    }
-  }
-  return sums
-}
-
 /** Where sites evaluate. */
 export interface Point {
   /** coefficients of x */
@@ -65,27 +42,84 @@ export interface Point {
   readonly g?: readonly number[] | undefined
 }
 
-/** Sums over the events of one site, then those over whoever leaves, by merged interval. */
-export function siteSums(cases: Cases, intervalOfRow: ArrayLike<number>, at: Point): Sums {
-  const { beta, ends, centre, scale, g } = at
-  const z = cases.design.map((column, j) =>
-    column.map((value) => (value - (centre[j] as number)) / (scale[j] as number)),
-  )
+/** What of a site's rows is the same at every point with the same ends, centre and scale. */
+export interface Leaving {
+  /** where each interval's rows begin, and one place more */
+  readonly starts: Int32Array
+  /** the covariates, interval by interval */
+  readonly z: readonly Float64Array[]
+  /** over events: Σ z, and with a test Σ g·z */
+  readonly ofEvents: Sums
+}
+
+/** `cases.responses` are the interval in which a row leaves, and 1 if by an event. */
+export function leavingOf(cases: Cases, intervalOfRow: ArrayLike<number>, at: Omit<Point, 'beta'>): Leaving {
+  const { count, design } = cases
+  const intervals = at.ends.length
+  const starts = new Int32Array(intervals + 1)
+  for (let row = 0; row < count; row++) {
+    const next = (intervalOfRow[row] as number) + 1
+    starts[next] = (starts[next] as number) + 1
+  }
+  for (let k = 0; k < intervals; k++) starts[k + 1] = (starts[k + 1] as number) + (starts[k] as number)
+  const free = starts.slice()
+  const places = new Int32Array(count)
+  for (let row = 0; row < count; row++) {
+    const k = intervalOfRow[row] as number
+    const place = free[k] as number
+    places[row] = place
+    free[k] = place + 1
+  }
   const events = cases.responses[1] as Float64Array
-  const ofEvents = zeroSums(g === undefined ? z.length : 2 * z.length)
-  for (const [j, column] of z.entries()) {
-    for (const [row, value] of column.entries()) {
+  const ofEvents = zeroSums(at.g === undefined ? design.length : 2 * design.length)
+  const z = design.map((column, j) => {
+    const [from, unit] = [at.centre[j] as number, at.scale[j] as number]
+    const own = new Float64Array(count)
+    for (let row = 0; row < count; row++) {
+      const value = ((column[row] as number) - from) / unit
+      own[places[row] as number] = value
       if (events[row] !== 1) continue
-      addProduct(ofEvents, j, 1, value)
-      if (g !== undefined) addProduct(ofEvents, z.length + j, g[intervalOfRow[row] as number] as number, value)
+      add(ofEvents, j, value)
+      if (at.g !== undefined)
+        addProduct(ofEvents, design.length + j, at.g[intervalOfRow[row] as number] as number, value)
+    }
+    return own
+  })
+  return { starts, z, ofEvents }
+}
+
+/**
+ * Interval by interval, in the order of `riskNames`, over the rows that leave in it. Risks are rounded numbers, unless they are 1: then
+ * sums are exact (products.ts), so that the gate can tell a column of few values.
+ */
+function leavingSums({ starts, z }: Leaving, coefficients: readonly number[]): Sums {
+  const count = z[0]?.length ?? 0
+  const intervals = starts.length - 1
+  const width = sumsPerInterval(z.length)
+  const plain = coefficients.every((value) => value === 0)
+  const risks = linearIn(z, coefficients, count)
+  for (let row = 0; row < count; row++) risks[row] = Math.exp(risks[row] as number)
+  const sums = zeroSums(intervals * width)
+  for (let at = 0; at < intervals; at++) {
+    const [from, to] = [starts[at] as number, starts[at + 1] as number]
+    const own = z.map((column) => column.subarray(from, to))
+    const slot = at * width
+    if (!plain) addInformation(own, risks.subarray(from, to), sums, slot)
+    else {
+      add(sums, slot, to - from)
+      addMoments(own, sums, slot + 1, slot + 1 + z.length)
     }
   }
+  return sums
+}
+
+/** Sums over the events of one site, then those over whoever leaves, by merged interval. */
+export function siteSums(leaving: Leaving, { beta, scale }: Point): Sums {
   const risks = leavingSums(
-    z,
-    intervalOfRow,
-    ends.length,
+    leaving,
     beta.map((value, j) => value * (scale[j] as number)),
   )
+  const { ofEvents } = leaving
   return {
     high: Float64Array.from([...ofEvents.high, ...risks.high]),
     low: Float64Array.from([...ofEvents.low, ...risks.low]),

@@ -6,8 +6,9 @@
 import { z } from 'zod'
 import { FlameshError } from '../errors.js'
 import { checkCells, checkSites, subsetAllowed, suppressed } from '../privacy/disclosure.js'
+import { smallValue } from '../privacy/few-values.js'
 import { mergedIntervals } from '../privacy/intervals.js'
-import type { Analysis, AnalysisContext, Outcome, Rows } from './analysis.js'
+import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Rows } from './analysis.js'
 import { columnOf, columnSchema, completeEvent, completeFields, eventSchema, eventsOf, numbersOf } from './columns.js'
 import { numberOf, signedSchema } from './decimals.js'
 import { completeCases } from './design.js'
@@ -121,6 +122,20 @@ function contribute(rows: Rows, parameters: RocParameters): Float64Array {
 
 const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0)
 
+/**
+ * Whether what the sums say may be a column of zeros and ones, whose number of ones, and of rows where it is not the outcome, are
+ * equations for the table of the two; and that table has a small cell.
+ */
+function isRareFlag(sums: readonly bigint[], positives: number, n: number, rules: DisclosureRules): boolean {
+  const unit = 1n << BigInt(SUM_BITS)
+  const [ones, apart] = [sums.slice(0, -1).reduce((a, b) => a + b, 0n), sums.at(-1) as bigint]
+  if (ones % unit !== 0n || apart % unit !== 0n) return false
+  const twice = Number(ones / unit) + positives - Number(apart / unit)
+  if (twice % 2 !== 0) return false
+  const [both, one] = [twice / 2, Number(ones / unit)]
+  return checkCells([both, one - both, positives - both, n - one - positives + both], rules) !== undefined
+}
+
 function combine(sum: readonly bigint[], context: AnalysisContext<RocParameters>): Outcome<never, Released> {
   const { parameters, rules, survivors } = context
   const opened = openSum(layoutOf(parameters), sum, context)
@@ -141,6 +156,8 @@ function combine(sum: readonly bigint[], context: AnalysisContext<RocParameters>
     ) ?? checkSites(outcomes, rules)
   if (refused !== undefined) return refused
   if (outcomes.some(({ rows }) => rows === 0)) return suppressed('separation', 'one of the outcomes does not occur')
+  if (parameters.probability && isRareFlag(opened.sums, total(positives), total(positives) + total(negatives), rules))
+    return smallValue()
   const part = <T>(counts: readonly T[], start: number, end: number): readonly T[] => counts.slice(start, end)
   // sites of a merged bin are at least those of the bin that most have
   const fromSites = (start: number, end: number): boolean => {
@@ -246,7 +263,7 @@ export const roc: Analysis<RocParameters, never, Released> = {
   definition: [
     'parameters: score (numeric), outcome (0/1 column, or column is value), cuts (ascending decimals; a bin holds its lower cut), probability (whether the score is one)',
     'round: contributors, missing, sites with positives, sites with negatives; for each bin sites with any, positives, negatives; for a probability Σ score by bin, Σ (score − outcome)²',
-    'released: missing, ends of merged bins (of widths 2^i and 3·2^i bins, the narrowest without small cells and of enough sites), positives and negatives by merged bin; for a probability Σ score by merged bin and Brier’s score; refused: an outcome that is small or at few sites',
+    'released: missing, ends of merged bins (of widths 2^i and 3·2^i bins, the narrowest without small cells and of enough sites), positives and negatives by merged bin; for a probability Σ score by merged bin and Brier’s score; refused: an outcome that is small or at few sites, and sums that may be those of a score of zeros and ones whose table by outcome has a small cell',
   ],
   parameters: parametersSchema,
   state: z.never(),

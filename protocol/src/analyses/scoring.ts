@@ -16,8 +16,18 @@ export const scoringSums = (names: readonly string[]): readonly string[] => [
 
 /** The linear predictor by row, the intercept first. */
 export function predictorsOf({ count, design }: Cases, [intercept = 0, ...beta]: readonly number[]): Float64Array {
+  return linearIn(design, beta, count, intercept)
+}
+
+/** By row, what the columns add up to with these coefficients. */
+export function linearIn(
+  columns: readonly Float64Array[],
+  beta: readonly number[],
+  count: number,
+  intercept = 0,
+): Float64Array {
   const eta = new Float64Array(count).fill(intercept)
-  for (const [j, column] of design.entries()) {
+  for (const [j, column] of columns.entries()) {
     const factor = beta[j] as number
     for (let row = 0; row < count; row++) eta[row] = (eta[row] as number) + factor * (column[row] as number)
   }

@@ -25,7 +25,7 @@ import { normalTail, Z_975 } from './distributions.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
 import { logRank } from './rank-test.js'
 import { kaplanMeier, median, type Point, type RestrictedMean, restrictedMean } from './survival-curves.js'
-import { gridPoint, gridSchema, intervalOf } from './time-grid.js'
+import { gridPoint, gridSchema, intervalsOf } from './time-grid.js'
 
 const parametersSchema = z
   .strictObject({
@@ -87,18 +87,20 @@ function contribute(rows: Rows, parameters: SurvivalParameters): Float64Array {
   const events = eventsOf(rows, event)
   const codes = by === undefined ? new Int32Array(rows.count) : codesOf(rows, by)
   const length = grid.intervals
+  const intervalOf = intervalsOf(grid)
   const groups = levelsOf(parameters).map(() => SERIES.map(() => new Float64Array(length)))
   let used = 0
   for (let row = 0; row < rows.count; row++) {
     const group = groups[codes[row] as number]
     if (group === undefined || Number.isNaN(events[row]) || !((times[row] as number) >= 0)) continue
     used++
-    const at = intervalOf(grid, times[row] as number)
+    const at = intervalOf(times[row] as number)
     // whoever is followed for longer is censored at the end of the grid
     const series = group[at < length && events[row] === 1 ? 0 : 1] as Float64Array
     const last = Math.min(at, length - 1)
     series[last] = (series[last] as number) + 1
-    group[2]?.fill(1, 0, last + 1)
+    const any = group[2] as Float64Array
+    if (any[last] === 0) any.fill(1, 0, last + 1)
   }
   if (!subsetAllowed(used, by === undefined ? [] : [groups.length])) return zeroVector(layout)
   return vectorOf(layout, [rows.count - used, ...groups.flat().flatMap((series) => [...series])])
@@ -113,7 +115,7 @@ const mergedBy = (ends: readonly number[], series: readonly number[]): number[] 
 export const survival: Analysis<SurvivalParameters, never, Released> = {
   name: 'survival',
   version: 1,
-  method: 'Kaplan-Meier estimates on a fixed grid of time, with the log-rank test between groups',
+  method: 'Kaplan-Meier estimates on a fixed grid of time, and the log-rank test where there are groups',
   iterative: false,
   definition: [
     'parameters: time (numeric), event (0/1 column, or column is value), by (a factor, optional), grid of equal intervals, horizon (optional)',

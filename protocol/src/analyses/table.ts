@@ -83,8 +83,10 @@ export function pearson(
   columnTotals: readonly number[],
 ): PearsonTest | null {
   const n = total(rowTotals)
-  const df = (rowTotals.filter((sum) => sum > 0).length - 1) * (columnTotals.filter((sum) => sum > 0).length - 1)
-  if (df < 1) return null
+  // nobody at all would be a table of −1 by −1
+  const [height, width] = [rowTotals, columnTotals].map((totals) => totals.filter((sum) => sum > 0).length - 1)
+  if (!height || !width || n === 0) return null
+  const df = height * width
   let chisq = 0
   let smallestExpected = n
   rowTotals.forEach((rowTotal, row) => {
@@ -130,7 +132,7 @@ function fourfold(counts: readonly (number | null)[]): Fourfold | undefined {
 export const table: Analysis<TableParameters, never, Released> = {
   name: 'table',
   version: 1,
-  method: 'a contingency table with Pearson’s χ² test',
+  method: 'a contingency table with Pearson’s χ² and Fisher’s exact test',
   iterative: false,
   definition: [
     'parameters: rows, columns (factors)',

@@ -22,11 +22,35 @@ export function gridPoint({ width }: Grid, intervals: number): number {
   return (units * intervals) / 10 ** places
 }
 
-/** The interval, from 0, that a time of at least 0 falls in, its end included; `intervals` if it is later than all. */
-export function intervalOf(grid: Grid, time: number): number {
-  if (time > gridPoint(grid, grid.intervals)) return grid.intervals
-  let at = Math.max(0, Math.ceil(time / numberOf(grid.width)) - 1)
-  while (at > 0 && time <= gridPoint(grid, at)) at--
-  while (time > gridPoint(grid, at + 1)) at++
-  return at
+/** For many times: the interval, from 0, that a time of at least 0 falls in, its end included; `intervals` if it is later than all. */
+export function intervalsOf(grid: Grid): (time: number) => number {
+  const points = Float64Array.from({ length: grid.intervals + 1 }, (_, at) => gridPoint(grid, at))
+  const width = numberOf(grid.width)
+  const last = points[grid.intervals] as number
+  return (time) => {
+    if (time > last) return grid.intervals
+    let at = Math.max(0, Math.ceil(time / width) - 1)
+    while (at > 0 && time <= (points[at] as number)) at--
+    while (time > (points[at + 1] as number)) at++
+    return at
+  }
 }
+
+/** Rows with an event, and censored ones, by interval. */
+export function seriesOf(
+  intervalOfRow: ArrayLike<number>,
+  events: Float64Array,
+  intervals: number,
+): readonly Float64Array[] {
+  const [died, censored] = [new Float64Array(intervals), new Float64Array(intervals)]
+  for (let row = 0; row < events.length; row++) {
+    const own = events[row] === 1 ? died : censored
+    const at = intervalOfRow[row] as number
+    own[at] = (own[at] as number) + 1
+  }
+  return [died, censored]
+}
+
+/** By an event or censored. */
+export const togetherOf = ([first = [], second = []]: readonly ArrayLike<number>[]): number[] =>
+  Array.from(first, (count, at) => count + (second[at] as number))

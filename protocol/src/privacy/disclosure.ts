@@ -41,6 +41,12 @@ export function checkContributors(contributors: number, rules: DisclosureRules):
   return suppressed('too-few-contributors', 'too few sites had enough rows')
 }
 
+/**
+ * Of analyses that pool a few numbers of each site: what they release are equations for these, and one of the sites knows its own.
+ * With so many sites there are fewer equations than numbers (docs/spec/analyses/meta-analysis.md, mantel-haenszel.md).
+ */
+export const MIN_SITES_BY_SITE = 5
+
 /** A level of a factor, or an outcome: the rows that have it and the sites that have such rows. */
 export interface Level {
   readonly rows: number
@@ -73,6 +79,22 @@ export function withheldGroups(groups: readonly Level[], rules: DisclosureRules)
 }
 
 /**
+ * The same for parts that are `exposed` for whatever reason, with so many rows each. Nobody covers who has none.
+ */
+export function withCover(exposed: readonly boolean[], rows: readonly number[]): readonly boolean[] {
+  return exposed.includes(true) ? covered(exposed, coverOf(exposed, rows)) : exposed
+}
+
+/** The smallest that is not exposed, the first of several; undefined if there is none. */
+function coverOf(exposed: readonly boolean[], rows: readonly number[]): number | undefined {
+  const others = [...rows.keys()].filter((at) => !exposed[at] && (rows[at] as number) > 0)
+  return others.sort((a, b) => (rows[a] as number) - (rows[b] as number) || a - b)[0]
+}
+
+const covered = (exposed: readonly boolean[], cover: number | undefined): readonly boolean[] =>
+  exposed.map((is, at) => cover === undefined || is || at === cover)
+
+/**
  * The same for several partitions of nearly the same rows by one factor, as of columns that lack different values: one group covers
  * in all of them, the smallest over all that is small, exposed or empty in none. Two covers would be released against each other.
  */
@@ -83,14 +105,13 @@ export function withheldAcross(
   const exposed = partitions.map((groups) =>
     groups.map((group) => isSmallCell(group.rows, rules) || hasFewSites(group, rules)),
   )
-  const rowsOf = (at: number): number => partitions.reduce((sum, groups) => sum + (groups[at]?.rows ?? 0), 0)
-  const covers = (partitions[0] ?? [])
-    .map((_, at) => at)
-    .filter((at) => partitions.every((groups, which) => !exposed[which]?.[at] && (groups[at]?.rows ?? 0) > 0))
-  const [cover] = covers.sort((a, b) => rowsOf(a) - rowsOf(b) || a - b)
-  return exposed.map((groups) =>
-    groups.includes(true) ? groups.map((is, at) => cover === undefined || is || at === cover) : groups,
+  const all = [...(partitions[0] ?? []).keys()]
+  const unfit = all.map((at) => partitions.some((groups, which) => exposed[which]?.[at] || groups[at]?.rows === 0))
+  const cover = coverOf(
+    unfit,
+    all.map((at) => partitions.reduce((sum, groups) => sum + (groups[at]?.rows ?? 0), 0)),
   )
+  return exposed.map((groups) => (groups.includes(true) ? covered(groups, cover) : groups))
 }
 
 /**

@@ -31,6 +31,10 @@ export function countsOfNeighbours(
   })
 }
 
+/** Whether the column may hold nothing but three neighbouring whole numbers, or two, or one. */
+export const hasFewValues = (n: number, sum: bigint, squares: bigint, unit: bigint): boolean =>
+  countsOfNeighbours(n, sum, squares, unit).length > 0
+
 /** Whether a value of the column may be that of a few rows, for all that its sums say. */
 export function hasSmallValue(n: number, sum: bigint, squares: bigint, unit: bigint, rules: DisclosureRules): boolean {
   return countsOfNeighbours(n, sum, squares, unit).some((counts) =>

@@ -185,18 +185,19 @@ describe('results on a terminal', () => {
       grid: { width: '30.5', intervals: 36 },
     })
     assert.deepEqual(text.split('\n'), [
+      'level  observed  expected',
+      '1           112    92.471',
+      '2            53    72.529',
+      '',
       'level  difference       p',
       '2          126.12  0.0002',
       '3               –       –',
       '',
-      'logrank level     1, 2',
-      'logrank observed  112, 53',
-      'logrank expected  92.471, 72.529',
-      'logrank df        1',
-      'logrank p         <0.0001',
-      'factors           sex (1, 2, reference 1)',
-      'grid width        30.5',
-      'grid intervals    36',
+      'logrank df      1',
+      'logrank p       <0.0001',
+      'factors         sex (1, 2, reference 1)',
+      'grid width      30.5',
+      'grid intervals  36',
       '',
     ])
   })

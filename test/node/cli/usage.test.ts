@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { EXIT, exitOf, exitOfOutcome } from '@flamesh/node/cli/exit-codes.js'
 import { printable } from '@flamesh/node/cli/output.js'
 import type { JobStatus } from '@flamesh/protocol/jobs/status.js'
@@ -14,6 +15,21 @@ describe('command line', () => {
     dir = mkdtempSync(join(tmpdir(), 'flamesh-cli-'))
   })
   afterEach(() => rmSync(dir, { recursive: true }))
+
+  it('says what to do about a full disk', async () => {
+    const { main } = await import('@flamesh/node/cli/run.js')
+    let said = ''
+    const full = (): never => {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    }
+    const streams = {
+      stdin: Object.assign(Readable.from([]), { isTTY: false }),
+      stdout: { write: full },
+      stderr: { write: (text: string) => (said += text) },
+    }
+    assert.equal(await main(['operator', 'key', join(dir, 'a.key')], {}, streams), EXIT.configuration)
+    assert.match(said, /^error: there is no room left on the disk\nhint: make room /)
+  })
 
   it('refuses what it does not understand with exit code 2, an error and a hint', async () => {
     const cases: readonly (readonly [readonly string[], RegExp])[] = [

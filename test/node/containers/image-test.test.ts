@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -64,6 +64,27 @@ describe('flamesh image test', function () {
       opened[1],
     )
     assert.equal(new Set(sites.map((site: { masked: string }) => site.masked)).size, 4)
+  })
+
+  withEngine('splits what a source gives, with what was declared of it', async () => {
+    const { images, socketPath } = await testEngine()
+    const image = join(folder, 'image.yaml')
+    await writeFile(image, describing(images.python))
+    const declaration = join(folder, 'study.yaml')
+    const query = `SELECT status::VARCHAR AS status, age * 12 AS months, sex, "ph.ecog" FROM read_csv('lung.csv', nullstr = 'NA')`
+    await copyFile(LUNG, join(folder, 'lung.csv'))
+    await writeFile(
+      declaration,
+      JSON.stringify({ source: { query }, derive: { age: { from: 'months', times: 1 / 12 } } }),
+    )
+    const args = [...COLUMNS, '--parameters', PARAMETERS, '--socket', socketPath, '--rounds', '5', '--json']
+    const { exit, stdout, stderr } = await run([
+      ...[FLAMESH, 'image', 'test', image, '--declaration', declaration, ...args],
+    ])
+    assert.equal(exit, 0, stderr)
+    const { result } = JSON.parse(stdout)
+    for (const [at, wanted] of coef.entries())
+      assert.ok(Math.abs(result.outcome[at] - wanted) < 1e-6 * Math.abs(wanted))
   })
 
   withEngine('says it in words too, and what the image printed', async () => {

@@ -60,6 +60,10 @@ describe('declarations', () => {
     ['epoch: 1900-02-30\n', 1, 8, /epoch/, /docs/],
     ['source: { folder: x }\n', 1, 9, /source\.query/, /docs/],
     ['source: { query: SELECT 1, foldr: x }\n', 1, 35, /source\.foldr: there is no such field/, /folder/],
+    [
+      'source: { query: SELECT 1, postgres: { host: h, database: d, user: u, timeout: 60d } }\n',
+      ...[1, 80, /source\.postgres\.timeout: a duration .*, a week at most/, /docs/],
+    ] as never,
   ]
   for (const [text, line, column, message, hint] of mistakes) {
     it(`name line and column of a mistake: ${JSON.stringify(text)}`, async () => {
@@ -74,6 +78,12 @@ describe('declarations', () => {
       })
     })
   }
+
+  it('lose nothing in silence, whatever its name', async () => {
+    for (const text of ['columns:\n  __proto__: { type: level }\n', 'derive: { "__proto__": { from: a, times: 2 } }\n'])
+      await assert.rejects(read(text), { code: 'yaml-invalid', message: /cannot be named __proto__/ })
+    assert.throws(() => withOptions({}, { type: ['__proto__=level'] }), { code: 'usage' })
+  })
 
   it('are read as the reference shows them', async () => {
     const page = readFileSync(new URL('../../../docs/reference/datasets.md', import.meta.url), 'utf8')

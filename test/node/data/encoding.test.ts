@@ -99,4 +99,15 @@ describe('encodings', () => {
     const half = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from('a\n', 'utf16le'), Buffer.from([0x61])])
     await assert.rejects(read(half, 'utf-16le'), { code: 'csv-encoding' })
   })
+
+  it('calls a zero byte what it is', async () => {
+    for (const encoding of ['utf-8', 'windows-1252'] as const)
+      await assert.rejects(read(Buffer.from('a\nb\0\n'), encoding), {
+        code: 'csv-encoding',
+        message: 'line 2: a zero byte',
+      })
+    await assert.rejects(read(Uint8Array.of(0x61, 0x0a, 0x81), 'windows-1252'), {
+      message: 'line 2: a byte that is not windows-1252',
+    })
+  })
 })

@@ -258,7 +258,11 @@ describe('PostgreSQL as a source', function () {
     )
     await refused('csv-value', /^row 1, column a: not a day/, "SELECT TIMESTAMP '2020-01-01 10:00' AS a")
     await refused('csv-value', /^row 1, column a: not a day/, "SELECT 'infinity'::date AS a")
-    await refused('csv-value', /^row 1, column a: not a number/, 'SELECT 9007199254740993::bigint AS a')
+    await refused(
+      'csv-value',
+      /^row 1, column a: not a whole number below 2\^53$/,
+      'SELECT 9007199254740993::bigint AS a',
+    )
     for (const [value, type] of [
       ['now()', 'timestamptz'],
       ["'{}'::jsonb", 'jsonb'],
@@ -348,6 +352,17 @@ describe('PostgreSQL as a source', function () {
     await refused('source-failed', /self-signed certificate/, query, { tls })
     await refused('source-failed', /does not match certificate/, query, { tls, ca: server.ca, host: '127.0.0.1' })
     assert.deepEqual((await read(query, { host: server.folder })).rows, [[0]], 'a Unix socket')
+  })
+
+  withPostgres('checks the certificate whatever the environment says', async () => {
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    try {
+      await refused('source-failed', /self-signed certificate/, 'SELECT 1 AS a', { tls: 'verify-full' })
+    } finally {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
+    }
   })
 
   withPostgres('takes the password from a file of its own or the environment, and tells it to nobody', async () => {

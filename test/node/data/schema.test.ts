@@ -244,6 +244,32 @@ describe('inferred schema', () => {
     await assert.rejects(proposeText(many, { columns: { a: { type: 'level' } } }), { code: 'too-many-levels' })
   })
 
+  it('says of a whole number what is wrong with it', async () => {
+    const declaration: Declaration = { columns: { a: { type: 'integer' } } }
+    await assert.rejects(proposeText('a\n1\n9007199254740993\n', declaration), {
+      message: 'line 3, column a: not a whole number below 2^53',
+    })
+  })
+
+  it('points at what may be days and is not guessed', async () => {
+    const rows = Array.from({ length: 40 }, (_, row) => [
+      `20200${(row % 9) + 1}1${row % 10}`,
+      `${(row % 12) + 1}/${(row % 28) + 1}/2020`,
+      `${(row % 12) + 1}/${(row % 12) + 1}/2020`,
+      `${10_000_000 + row}`,
+    ])
+    const { columns } = await proposeText(`compact;us;either;number\n${rows.map((row) => row.join(';')).join('\n')}\n`)
+    assert.deepEqual(
+      columns.map(({ type, note }) => [type, note]),
+      [
+        ['integer', 'may be days: declare date:yyyymmdd'],
+        ['text', 'may be days: declare date:mm/dd/yyyy'],
+        ['level', 'may be days: declare date:dd/mm/yyyy or date:mm/dd/yyyy'],
+        ['integer', undefined],
+      ],
+    )
+  })
+
   it('takes any name for the name of a column', async () => {
     const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty']
     const { columns } = await proposeText(`${names.join(';')}\n1;2;3;4\n`, { columns: {}, derive: {} })

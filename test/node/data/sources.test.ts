@@ -100,7 +100,7 @@ describe('sources of datasets', () => {
     const cases: readonly (readonly [string, RegExp])[] = [
       ["SELECT CASE i WHEN 2 THEN 'NaN'::DOUBLE ELSE i END AS a FROM range(5) t(i)", /^row 3, column a: not a number$/],
       ["SELECT CASE i WHEN 4 THEN '-inf'::DOUBLE ELSE i END AS a FROM range(5) t(i)", /^row 5, column a: not a number/],
-      ['SELECT 9007199254740992 + i AS a FROM range(5) t(i)', /^row 1, column a: not a number, the first of 5/],
+      ['SELECT 9007199254740992 + i AS a FROM range(5) t(i)', /^row 1, column a: not a whole number below 2\^53, the /],
       [
         "SELECT TIMESTAMP '2020-01-01 00:00:00' + INTERVAL (i) HOUR AS a FROM range(3) t(i)",
         /^row 2, column a: not a day/,
@@ -179,8 +179,9 @@ describe('sources of datasets', () => {
     await writeFile(file, '{"a": 1}\n{"a": {"b": 1}}\n')
     await refused('source-type', /^column a is a JSON, /, () => read(file))
     await writeFile(file, '{"a": 1}\n{"a": "needle"}\n{"a": needle}\n')
+    await refused('source-failed', /^line 3: not JSON$/, () => read(file))
     await refused('source-failed', /Malformed JSON in file .*visits\.ndjson", at byte \d+ near line \d$/, () =>
-      read(file),
+      readQuery("SELECT * FROM 'visits.ndjson'"),
     )
   })
 
@@ -268,6 +269,34 @@ describe('sources of datasets', () => {
       readQuery("SELECT (CASE i WHEN 70000 THEN 'needle' ELSE '1' END)::INTEGER AS a FROM range(80000) t(i)"),
     )
     assert.deepEqual(await readdir(scratch), [])
+  })
+
+  it('names the line of JSON lines that is none', async () => {
+    const file = join(root, 'data.jsonl')
+    for (const [line, bad] of [
+      [2, '{"a":}'],
+      [2, '{"a":"needle'],
+      [4, '{"a":1,"needle"}'],
+    ] as const) {
+      const lines = ['{"a":1}', '{"a":2}', '', '{"a":3}', '{"a":4}']
+      lines[line - 1] = bad
+      await writeFile(file, lines.join('\n'))
+      await refused('source-failed', new RegExp(`^line ${line}: not JSON$`), () => read(file))
+    }
+  })
+
+  it('has days that do not depend on where a command is typed', async () => {
+    const before = process.env['TZ']
+    try {
+      for (const zone of ['America/New_York', 'Asia/Tokyo']) {
+        process.env['TZ'] = zone
+        const { rows } = await readQuery("SELECT (TIMESTAMPTZ '2020-01-01 00:30:00+02')::DATE AS d")
+        assert.deepEqual(rows, [[Date.UTC(2019, 11, 31) / 86_400_000]])
+      }
+    } finally {
+      if (before === undefined) delete process.env['TZ']
+      else process.env['TZ'] = before
+    }
   })
 
   it('says what is wrong with a file that is none', async () => {

@@ -9,6 +9,7 @@ import {
   runFederated,
   splitBy,
 } from '../../protocol/analyses/federation.js'
+import { birthwt, colon, flchain } from '../../protocol/analyses/public-data.js'
 
 const BANDS = ['under 40', '40-49', '50-59', '60-69', '70 and over']
 const bandOf = (age: number): string => BANDS[Math.min(4, Math.max(0, Math.floor(age / 10) - 3))] as string
@@ -32,6 +33,10 @@ const involved = { column: 'involved', levels: ['N0', 'N1', 'N2'] }
 const hormone = { column: 'hormone', levels: ['none', 'tamoxifen'] }
 const twentieths = Array.from({ length: 19 }, (_, at) => String((at + 1) / 20))
 const deciles = ['0.1', '0.25', '0.5', '0.75', '0.9']
+const sexOfColon = { column: 'sex', levels: ['0', '1'] }
+const rx = { column: 'rx', levels: ['Obs', 'Lev', 'Lev+5FU'] }
+const differ = { column: 'differ', levels: ['1', '2', '3'] }
+const followUp = { time: 'time', event: { column: 'status', is: '1' } }
 const withCovariates = {
   covariates: ['age', 'nodes', { ...hormone, reference: 'none' }, { ...band, reference: BANDS[1] }],
 }
@@ -157,6 +162,7 @@ const EXAMPLES: readonly Example[] = [
   {
     title: 'mantel-haenszel',
     analysis: 'mantel-haenszel',
+    sites: 5,
     rows: breast,
     parameters: { exposure: hormone, outcome: { column: 'event', is: '1' }, strata: 'site' },
   },
@@ -204,6 +210,126 @@ const EXAMPLES: readonly Example[] = [
     analysis: 'survival',
     rows: breast,
     parameters: { time: 'time', event: 'event', grid: { width: 90, intervals: 40 } },
+  },
+  { title: 'feasibility', analysis: 'feasibility', rows: colon, parameters: { by: [] } },
+  { title: 'feasibility-by', analysis: 'feasibility', rows: colon, parameters: { by: [rx] } },
+  { title: 'feasibility-by-two', analysis: 'feasibility', rows: colon, parameters: { by: [differ, rx] } },
+  {
+    title: 'table1',
+    analysis: 'table1',
+    rows: colon,
+    parameters: { columns: ['age', 'nodes'], factors: [sexOfColon, differ, { column: 'obstruct', is: '1' }], by: rx },
+  },
+  {
+    title: 'table1-withheld',
+    analysis: 'table1',
+    rows: lung,
+    parameters: {
+      columns: ['age', 'meal.cal', 'wt.loss'],
+      factors: [{ column: 'ph.ecog', levels: ['0', '1', '2', '3'] }, death],
+      by: sex,
+    },
+  },
+  {
+    title: 'table1-whole',
+    analysis: 'table1',
+    rows: birthwt,
+    parameters: { columns: ['age', 'lwt', 'bwt'], factors: [{ column: 'race', levels: ['1', '2', '3'] }] },
+  },
+  {
+    title: 'log-rank',
+    analysis: 'log-rank',
+    rows: colon,
+    parameters: { ...followUp, by: rx, strata: 'site' },
+  },
+  {
+    title: 'log-rank-within',
+    analysis: 'log-rank',
+    rows: lung,
+    parameters: {
+      time: 'time',
+      event: death,
+      by: sex,
+      within: { column: 'ph.ecog', levels: ['0', '1', '2'] },
+      strata: 'site',
+    },
+  },
+  {
+    title: 'k-means',
+    analysis: 'k-means',
+    rows: breast,
+    parameters: {
+      columns: ['age', 'nodes', 'pgr'],
+      scale: 'standard',
+      centres: [
+        [-1, 0, 0],
+        [1, 0, 0],
+        [0, '1.5', '-0.5'],
+      ],
+      iterations: 20,
+    },
+  },
+  {
+    title: 'k-means-unscaled',
+    analysis: 'k-means',
+    rows: lung,
+    parameters: {
+      columns: ['age', 'ph.karno'],
+      scale: 'none',
+      centres: [
+        [50, 90],
+        [70, 70],
+      ],
+      iterations: 10,
+    },
+  },
+  {
+    title: 'meta-analysis',
+    analysis: 'meta-analysis',
+    rows: colon,
+    sites: 8,
+    parameters: {
+      model: 'cox',
+      fit: { ...followUp, covariates: ['age', { ...rx, reference: 'Obs' }, 'nodes'], strata: 'site' },
+      coefficients: ['age', 'rxLev', 'rxLev+5FU', 'nodes'],
+    },
+  },
+  {
+    title: 'meta-analysis-linear',
+    analysis: 'meta-analysis',
+    rows: flchain,
+    sites: 12,
+    parameters: {
+      model: 'linear',
+      fit: {
+        outcome: 'creatinine',
+        covariates: ['age', 'kappa', { column: 'sex', levels: ['F', 'M'], reference: 'F' }],
+        strata: 'none',
+      },
+      coefficients: ['age', 'kappa', 'sexM'],
+    },
+  },
+  {
+    title: 'cox-zph',
+    analysis: 'cox',
+    rows: colon,
+    parameters: {
+      ...followUp,
+      covariates: ['age', { ...rx, reference: 'Obs' }, { ...differ, reference: '2' }],
+      strata: 'site',
+      zph: 'log',
+    },
+  },
+  {
+    title: 'cox-pooled',
+    analysis: 'cox-pooled',
+    rows: colon,
+    parameters: {
+      ...followUp,
+      covariates: ['age', { ...rx, reference: 'Obs' }, { ...differ, reference: '2' }],
+      grid: { width: 180, intervals: 18 },
+      zph: 'km',
+    },
   },
 ]
 

@@ -5,32 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeResultFiles } from '@flamesh/node/cli/result-files.js'
 import { renderReport } from '@flamesh/node/report/page.js'
-import { fixed, pText, shortNumber, withInterval } from '@flamesh/node/report/text.js'
+import { alike, fixed, percent, pText, shortNumber, withInterval } from '@flamesh/node/report/text.js'
+import { listAnalyses } from '@flamesh/protocol/analyses/registry.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { ratioScale, valueScale } from '@flamesh/protocol/report/scale.js'
 import { exampleResult, TITLES } from './examples.js'
 import { type Element, elements, parseMarkup, textOf } from './markup.js'
-import { factsOf, JOB, pageOf } from './page-of.js'
+import { drawn, factsOf, figures, JOB, marks, pageOf } from './page-of.js'
 
-const figures = (page: string): ReadonlyMap<string, Element> =>
-  new Map(elements(parseMarkup(page), 'figure').map((one) => [one.attributes['id'] ?? '', one]))
-
-/** All text of the wide drawing of a figure. */
-function drawn(page: string, id: string): readonly string[] {
-  const figure = figures(page).get(id)
-  assert.ok(figure, `there is a figure ${id}`)
-  const [svg] = elements(figure, 'svg').filter(({ attributes }) => attributes['class'] === 'wide')
-  assert.ok(svg)
-  return elements(svg, 'text').map(textOf)
-}
-
-/** Elements of a class in the wide drawing. */
-function marks(page: string, id: string, style: string): readonly Element[] {
-  const [svg] = elements(figures(page).get(id) as Element, 'svg')
-  const all = ['path', 'rect', 'circle'].flatMap((name) => elements(svg as Element, name))
-  return all.filter(({ attributes }) => (attributes['class'] ?? '').split(' ').includes(style))
-}
-
+/** Of each example; none where a picture would say nothing that the table does not, or where all is withheld. */
 const PICTURES: Readonly<Record<string, readonly string[]>> = {
   describe: ['means'],
   'describe-whole': [],
@@ -60,6 +43,20 @@ const PICTURES: Readonly<Record<string, readonly string[]>> = {
   survival: ['survival'],
   'survival-groups': ['survival'],
   'survival-whole': ['survival'],
+  feasibility: [],
+  'feasibility-by': ['counts'],
+  'feasibility-by-two': ['shares'],
+  table1: ['means'],
+  'table1-withheld': ['means'],
+  'table1-whole': [],
+  'log-rank': ['observed'],
+  'log-rank-within': ['observed'],
+  'k-means': ['centres'],
+  'k-means-unscaled': ['centres'],
+  'meta-analysis': ['pooled'],
+  'meta-analysis-linear': ['pooled'],
+  'cox-zph': ['forest'],
+  'cox-pooled': ['forest'],
 }
 
 describe('the report of a result', () => {
@@ -84,6 +81,47 @@ describe('the report of a result', () => {
       assert.equal(pageOf(title), page, 'the same bytes again')
     })
 
+  it('has a table of every analysis there is, and a picture of it', () => {
+    for (const { name } of listAnalyses()) {
+      const examples = TITLES.filter((title) => exampleResult(title).analysis === name)
+      assert.ok(examples.length > 0, `${name} has no example`)
+      assert.ok(
+        examples.some((title) => PICTURES[title]?.length),
+        `${name} has no picture`,
+      )
+      for (const title of examples) {
+        const sections = elements(parseMarkup(pageOf(title)), 'section')
+        const ids = sections.map(({ attributes }) => attributes['id'] ?? '').filter((id) => id.startsWith('table-'))
+        assert.ok(ids.length > 0, `${title} has no table`)
+        // numbers by themselves are all that a count of everyone is
+        if (title !== 'feasibility') assert.ok(ids.length > 1, `${title} has but single numbers`)
+      }
+    }
+  })
+
+  it('says of every analysis in words what was done', () => {
+    for (const title of TITLES) {
+      const { analysis } = exampleResult(title)
+      const method = listAnalyses().find(({ name }) => name === analysis)?.method
+      assert.ok(method, analysis)
+      const [section] = elements(parseMarkup(pageOf(title)), 'section').filter(
+        ({ attributes }) => attributes['class'] === 'methods',
+      )
+      const said = textOf(section as Element).replaceAll('\u00a0', ' ')
+      assert.ok(said.includes(`Dataset lung of 4 sites was analysed by ${method}, with flamesh 0.1.0`), said)
+      assert.doesNotMatch(said, /undefined|object|\.\.|; ;| ,|was ;|by ;/, title)
+    }
+    const said = (title: string): string => textOf(parseMarkup(pageOf(title))).replaceAll('\u00a0', ' ')
+    assert.match(said('cox-pooled'), /proportional hazards were tested against the Kaplan-Meier estimate of time\./)
+    assert.match(
+      said('meta-analysis'),
+      /Each site fitted a cox model to its own rows; the event was status = 1, timed by time/,
+    )
+    assert.match(said('k-means'), /The iteration ended after 3 steps, before it converged\./)
+    const adjusted = 'p values are not adjusted'
+    assert.deepEqual([said('logistic').includes(adjusted), said('quantiles').includes(adjusted)], [true, false])
+  })
+
   it('has each hazard ratio with its interval, p and the reference levels', () => {
     const { result } = exampleResult('cox')
     const said = drawn(pageOf('cox'), 'forest')
@@ -101,7 +139,7 @@ describe('the report of a result', () => {
     const said = (title: string) => drawn(pageOf(title), 'forest').join('\n')
     assert.match(said('glm'), /rate ratio/)
     assert.match(said('glm-gamma'), /mean ratio/)
-    assert.match(said('glm-probit'), /coefficient, on the scale of the link probit/)
+    assert.match(said('glm-probit'), /coefficient, on the scale of the link \(probit\)/)
     assert.match(said('linear'), /in units of er/)
   })
 
@@ -191,12 +229,12 @@ describe('the report of a result', () => {
     assert.deepEqual([...figures(page).keys()], ['pooled'])
     const said = drawn(page, 'pooled')
     assert.deepEqual(
-      said.filter((one) => /^[a-z]+$/.test(one) && one !== 'p'),
-      ['age', 'fixed', 'random', 'prediction'],
+      said.filter((one) => /^[a-z ]+$/.test(one) && one !== 'p' && one !== 'coefficient'),
+      ['age', 'fixed effects', 'random effects', 'prediction'],
     )
     assert.ok(said.includes('1.65 (1.35 to 2.01)') && said.includes('1.65 (0.82 to 3.32)'))
     const heads = elements(parseMarkup(page), 'th').map(textOf)
-    assert.ok(heads.includes('95 % interval') && heads.includes('prediction interval'), heads.join())
+    assert.ok(heads.includes('odds ratio\n(95 % interval)') && heads.includes('prediction interval'), heads.join())
   })
 
   it('begins with the characteristics where columns and factors are described', () => {
@@ -221,7 +259,7 @@ describe('the report of a result', () => {
     const [table] = elements(root, 'table')
     const rows = elements(table as Element, 'tr').map((row) => row.children.map((cell) => textOf(cell as Element)))
     assert.deepEqual(rows, [
-      ['', 'everyone (n = 228)', 'sex 1 (n = 138)', 'sex 2 (n = 90)', 'p', 'SMD'],
+      ['', 'everyone\n(n = 228)', 'sex 1\n(n = 138)', 'sex 2\n(n = 90)', 'p', 'SMD'],
       ['age, mean (SD); 3 missing', '62.45 (9.07)', '62.45 (9.07)', 'withheld', '0.066', '0.252'],
       ['ecog, n (%)', '', '', '', '0.700', '–'],
       ['\u20030', '63 (27.6)', '36 (26.1)', 'withheld', '', ''],
@@ -235,8 +273,8 @@ describe('the report of a result', () => {
     const page = renderReport(exampleResult('cox').result, { ...facts, view: { ...facts.view, body } })
     const text = textOf(parseMarkup(page)).replaceAll('\u00a0', ' ')
     for (const expected of [
-      'The analysis was Cox proportional hazards regression stratified by site',
-      'restricted to rows with age at least 18',
+      'Dataset lung of 4 sites, restricted to rows with age at least 18, was analysed by Cox proportional hazards regression',
+      'The event was status = 2, timed by time; covariates were age, sex (reference 1) and ph.ecog (reference 0)',
       '226 rows with 163 events entered; 2 rows with missing values were left out.',
       'at least 5 organisations, and counts from 1 to 4 were not released',
       'converged after 5 steps',
@@ -316,6 +354,23 @@ describe('names in a report', () => {
         },
       },
       { [BAD]: { [BAD]: { [BAD]: 1 } }, [LONG]: BAD },
+      { names: hostile, observed: ones, expected: ones, by: { column: BAD }, chisq: 1, df: 1, p: 0.3 },
+      {
+        names: hostile,
+        size: ones,
+        centers: Object.fromEntries(hostile.map((name) => [name, { [BAD]: 1, [LONG]: -1 }])),
+      },
+      {
+        estimates: Object.fromEntries(
+          hostile.map((name) => [
+            name,
+            { [BAD]: { coef: 1, ci_low: 0, ci_high: 2, prediction_low: -1, prediction_high: 3 } },
+          ]),
+        ),
+        factors: [{ column: BAD, levels: hostile, reference: LONG }],
+        i2: ones,
+      },
+      { logrank: { [BAD]: hostile, observed: ones }, rank: { level: hostile, observed: ones, [BAD]: BAD } },
     ]
     for (const result of results) {
       const facts = factsOf(BAD, { [BAD]: BAD })
@@ -352,6 +407,14 @@ describe('numbers in a report', () => {
     )
     assert.equal(withInterval(0.576, 0.4144, 0.8), '0.58 (0.41 to 0.80)')
     assert.equal(withInterval(-0.0287, -0.0601, 0.0027), '−0.0287 (−0.0601 to 0.0027)')
+    assert.equal(withInterval(0.0234, -0.2438, 0.197), '0.02 (−0.24 to 0.20)')
+    assert.equal(withInterval(8.171e-5, 4.25e-5, 1.571e-4).replaceAll('\u00a0', ' '), '8.17 (4.25 to 15.71) × 10⁻⁵')
+    assert.equal(withInterval(1020, 300, 1020), '1,020 (300 to 1,020)')
+    assert.deepEqual(alike([149.42, 146.04, 3, 0.5, 1e-7]), ['149.4', '146.0', '3', '0.5', '1\u00a0×\u00a010⁻⁷'])
+    assert.deepEqual(
+      [0, 0.0001, 0.27, 0.9999, 1].map((share) => percent(share).replaceAll('\u00a0', '')),
+      ['0%', '<0.1%', '27.0%', '>99.9%', '100.0%'],
+    )
     assert.equal(withInterval(-0.001, null, null), '−0.00100')
     assert.equal(withInterval(null, 1, 2), '–')
   })

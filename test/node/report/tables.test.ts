@@ -59,6 +59,20 @@ describe('the tables of a result', () => {
     )
   })
 
+  it('put the lists of one record side by side', () => {
+    const files = csvFiles(exampleResult('survival').result)
+    const { level, observed, expected, df, p } = exampleResult('survival').result.logrank
+    assert.deepEqual(
+      read(files.get('logrank.csv')).map((row) => [row['level'], Number(row['observed']), Number(row['expected'])]),
+      level.map((name: string, at: number) => [name, observed[at], expected[at]]),
+    )
+    const single = new Map(read(files.get('result.csv')).map(({ field, value }) => [field, Number(value)]))
+    assert.deepEqual([single.get('logrank.df'), single.get('logrank.p')], [df, p])
+    // a list by itself, or beside one of another length, is no column
+    const alone = csvFiles({ a: { level: ['x', 'y'] }, b: { level: ['x', 'y'], n: [1] }, c: { m: [1, 2], n: [3, 4] } })
+    assert.deepEqual([...alone.keys()], ['result.csv'])
+  })
+
   it('say what is withheld by an empty field', () => {
     const { result } = exampleResult('table-withheld')
     const rows = read(csvFiles(result).get('counts.csv'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { inverse, pairsOf, symmetric } from '@flamesh/protocol/analyses/algebra.js'
-import { add, addFourth, addProduct, addWeighted, zeroSums } from '@flamesh/protocol/analyses/double-double.js'
+import { add, addPowers, addProduct, addWeighted, zeroSums } from '@flamesh/protocol/analyses/double-double.js'
 import {
   BOUND,
   countSlots,
@@ -77,14 +77,18 @@ describe('exact sums', () => {
     )
   })
 
-  it('carries fourth powers to twice the precision of a double', () => {
-    const sums = zeroSums(1)
+  it('carries powers to twice the precision of a double', () => {
     for (const x of [0.1, 1 / 3, -12345.678]) {
-      addFourth(sums, 0, x)
-      add(sums, 0, -(x ** 4))
-      const exact = Number((exactly(x) ** 4n - (exactly(x ** 4) << 3300n)) >> 4100n) / 2 ** 300
-      assert.ok(Math.abs(((sums.high[0] as number) + (sums.low[0] as number)) / exact - 1) < 1e-9)
-      add(sums, 0, -(sums.high[0] as number), -(sums.low[0] as number))
+      const sums = zeroSums(4)
+      addPowers(sums, 0, x)
+      for (const power of [2, 3, 4]) {
+        const at = power - 1
+        add(sums, at, -(x ** power))
+        const rest = exactly(x) ** BigInt(power) - (exactly(x ** power) << BigInt(1100 * at))
+        const exact = Number(rest >> BigInt(1100 * power - 300)) / 2 ** 300
+        assert.ok(Math.abs(((sums.high[at] as number) + (sums.low[at] as number)) / exact - 1) < 1e-9, `${x}^${power}`)
+      }
+      assert.deepEqual([sums.high[0], sums.low[0]], [x, 0])
     }
   })
 

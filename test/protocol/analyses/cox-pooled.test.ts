@@ -3,7 +3,7 @@ import { logarithm } from '@flamesh/protocol/analyses/algebra.js'
 import type { Rows } from '@flamesh/protocol/analyses/analysis.js'
 import { columnOf } from '@flamesh/protocol/analyses/columns.js'
 import { rowsNeeded } from '@flamesh/protocol/analyses/risk-sets.js'
-import { gridPoint, intervalOf } from '@flamesh/protocol/analyses/time-grid.js'
+import { gridPoint, intervalsOf } from '@flamesh/protocol/analyses/time-grid.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import fc from 'fast-check'
 import {
@@ -56,7 +56,7 @@ function assertEqualsR(outcome: Run, { ends, ...numbers }: Loose): void {
 function oneStratum(rows: readonly Row[], parameters: Loose, ends: readonly number[]): Loose {
   const { grid, covariates } = parameters
   const rounded = rows.map((row) => {
-    const at = intervalOf(grid, row['time'] as number)
+    const at = intervalsOf(grid)(row['time'] as number)
     const died = at < grid.intervals ? (row['event'] as number) : 0
     return { ...row, time: gridPoint(grid, ends.find((end) => end > at) ?? (ends.at(-1) as number)), event: died }
   })

@@ -133,7 +133,7 @@ describe('mantel-haenszel', () => {
         return { a: count(1, 1), b: count(1, 2), c: count(2, 1), d: count(2, 2), n: rows.length }
       })
     fc.assert(
-      fc.property(fc.integer({ min: 3, max: 22 }), fc.infiniteStream(fc.nat()), (count, at) => {
+      fc.property(fc.integer({ min: 6, max: 22 }), fc.infiniteStream(fc.nat()), (count, at) => {
         const sites = [...splitBy(lung, (_, i) => (i < 7 * count ? i : (at.next().value as number)) % count).values()]
         const others = [rowsOf([]), rowsOf(lung.slice(0, 2)), rowsOf(lung.slice(0, 30), ['sex'])]
         const { result } = run([...sites.map((rows) => rowsOf(rows)), ...others])
@@ -164,7 +164,7 @@ describe('mantel-haenszel', () => {
   })
 
   it('says null where a ratio does not exist', () => {
-    const { result } = run(dealt(rowsFor([20, 20, 0, 20]), 4), { exposure: r, outcome: c, strata: 'site' })
+    const { result } = run(dealt(rowsFor([20, 20, 0, 20]), 5), { exposure: r, outcome: c, strata: 'site' })
     assert.deepEqual([result.odds_ratio, typeof result.p], [null, 'number'])
     assert.ok(result.risk_ratio.estimate > 1)
     assertSuppressed(
@@ -184,8 +184,8 @@ describe('disclosure of mantel-haenszel', () => {
         rowsOf(rows.map((row) => (at < informative ? row : { ...row, sex: at < 3 ? 1 : 2 }))),
       )
     assertSuppressed(run(sites(1), MH, rules), 'too-few-contributors')
-    assertSuppressed(run(sites(2), MH, rules), 'too-few-contributors')
-    assert.equal(run(sites(3), MH, rules).outcome.kind, 'result')
+    assertSuppressed(run(sites(4), MH, rules), 'too-few-contributors')
+    assert.equal(run(sites(5), MH, rules).outcome.kind, 'result')
     // what would have been said: the table of one site, to all digits
     const alone = known('mantel-haenszel')
     const vector = (at: number) => alone.contribute(sites(1)[at] as never, MH, undefined)
@@ -197,12 +197,57 @@ describe('disclosure of mantel-haenszel', () => {
   it('small cells, and small levels within, refuse; small cells of a site do not', () => {
     const parameters = { exposure: r, outcome: c, strata: 'site' }
     assertSuppressed(run(dealt(rowsFor([4, 20, 20, 20]), 4), parameters), 'small-cell')
-    const five = run(dealt(rowsFor([5, 20, 20, 20]), 4), parameters)
+    const five = run(dealt(rowsFor([5, 20, 20, 20]), 5), parameters)
     assert.equal(five.outcome.kind, 'result')
     const within = { column: 'ph.ecog', levels: ['0', '1', '2', '3'] }
     const sites = dealt(lung, 6)
     assertSuppressed(run(sites, { ...MH, within }), 'small-cell')
     assertSuppressed(run(lungSites, MH, { ...RULES, minimumContributors: 9 }), 'too-few-contributors')
+  })
+
+  it('with three sites one of them would solve for the tables of both others', () => {
+    const groups = [...splitBy(lung, ({ inst }) => (inst as number) % 3).values()]
+    const tables = groups.map((rows) =>
+      [1, 2].flatMap((sex) =>
+        [1, 2].map((status) => rows.filter((row) => row['sex'] === sex && row['status'] === status).length),
+      ),
+    )
+    const sites = groups.map((rows) => rowsOf(rows))
+    // the attack: own table, the pooled one of another job, and two numbers that would be released: every table is tried
+    const pooled: number[] = runFederated('table', sites, { rows: exposure, columns: outcome }, rules).result
+      .counts_by_row
+    const terms = (list: readonly (readonly number[])[]) => {
+      let [ad, bc, excess, variance] = [0, 0, 0, 0]
+      for (const [a = 0, b = 0, c = 0, d = 0] of list) {
+        const n = a + b + c + d
+        if (n < 2) continue
+        ad += (a * d) / n
+        bc += (b * c) / n
+        excess += (a * d - b * c) / n
+        variance += ((a + b) * (c + d) * (a + c) * (b + d)) / (n * n * (n - 1))
+      }
+      return [ad / bc, (excess * excess) / variance] as const
+    }
+    const [own = [], other = [], third = []] = tables
+    const rest = pooled.map((count, at) => count - (own[at] as number))
+    const told = terms(tables)
+    const found: number[][] = []
+    const tried = new Array<number>(4).fill(0)
+    const next = (at: number): void => {
+      if (at < 4)
+        for (tried[at] = 0; (tried[at] as number) <= (rest[at] as number); (tried[at] as number)++) next(at + 1)
+      else {
+        const both = [own, tried, rest.map((count, cell) => count - (tried[cell] as number))]
+        if (terms(both).every((value, which) => Math.abs(value / (told[which] as number) - 1) < 1e-10))
+          found.push([...tried])
+      }
+    }
+    next(0)
+    assert.deepEqual(
+      found,
+      [other, third].sort((a, b) => (a[0] as number) - (b[0] as number)),
+    )
+    assertSuppressed(run(sites, MH, rules), 'too-few-contributors')
   })
 
   it('no cell of a site, nor of the pooled table, is released', () => {

@@ -142,7 +142,8 @@ describe('k-means tells nothing of few patients', () => {
     const { result, rounds, sums } = run(sites, parameters)
     const { slots } = known('k-means').plan(parameters, undefined)
     const opened = (round: number, name: string): number => {
-      const at = slots.findIndex((slot) => slot.name === name) - slots.length
+      // squares of whole columns come last, in the first round alone
+      const at = slots.findIndex((slot) => slot.name === name) - slots.length + (round === 0 ? 0 : 4)
       const [first, second] = [at, at + 1].map((word) => sums[round]?.at(word) as bigint) as [bigint, bigint]
       return Number(((first << BigInt(WORD_BITS)) + second) >> BigInt(SUM_BITS))
     }
@@ -197,6 +198,28 @@ describe('k-means tells nothing of few patients', () => {
     assertSuppressed(run(dealt(between, 3), parameters, { ...rules, minimumContributors: 4 }), 'too-few-contributors')
     const same = between.map((row) => ({ ...row, v: 1 }))
     assertSuppressed(run(dealt(same, 4), { ...parameters, scale: 'standard' }), 'singular')
+  })
+
+  it('takes no column of few values: centre times size would be their number, in each cluster', () => {
+    const flagged = between.map((row, at) => ({ ...row, v: at % 30 === 0 ? 1 : 0 }))
+    const { plan } = known('k-means')
+    for (const scale of ['none', 'standard']) {
+      const { outcome, sums } = run(dealt(flagged, 4), { ...parameters, scale })
+      assert.equal((outcome as Loose).code, 'small-cell')
+      if (scale === 'standard') continue
+      // the attack: what would be the centres
+      const at = plan(parameters, undefined).slots.findIndex(({ name }) => name === 'Σ z(v), cluster 1')
+      const [first = 0n, second = 0n] = (sums[0] as bigint[]).slice(at, at + 2)
+      assert.equal(
+        ((first << BigInt(WORD_BITS)) + second) >> BigInt(SUM_BITS),
+        2n,
+        'two of them are in the first cluster',
+      )
+    }
+    const three = between.map((row, at) => ({ ...row, v: 4 + (at % 3) }))
+    assertSuppressed(run(dealt(three, 4), parameters), 'small-cell')
+    const four = between.map((row, at) => ({ ...row, v: (at % 4) * 2 }))
+    assert.equal(run(dealt(four, 4), parameters).outcome.kind, 'result')
   })
 
   it('at the site: a third of the rows for a mean of each column and a sum of squares', () => {

@@ -103,6 +103,14 @@ describe('meta-analysis equals R and metafor', () => {
     assertClose(run(blocks(12, rows), logistic(['small', 'wide'])).result, R.extreme_12)
   })
 
+  it('and refuses units in which a weight has too few bits, or none', () => {
+    const scaled = (by: number) => breast.map((row) => ({ ...row, scaled: (row['nodes'] as number) * by }))
+    const parameters = (by: number) => [blocks(12, scaled(by)), logistic(['scaled'])] as const
+    const estimate = (by: number): Loose => run(...parameters(by)).result.estimates.scaled.random
+    assertClose(estimate(2 ** -18).coef * 2 ** -18, estimate(1).coef)
+    for (const by of [2 ** -32, 2 ** 32]) assert.throws(() => run(...parameters(by)), { code: 'out-of-bound' })
+  })
+
   it('however the rows are split, with sites that are empty, tiny, lack a column or have no estimate', () => {
     const table = (rows: readonly Row[]) =>
       [0, 1].flatMap((h) => [0, 1].map((e) => rows.filter((row) => row['hormon'] === h && row['event'] === e).length))

@@ -83,6 +83,14 @@ describe('moments equals R', () => {
       { columns: ['one'] },
     )
     assertClose(one, { n: 228, mean: 0.1, variance: 0, skewness: null, kurtosis: null })
+    // z of a group is rounded, and about a mean that is not its own
+    for (const level of [3, 0.1, 1e-7, 1e6 + 0.1]) {
+      const { mixed } = described(
+        extended((_, index) => ({ group: index % 3, mixed: index % 3 === 0 ? level : level * (1 + Math.sin(index)) })),
+        { columns: ['mixed'], by: { column: 'group', levels: ['0', '1', '2'] } },
+      )
+      assertClose(mixed.by['0'], { n: 76, mean: level, variance: 0, skewness: null, kurtosis: null })
+    }
   })
 })
 

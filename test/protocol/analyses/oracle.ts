@@ -1,5 +1,8 @@
-/** Stratified Cox regression straight from its definition, sharing no code with the product: slow, and checked against R. */
-import type { Row } from './federation.js'
+/**
+ * What depends on the split, straight from its definition and sharing no code with the product: Cox regression, log-rank test, odds
+ * ratio and pooled estimates with every site a stratum. Slow, and checked against R.
+ */
+import type { Loose, Row } from './federation.js'
 
 export interface CoxFit {
   readonly coef: readonly number[]
@@ -101,4 +104,90 @@ export function coxOracle(
     loglik_null: loglikNull,
     loglik,
   }
+}
+
+type Sites = readonly (readonly Row[])[]
+type Groups = { readonly column: string; readonly levels: readonly (string | number)[] }
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
+/** Levels of a job are text, whatever the rows hold. */
+const isOf =
+  ({ column, levels }: Groups, at: number) =>
+  (row: Row): boolean =>
+    String(row[column]) === String(levels[at])
+
+/** The odds ratio of Mantel and Haenszel, of the second group against the first. */
+export const pooledOdds =
+  (groups: Groups) =>
+  (sites: Sites): Loose => {
+    const terms = sites.map((rows) => {
+      const count = (g: number, e: number) => rows.filter((row) => isOf(groups, g)(row) && row['event'] === e).length
+      const n = count(0, 0) + count(0, 1) + count(1, 0) + count(1, 1)
+      return { top: (count(0, 0) * count(1, 1)) / n, bottom: (count(0, 1) * count(1, 0)) / n }
+    })
+    return { odds_ratio: { estimate: total(terms.map(({ top }) => top)) / total(terms.map(({ bottom }) => bottom)) } }
+  }
+
+/** For two groups: each event against those of its site who are still there. */
+export const rankOracle =
+  (groups: Groups) =>
+  (sites: Sites): Loose => {
+    let [expected, variance] = [0, 0]
+    const isSecond = isOf(groups, 1)
+    for (const rows of sites) {
+      for (const time of new Set(rows.filter((row) => row['event'] === 1).map((row) => row['time'] as number))) {
+        const atRisk = rows.filter((row) => (row['time'] as number) >= time)
+        const died = atRisk.filter((row) => row['time'] === time && row['event'] === 1).length
+        const [r, all] = [atRisk.filter(isSecond).length, atRisk.length]
+        expected += (died * r) / all
+        if (all > 1) variance += (died * (all - died) * r * (all - r)) / (all * all * (all - 1))
+      }
+    }
+    const events = sites.flat().filter((row) => row['event'] === 1)
+    const observed = [0, 1].map((at) => events.filter(isOf(groups, at)).length)
+    return {
+      observed,
+      expected: [events.length - expected, expected],
+      chisq: ((observed[1] as number) - expected) ** 2 / variance,
+    }
+  }
+
+/** Least squares with two covariates at each site, and DerSimonian and Laird's mean of each coefficient. */
+export const metaOracle =
+  (covariates: readonly string[], outcome: string) =>
+  (sites: Sites): Loose => {
+    const fits = sites.map((rows) => leastSquares(rows, covariates, outcome))
+    const pooled = covariates.map((_, j) => {
+      const effects = fits.map(({ coef, variance }) => ({ b: coef[j] as number, v: variance[j] as number }))
+      const weight = (t: number) => total(effects.map(({ v }) => 1 / (v + t)))
+      const mean = (t: number) => total(effects.map(({ b, v }) => b / (v + t))) / weight(t)
+      const q = total(effects.map(({ b, v }) => (b - mean(0)) ** 2 / v))
+      const excess = q - effects.length + 1
+      const tau2 = Math.max(0, excess / (weight(0) - total(effects.map(({ v }) => v ** -2)) / weight(0)))
+      const of = (t: number) => ({ coef: mean(t), se: weight(t) ** -0.5 })
+      return { q, fixed: of(0), random: of(tau2) }
+    })
+    const estimates = covariates.map((name, j) => [name, { fixed: pooled[j]?.fixed, random: pooled[j]?.random }])
+    return { q: pooled.map(({ q }) => q), estimates: Object.fromEntries(estimates) }
+  }
+
+/** By centring about means. */
+function leastSquares(
+  rows: readonly Row[],
+  covariates: readonly string[],
+  outcome: string,
+): { readonly coef: readonly number[]; readonly variance: readonly number[] } {
+  const names = [...covariates, outcome]
+  const complete = rows.filter((row) => names.every((name) => row[name] !== null))
+  const centred = names.map((name) => {
+    const values = complete.map((row) => row[name] as number)
+    const mean = total(values) / values.length
+    return values.map((value) => value - mean)
+  })
+  const y = centred.pop() as number[]
+  const dot = (a: readonly number[], b: readonly number[]) => total(a.map((value, at) => value * (b[at] as number)))
+  const inverse = invert(centred.map((a) => centred.map((b) => dot(a, b))))
+  const coef = inverse.map((row) => total(row.map((cell, k) => cell * dot(centred[k] as number[], y))))
+  const rest = y.map((value, at) => value - total(coef.map((b, j) => b * (centred[j]?.[at] as number))))
+  const sigma2 = dot(rest, rest) / (complete.length - covariates.length - 1)
+  return { coef, variance: inverse.map((row, j) => sigma2 * (row[j] as number)) }
 }

@@ -224,7 +224,49 @@ describe('disclosure of rates', () => {
     const rare = lung.map((row, i) => ({ ...row, g: i < 20 ? 1 : 0, e: i < 20 ? (i < 3 ? 1 : 0) : i % 2 }))
     const { result } = run(dealt(rare, 4), { ...LUNG, event: 'e', by: { column: 'g', levels: ['0', '1'] } })
     assert.deepEqual([result.groups['1'].n, result.groups['1'].events, result.groups['1'].time], [null, null, null])
-    assert.equal(typeof result.groups['0'].n, 'number')
+  })
+
+  it('nor is one everyone of another job without the groups', () => {
+    // the attack: events of all, by stratum, less those of the groups that are shown
+    const rows = lung.map((row, i) => ({ ...row, g: i % 8 < 2 ? 1 : i % 2 === 0 ? 0 : 2, s: i % 3 === 0 ? 1 : 0 }))
+    const plain = { time: 'time', strata: { column: 's', levels: ['0', '1'] }, per: 1 }
+    const by = { column: 'g', levels: ['0', '1', '2'] }
+    let hidden = 0
+    for (const [few, inOneStratum] of [
+      [3, false],
+      [3, true],
+    ] as const) {
+      const marked = rows.map((row, i) => {
+        const apart = row.g === 1 && (row.s === 1 || !inOneStratum)
+        return { ...row, e: apart ? (i < 24 * few && i % 8 === 0 && row.s === 1 ? 1 : 0) : i % 2 }
+      })
+      const sites = dealt(marked, 4)
+      const all = run(sites, { ...plain, event: 'e' }).result.groups.all
+      const { groups } = run(sites, { ...plain, event: 'e', by }).result
+      const rest = (of: (group: Loose) => Loose) => {
+        const shown = Object.values<Loose>(groups).map(of)
+        if (!shown.some(({ n }) => n === null)) return
+        hidden++
+        const left = (what: string) => shown.reduce((sum, one) => sum - (one[what] ?? 0), of(all)[what])
+        for (const count of [left('n'), left('events'), left('n') - left('events')])
+          assert.ok(count === 0 || count >= 5, `${count} of ${JSON.stringify(shown)}`)
+      }
+      rest((group) => group)
+      for (const stratum of ['0', '1']) rest((group) => group.strata[stratum])
+    }
+    assert.ok(hidden >= 3, `${hidden}`)
+  })
+
+  it('person-time of zeros and ones is no count of the ones', () => {
+    const flagged = (count: number) =>
+      dealt(
+        lung.map((row, i) => ({ ...row, flag: i < count ? 1 : 0 })),
+        4,
+      )
+    const parameters = { event: LUNG.event, time: 'flag', strata: { column: 'sex', levels: ['1', '2'] }, per: 1 }
+    const { all } = run(flagged(3), parameters).result.groups
+    assert.deepEqual([all.n, all.time, all.strata['1'].time], [null, null, null])
+    assert.equal(run(flagged(40), parameters).result.groups.all.time, 40)
   })
 
   it('a group, and a stratum, that few sites have is withheld', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { SUM_BITS, WORD_BITS } from '@flamesh/protocol/analyses/layout.js'
 import { encode } from '@flamesh/protocol/encoding/canonical.js'
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import fc from 'fast-check'
@@ -166,6 +167,37 @@ describe('roc tells no small cell', () => {
     const vector = (rows: number) => known('roc').contribute(rowsOf(lung.slice(0, rows)), karno, undefined)
     assert.equal(vector(7)[0], 1)
     assert.ok(vector(6).every((value) => Object.is(value, 0)))
+  })
+})
+
+describe('roc of zeros and ones that are no probabilities', () => {
+  it('is refused where the sums would be the table of them by the outcome, with a small cell', () => {
+    const flagged = (count: number) => [
+      ...splitBy(
+        lung.map((row, i) => ({ ...row, flag: i % 76 < count ? 1 : 0 })),
+        (_, i) => i % 4,
+      ).values(),
+    ]
+    const parameters = { score: 'flag', outcome: { column: 'status', is: '2' }, cuts: [2], probability: true }
+    const of = (count: number) =>
+      runFederated(
+        'roc',
+        flagged(count).map((rows) => rowsOf(rows)),
+        parameters,
+      )
+    // the attack: ones, and rows that are apart, from the sums that were opened
+    const sums = (of(3).sums[0] as bigint[]).slice(-6)
+    const number = (at: number) =>
+      Number(((sums[at] as bigint) << BigInt(WORD_BITS)) + (sums[at + 1] as bigint)) / 2 ** SUM_BITS
+    const died = lung.filter(({ status }) => status === 2).length
+    assert.equal(
+      (number(0) + number(2) + died - number(4)) / 2,
+      flagged(3)
+        .flat()
+        .filter(({ flag, status }) => flag === 1 && status === 2).length,
+    )
+    assertSuppressed(of(3), 'small-cell')
+    assert.equal(of(60).outcome.kind, 'result')
   })
 })
 

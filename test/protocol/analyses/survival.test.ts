@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { DisclosureRules } from '@flamesh/protocol/analyses/analysis.js'
 import { columnOf } from '@flamesh/protocol/analyses/columns.js'
-import { intervalOf } from '@flamesh/protocol/analyses/time-grid.js'
+import { intervalsOf } from '@flamesh/protocol/analyses/time-grid.js'
 import { mergedIntervals } from '@flamesh/protocol/privacy/intervals.js'
 import fc from 'fast-check'
 import {
@@ -134,7 +134,7 @@ describe('survival', () => {
       [4.2, 13],
       [0.9, 2],
     ] as const)
-      assert.equal(intervalOf({ width: '0.3', intervals: 20 }, time), at)
+      assert.equal(intervalsOf({ width: '0.3', intervals: 20 })(time), at)
     const atRisk = slots.flatMap(({ name }, at) => (name.startsWith('sites') ? [vector[at]] : []))
     assert.deepEqual(atRisk, new Array(12).fill(1))
   })

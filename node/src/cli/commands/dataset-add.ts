@@ -1,6 +1,7 @@
 /** `flamesh dataset add`: a file, or a source that is declared, becomes a dataset of this site. */
 import { FlameshError } from '@flamesh/protocol/errors.js'
 import { requireInitialised, requireOwner } from '../../config/state-folder.js'
+import { checkedName } from '../../data/datasets.js'
 import type { CommandContext } from '../context.js'
 import { openDatasets, type RegisterOptions, registerDataset } from '../register-dataset.js'
 
@@ -12,6 +13,8 @@ export async function datasetAdd(
 ): Promise<undefined> {
   requireInitialised(context.folder)
   await requireOwner(context.folder)
+  // before anything is read: that may take an hour
+  checkedName(name)
   const store = await openDatasets(context)
   if ((await store.list()).some((one) => one.name === name)) {
     throw new FlameshError('dataset-exists', `this node has a dataset ${name} already`, {

@@ -1,9 +1,10 @@
 /**
- * `flamesh image test`: runs an image on local splits of a file, in the sandbox it would have at a site, and shows what each
+ * `flamesh image test`: runs an image on local splits of what a dataset may be, in the sandbox it would have at a site, and shows what each
  * side would see. It needs a container engine and no node, no hub and no mesh.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
@@ -18,15 +19,18 @@ import { csvText } from '../../containers/contract.js'
 import { ContainerEngine } from '../../containers/engine.js'
 import { DatasetStore } from '../../data/datasets.js'
 import { declaredBy } from '../../data/declaration.js'
+import { withTable } from '../../data/open-table.js'
 import { openRows, proposeSchema } from '../../data/schema.js'
 import { type ImageRun, ImageRunner } from '../../runner/image-runner.js'
 import { type Rehearsal, rehearse } from '../../runner/rehearsal.js'
 import { WorkerRunner } from '../../runner/worker-runner.js'
 import type { CommandContext } from '../context.js'
+import { forFile } from '../register-dataset.js'
 import { renderTable } from '../table.js'
 
 interface TestOptions {
-  readonly data: string
+  readonly data?: string
+  readonly declaration?: string
   readonly sites: number
   readonly columns?: readonly string[]
   readonly parameters?: string
@@ -70,6 +74,9 @@ async function testUntil(
   if (rounds < 1 || rounds > image.maxRounds)
     throw new FlameshError('usage', `the image is described for ${image.maxRounds} rounds at most`)
   const folder = await mkdtemp(join(tmpdir(), 'flamesh-image-'))
+  const drop = (): void => rmSync(folder, { recursive: true, force: true })
+  // a signal while a source is read ends the process at once
+  process.on('exit', drop)
   const worker = new WorkerRunner({ datasetsFolder: join(folder, 'datasets') })
   const runs: ImageRun[] = []
   const engine = new ContainerEngine({
@@ -88,7 +95,7 @@ async function testUntil(
   })
   try {
     await engine.check(signal)
-    const { splits, names } = await split(options.data, sites, folder)
+    const { splits, names } = await split(options, folder)
     const parameters = imageParameters(options.columns ?? names, await writtenParameters(options.parameters))
     const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
     const rehearsal = await rehearse(runner, {
@@ -105,7 +112,8 @@ async function testUntil(
     throw error
   } finally {
     await worker.close()
-    await rm(folder, { recursive: true, force: true })
+    process.removeListener('exit', drop)
+    drop()
   }
 }
 
@@ -116,16 +124,22 @@ async function writtenParameters(given: string | undefined) {
 }
 
 /** Row after row to one split after the other, so that an order in the file does not matter; registered as a site would. */
-async function split(file: string, sites: number, folder: string) {
-  const proposal = await proposeSchema(file, (await declaredBy(file, undefined)).declaration)
-  const names = proposal.columns.map((column) => column.name)
+async function split({ data: file, declaration: named, sites }: TestOptions, folder: string) {
+  const { declaration: written, from } = await declaredBy(file, named)
+  const declaration = forFile(file, written, from, '--data FILE')
   const parts: (string | null)[][][] = Array.from({ length: sites }, () => [])
-  let at = 0
-  for await (const batch of (await openRows(proposal)).batches) {
-    for (const row of batch) parts[at++ % sites]?.push(row.map((value) => (value === undefined ? null : String(value))))
-  }
+  const proposed = await withTable(join(folder, 'scratch'), file, declaration, async (table) => {
+    const proposal = await proposeSchema(table, declaration)
+    let at = 0
+    for await (const batch of (await openRows(proposal)).batches) {
+      for (const row of batch)
+        parts[at++ % sites]?.push(row.map((value) => (value === undefined ? null : String(value))))
+    }
+    return proposal.columns
+  })
+  const names = proposed.map(({ name }) => name)
   // every split has the types of the whole
-  const columns = Object.fromEntries(proposal.columns.map(({ name, type }) => [name, { type }]))
+  const columns = Object.fromEntries(proposed.map(({ name, type }) => [name, { type }]))
   const store = await DatasetStore.open(join(folder, 'datasets'), new Uint8Array(randomBytes(32)))
   const splits: { dataset: string; version: string }[] = []
   for (const [index, rows] of parts.entries()) {

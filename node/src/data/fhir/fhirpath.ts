@@ -88,6 +88,8 @@ function checkTree(tree: Tree, variables: ReadonlySet<string>): void {
     const name = tree.text ?? tree.delimitedText ?? ''
     if (!variables.has(name)) throw new BadExpression(`there is no %${name}`, suggest(name, variables))
   }
+  if (tree.type === 'MemberInvocation' && /^(__proto__|constructor|prototype)$/.test(tree.text ?? ''))
+    throw new BadExpression(`no resource has ${tree.text}`, undefined)
   for (const child of tree.children ?? []) checkTree(child, variables)
 }
 

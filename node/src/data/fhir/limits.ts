@@ -2,8 +2,6 @@
 
 /** One answer of a server, unpacked: 1,000 resources of 60 kB. What is larger is asked for in smaller pages. */
 export const MAX_PAGE_BYTES = 64 << 20
-/** One line of a bulk file: one resource. */
-export const MAX_LINE_BYTES = 16 << 20
 /** Of one search; a server that never says which page is the last one comes to an end here at the latest. */
 export const MAX_PAGES = 1_000_000
 /** Pages in a row that add nothing, or pages seen before: a few are a server's weakness, more are a loop. */
@@ -18,6 +16,15 @@ export const MAX_WAIT_MS = 60_000
 export const MAX_RETRY_AFTER_MS = 300_000
 /** Without a byte from the server. Searches are slow before the first one. */
 export const IDLE_TIMEOUT_MS = 120_000
+
+/** Resources that are evaluated in one go, and how long that may take: a hundred times what it does (milliseconds). */
+export const EVALUATED_AT_ONCE = 256
+export const MAX_EVALUATION_MS = 10_000
+
+/** Of one bulk export. Servers make files of thousands of resources each. */
+export const MAX_EXPORT_FILES = 100_000
+/** How long a server may take to make one: it does so at night. */
+export const MAX_EXPORT_MS = 24 * 3_600_000
 
 /** Of a text that becomes a level, or is mapped. */
 export const MAX_TEXT_CHARS = 1024

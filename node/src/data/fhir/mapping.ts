@@ -100,6 +100,11 @@ const serverSchema = z
     /** the authorities that the server's certificate may come from */
     ca: z.string().optional(),
     pageSize: z.int().min(1).max(10_000).default(500),
+    /** a bulk export of the server instead of searches: of all it has, of its patients, or of a group */
+    export: z
+      .string()
+      .regex(/^(system|Patient|Group\/[A-Za-z0-9.-]{1,64})$/, 'system, Patient or Group/ID')
+      .optional(),
     /** search parameters for each type */
     search: z
       .partialRecord(
@@ -118,7 +123,9 @@ const serverSchema = z
     if (server.base !== undefined) checkBase(new URL(server.base), (message) => complain('base', message))
     for (const field of ['tokenFile', 'user', 'ca'] as const)
       if (server.files !== undefined && server[field] !== undefined) complain(field, 'files need none')
+    if (server.export !== undefined && server.files !== undefined) complain('export', 'files are not exported')
     for (const [type, parameters] of Object.entries(server.search)) {
+      if (server.export !== undefined) complain('search', 'an export is not searched: narrow with where')
       if (server.files !== undefined) complain('search', 'files are not searched')
       for (const name of OWN_PARAMETERS)
         if (Object.keys(parameters ?? {}).some((one) => one.split(':')[0] === name))
@@ -240,5 +247,6 @@ export async function compileMapping(source: Pick<FhirSource, 'where' | 'columns
 /** For a person, in one line. */
 export function fhirText({ fhir, columns }: FhirSource): string {
   const types = TYPES.filter((type) => Object.values(columns).some(({ resource }) => resource === type))
-  return `${types.join(', ')} of ${fhir.files?.join(', ') ?? fhir.base}`
+  const exported = fhir.export === undefined ? '' : ` (bulk export, ${fhir.export})`
+  return `${types.join(', ')} of ${fhir.files?.join(', ') ?? fhir.base}${exported}`
 }

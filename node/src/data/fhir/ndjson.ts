@@ -1,15 +1,12 @@
 /** Bulk files (NDJSON): one resource a line, read line by line. Errors name file and line, never what stands there. */
 import { isUtf8 } from 'node:buffer'
-import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { FlameshError } from '@flamesh/protocol/errors.js'
+import { linesOf, MAX_LINE_BYTES } from '../lines.js'
 import type { Entry } from './collector.js'
-import { MAX_LINE_BYTES } from './limits.js'
 import { isId } from './references.js'
 
-const CHUNK_BYTES = 1 << 20
-const NEWLINE = 10
 const BOM = '\ufeff'
 /** What nearly every exporter begins a line with; the type then needs no parsing. */
 const START = /^\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"/
@@ -23,42 +20,13 @@ export async function bulkFiles(paths: readonly string[]): Promise<readonly stri
       throw new FlameshError('file-not-found', `there is no file ${path}`, { meta: { file: path } })
     if (!entry.isDirectory()) found.push(path)
     else {
-      const names = (await readdir(path)).filter((name) => name.endsWith('.ndjson')).sort()
+      const names = (await readdir(path)).filter((name) => /\.ndjson(\.gz)?$/.test(name)).sort()
       if (names.length === 0)
         throw new FlameshError('file-unusable', `${path} holds no file *.ndjson`, { meta: { file: path } })
       found.push(...names.map((name) => join(path, name)))
     }
   }
   return [...new Set(found)]
-}
-
-/** A line's number, from one, and its bytes; lines with nothing in them are left out. */
-async function* linesOf(file: string): AsyncGenerator<readonly (readonly [number, Buffer])[]> {
-  let line = 0
-  let rest: Buffer[] = []
-  let restBytes = 0
-  const finished = (part: Buffer): readonly [number, Buffer] => {
-    line++
-    const whole = rest.length === 0 ? part : Buffer.concat([...rest, part])
-    rest = []
-    restBytes = 0
-    return [line, whole]
-  }
-  for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>) {
-    const lines: (readonly [number, Buffer])[] = []
-    let from = 0
-    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
-      lines.push(finished(chunk.subarray(from, at)))
-      from = at + 1
-    }
-    if (from < chunk.length) {
-      rest.push(chunk.subarray(from))
-      restBytes += chunk.length - from
-      if (restBytes > MAX_LINE_BYTES) throw lineError(file, line + 1, `has more than ${MAX_LINE_BYTES} bytes`)
-    }
-    yield lines
-  }
-  if (restBytes > 0) yield [finished(Buffer.alloc(0))]
 }
 
 function lineError(file: string, line: number, message: string): FlameshError {
@@ -68,9 +36,10 @@ function lineError(file: string, line: number, message: string): FlameshError {
   })
 }
 
-/** The resources of these types in one file. Throws `fhir-data` with the line. */
+/** The resources of these types in one file. Throws `csv-unreadable`, and `fhir-data` with the line. */
 export async function* readBulkFile(file: string, types: ReadonlySet<string>): AsyncGenerator<readonly Entry[]> {
-  for await (const lines of linesOf(file)) {
+  const tooLong = (line: number): FlameshError => lineError(file, line, `has more than ${MAX_LINE_BYTES} bytes`)
+  for await (const lines of linesOf(file, tooLong)) {
     const entries: Entry[] = []
     for (const [line, bytes] of lines) {
       if (!isUtf8(bytes)) throw lineError(file, line, 'is not UTF-8')
@@ -78,7 +47,9 @@ export async function* readBulkFile(file: string, types: ReadonlySet<string>): A
       const text = line === 1 && given.startsWith(BOM) ? given.slice(1) : given
       if (text.trim() === '') continue
       const start = START.exec(text)
-      if (start !== null && !types.has(start[1] as string)) continue
+      // cut off, perhaps, and gone on with a resource that counts
+      const closed = text.trimEnd().endsWith('}')
+      if (start !== null && closed && !types.has(start[1] as string)) continue
       let resource: unknown
       try {
         resource = JSON.parse(text)

@@ -2,13 +2,15 @@
  * A table of one row a patient out of FHIR R4: a server's searches, or bulk files, mapped to columns. Implements
  * docs/reference/datasets.md, "FHIR". Reads everything before it hands out the first row: until then no value is known.
  */
-import { FlameshError } from '@flamesh/protocol/errors.js'
+import { assert, FlameshError } from '@flamesh/protocol/errors.js'
 import { readText } from '../../config/read-file.js'
 import { readSecret } from '../../config/secret-file.js'
 import type { SourceTable } from '../source.js'
+import { bounded } from './bounded.js'
 import { Collector, type Entry } from './collector.js'
+import { fetchExport } from './export.js'
 import { type Access, type HttpGet, openHttp } from './http.js'
-import { MAX_CODE_QUERY_CHARS } from './limits.js'
+import { EVALUATED_AT_ONCE, MAX_CODE_QUERY_CHARS } from './limits.js'
 import {
   compileMapping,
   type FhirServer,
@@ -82,33 +84,63 @@ const filesRead = (files: readonly string[]): Read =>
     for (const file of files) yield* readBulkFile(file, wanted)
   }
 
-async function collect(mapping: Mapping, read: Read, base: string | undefined): Promise<Collector> {
+async function exported(
+  { fhir }: FhirSource,
+  { types, medications }: Mapping,
+  get: HttpGet,
+  temporary: string | undefined,
+  notes: string[],
+): Promise<readonly string[]> {
+  assert(temporary !== undefined, 'an export needs a folder')
+  const base = fhir.base?.replace(/\/+$/, '') as string
+  const asked = { level: fhir.export as string, types: medications ? [...types, 'Medication'] : types }
+  return fetchExport(get, base, asked, temporary, notes)
+}
+
+async function collect(
+  mapping: Mapping,
+  read: Read,
+  base: string | undefined,
+  evaluationMs: number | undefined,
+): Promise<Collector> {
   const medications = new Medications(base)
   if (mapping.medications) {
     for await (const entries of read(['Medication']))
       for (const { resource, fullUrl } of entries) medications.add(resource, fullUrl)
   }
   const collector = new Collector(mapping, medications, base)
-  for await (const entries of read(mapping.types)) for (const entry of entries) collector.add(entry)
+  for await (const entries of read(mapping.types)) {
+    for (let from = 0; from < entries.length; from += EVALUATED_AT_ONCE)
+      bounded(() => {
+        for (const entry of entries.slice(from, from + EVALUATED_AT_ONCE)) collector.add(entry)
+      }, evaluationMs)
+  }
   return collector
 }
 
 /**
- * With paths that mean the same wherever a command runs (`anchoredFhir`). Throws `declaration-invalid`, `fhir-data`, `fhir-answer`,
+ * `source`: with paths that mean the same wherever a command runs (`anchoredFhir`). `temporary`: a private folder, for an export. Throws `declaration-invalid`, `fhir-data`, `fhir-answer`,
  * `fhir-unreachable`, `fhir-incomplete`, and what reading the named files throws.
  */
-export async function openFhir(source: FhirSource): Promise<SourceTable & { readonly notes: readonly string[] }> {
+export async function openFhir(
+  source: FhirSource,
+  { temporary, evaluationMs }: { readonly temporary?: string; readonly evaluationMs?: number } = {},
+): Promise<SourceTable & { readonly notes: readonly string[] }> {
   const mapping = await compileMapping(source)
   const base = source.fhir.base?.replace(/\/+$/, '')
   const notes: string[] = []
   const collector = await (async () => {
     if (source.fhir.files !== undefined) {
       const files = await bulkFiles(source.fhir.files)
-      return collect(mapping, filesRead(files), base)
+      return collect(mapping, filesRead(files), base, evaluationMs)
     }
     const get = openHttp(await accessOf(source.fhir))
     try {
-      return await collect(mapping, serverRead(source, base as string, get, notes), base)
+      const read =
+        source.fhir.export === undefined
+          ? serverRead(source, base as string, get, notes)
+          : filesRead(await exported(source, mapping, get, temporary, notes))
+      return await collect(mapping, read, base, evaluationMs)
     } finally {
       get.close()
     }

@@ -3,7 +3,7 @@ import { tQuantile } from '@flamesh/protocol/analyses/distributions.js'
 import { type Drawing, type Frame, horizontalAxis, isNarrow } from '@flamesh/protocol/report/figure.js'
 import { type Scale, valueScale } from '@flamesh/protocol/report/scale.js'
 import { bar, line, text } from '@flamesh/protocol/report/svg.js'
-import { pSaid, shortNumber } from '../text.js'
+import { alike, pSaid, shortNumber } from '../text.js'
 import { type Fields, isFields } from '../values.js'
 import { intervals, isDrawable, type Row } from './intervals.js'
 import { columnOf, label, listed, named, numberOf, type Shape } from './picture.js'
@@ -51,9 +51,9 @@ function meanRow(name: string, { n, mean, sd }: Fields): Row {
 
 function meansFinding(panels: readonly Panel[], tests: unknown): string {
   const said = panels.map(({ title, rows }) => {
-    const parts = rows
-      .slice(1)
-      .flatMap(({ label: name, estimate }) => (estimate === null ? [] : [`${named(name)} ${shortNumber(estimate)}`]))
+    const known = rows.slice(1).filter(({ estimate }) => estimate !== null)
+    const values = alike(known.map(({ estimate }) => estimate as number))
+    const parts = known.map(({ label: name }, i) => `${named(name)} ${values[i]}`)
     const own = isFields(tests) && isFields(tests[title]) ? tests[title] : {}
     const test = [own['welch'], own['welch_anova'], own['anova']].find(isFields)
     const p = test === undefined ? null : numberOf(test['p'])
@@ -78,7 +78,7 @@ function drawMeans(panels: readonly Panel[], width: number): Drawing {
     const drawn = intervals(
       rows,
       { title: `mean of ${title}`, logarithmic: false },
-      { numbers: 'mean (95 % interval)' },
+      { numbers: 'mean (95 % interval)', alike: true },
       width,
       top,
     )

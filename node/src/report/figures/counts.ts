@@ -3,7 +3,7 @@ import { type Drawing, horizontalAxis, isNarrow } from '@flamesh/protocol/report
 import { formatCount, plural } from '@flamesh/protocol/report/numbers.js'
 import { linearScale } from '@flamesh/protocol/report/scale.js'
 import { bar, text, textWidth } from '@flamesh/protocol/report/svg.js'
-import { columnOf, label, type Numbers, numbersOf, type Shape, textsOf } from './picture.js'
+import { columnOf, label, type Numbers, numberOf, numbersOf, type Shape, textsOf } from './picture.js'
 
 export const counts: Shape = (result) => {
   const names = textsOf(result, 'names')
@@ -13,15 +13,13 @@ export const counts: Shape = (result) => {
   const known = values.filter((value) => value !== null)
   if (known.length === 0) return []
   const hidden = values.length - known.length
+  const all = numberOf(result['n']) ?? known.reduce<number>((sum, one) => sum + (one ?? 0), 0)
   const by = columnOf(result['row_factor'])
   return [
     {
       id: 'counts',
       title: by === undefined ? 'Counts' : `Counts by ${by}`,
-      finding: `${plural(
-        known.reduce<number>((sum, one) => sum + (one ?? 0), 0),
-        'row',
-      )} in ${plural(known.length, 'group')}${hidden === 0 ? '' : `; ${plural(hidden, 'group is', 'groups are')} withheld`}.`,
+      finding: `${plural(all, 'row')} in ${plural(values.length, 'group')}${hidden === 0 ? '' : `; ${plural(hidden, 'group is', 'groups are')} withheld`}.`,
       legend: `Rows of each group.${hidden === 0 ? '' : ' What is withheld is framed in dashes and has no length.'}`,
       draw: (width) => draw(names, values, width),
     },

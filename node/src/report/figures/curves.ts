@@ -77,7 +77,7 @@ export const survival: Shape = (result) => {
       id: 'survival',
       title: 'Kaplan-Meier curves',
       finding: test === null ? medians : `${medians} Log-rank test: ${pSaid(test)}.`,
-      legend: `Share without ${what.event}${curves.length <= MOST_BANDS ? ', with pointwise 95 % intervals (log-log)' : ''}. Curves fall at the ends of the released intervals of time; dotted lines lead to the medians. Below: how many are still at risk after these times.`,
+      legend: `Share without ${what.event}${curves.length <= MOST_BANDS ? ', with pointwise 95 % intervals (log-log)' : ''}. Curves fall at the ends of the released intervals of time, so medians and their limits are such ends too; dotted lines lead to the medians. Below: how many are still at risk after these times.`,
       draw: (width) => draw(what, width),
     },
   ]

@@ -1,9 +1,21 @@
 /** Forest plots: coefficients, ratios with their reference levels, and measures that stand by themselves. */
 
 import { fixed, withInterval } from '../text.js'
-import { type Fields, isFields, isMeasure, labelOf, listOf, sentence } from '../values.js'
+import { type Fields, isMeasure } from '../values.js'
+import { labelOf, sentence } from '../words.js'
 import { type Axis, intervals, isDrawable, type Row } from './intervals.js'
-import { listed, named, numberOf, numbersOf, type Picture, type Shape, textsOf } from './picture.js'
+import { coefficientText, levelsByName } from './levels.js'
+import {
+  columnOf,
+  groupName,
+  listed,
+  named,
+  numberOf,
+  numbersOf,
+  type Picture,
+  type Shape,
+  textsOf,
+} from './picture.js'
 
 interface Forest {
   readonly id: string
@@ -11,20 +23,24 @@ interface Forest {
   readonly rows: readonly Row[]
   readonly axis: Axis
   readonly numbers: string
+  /** all in one unit */
+  readonly alike?: boolean
   readonly legend: string
+  /** unless all that differ from no effect are to be told */
+  readonly finding?: string
 }
 
 /** Nothing if there is nothing to draw. */
-export function forest({ id, title, rows, axis, numbers, legend }: Forest): readonly Picture[] {
+export function forest({ id, title, rows, axis, numbers, alike, legend, finding }: Forest): readonly Picture[] {
   const drawn = rows.filter((row) => row.said === undefined && isDrawable(row, axis))
   if (drawn.length === 0) return []
   return [
     {
       id,
       title,
-      finding: findingOf(title, drawn, axis),
+      finding: finding ?? findingOf(title, drawn, axis),
       legend,
-      draw: (width) => intervals(rows, axis, { numbers }, width, 0),
+      draw: (width) => intervals(rows, axis, { numbers, alike: alike === true }, width, 0),
     },
   ]
 }
@@ -42,26 +58,6 @@ function findingOf(title: string, rows: readonly Row[], { none }: Axis): string 
 
 const INTERCEPT = '(Intercept)'
 
-interface Level {
-  readonly column: string
-  readonly level: string
-  readonly reference: string
-}
-
-/** What the coefficients of coded factors are of, by their names. */
-function levelsByName(factors: unknown): ReadonlyMap<string, Level> {
-  return new Map(
-    listOf(factors).flatMap((factor): (readonly [string, Level])[] => {
-      if (!isFields(factor)) return []
-      const { column, reference } = factor
-      if (typeof column !== 'string' || typeof reference !== 'string') return []
-      return listOf(factor['levels'])
-        .filter((level): level is string => typeof level === 'string' && level !== reference)
-        .map((level) => [column + level, { column, level, reference }])
-    }),
-  )
-}
-
 /** Levels stand below their factor, the reference first. */
 function withReferences(rows: readonly Row[], factors: unknown, none: number): readonly Row[] {
   const levels = levelsByName(factors)
@@ -70,7 +66,7 @@ function withReferences(rows: readonly Row[], factors: unknown, none: number): r
     const level = levels.get(row.label)
     const begins = level !== undefined && level.column !== open
     open = level?.column
-    if (level === undefined) return [row]
+    if (level === undefined) return [{ ...row, label: coefficientText(row.label, factors) }]
     const own = { ...row, label: level.level, full: `${level.column} ${level.level}`, indented: true }
     if (!begins) return [own]
     const nothing = { estimate: null, low: null, high: null }
@@ -89,9 +85,9 @@ function ratioOf(result: Fields, length: number): string | undefined {
   )
 }
 
-/** What a coefficient is measured in: the outcome, or what a link makes of it. */
-function unitOf({ link, outcome }: Fields): string {
-  if (typeof link === 'string') return `, on the scale of the link ${link}`
+/** Of coefficients: the outcome's unit, unless a link is between them. */
+function unitOf({ outcome, link }: Fields): string {
+  if (typeof link === 'string' && link !== 'identity') return `, on the scale of the link (${link})`
   return typeof outcome === 'string' ? `, in units of ${outcome}` : ''
 }
 
@@ -177,7 +173,13 @@ export const estimates: Shape = (result) => {
   const expected = numbersOf(result, 'expected', names.length)
   const p = numbersOf(result, 'p', names.length)
   const rows = names.map((name, i) => ({
-    row: { label: name, estimate: estimate[i] ?? null, low: low[i] ?? null, high: high[i] ?? null, p: p?.[i] ?? null },
+    row: {
+      label: groupName(name, columnOf(result['by'])),
+      estimate: estimate[i] ?? null,
+      low: low[i] ?? null,
+      high: high[i] ?? null,
+      p: p?.[i] ?? null,
+    },
     ratio: typeof expected?.[i] === 'number',
   }))
   const some = (ratio: boolean): readonly Row[] => rows.filter((one) => one.ratio === ratio).map(({ row }) => row)
@@ -193,6 +195,7 @@ export const estimates: Shape = (result) => {
       rows: some(false),
       axis: { title: unit, logarithmic: false },
       numbers: per === null ? 'estimate (95 % interval)' : 'rate (95 % interval)',
+      alike: per !== null,
       legend: 'Estimates over all sites together with their 95 % intervals.',
     }),
     ...forest({

@@ -135,7 +135,7 @@ function bars(
   const outer = [
     { at: 48, count: counts[0] ?? null, name: `< ${shortNumber(edges[0] as number)}` },
     { at: frame.right + 10, count: counts.at(-1) ?? null, name: `> ${shortNumber(edges.at(-1) as number)}` },
-  ].map(({ at, count, name }, side) => {
+  ].map(({ at, count, name }) => {
     const size = gap - 10
     const drawn = one(
       at,
@@ -145,9 +145,7 @@ function bars(
       frame,
       `${name}: ${count === null ? 'withheld' : formatCount(count)}`,
     )
-    return named
-      ? drawn + text(at + (side === 0 ? size : 0), frame.bottom + 17, name, 'tick', side === 0 ? 'end' : 'start')
-      : drawn
+    return named ? drawn + text(at + size / 2, frame.bottom + 17, name, 'tick', 'middle') : drawn
   })
   return [...outer, ...inner]
 }

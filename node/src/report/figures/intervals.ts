@@ -2,7 +2,7 @@
 import { type Drawing, horizontalAxis, isNarrow } from '@flamesh/protocol/report/figure.js'
 import { ratioScale, type Scale, valueScale } from '@flamesh/protocol/report/scale.js'
 import { escaped, line, mark, path, tag, text, textWidth } from '@flamesh/protocol/report/svg.js'
-import { pText, withInterval } from '../text.js'
+import { placesOf, pText, withInterval } from '../text.js'
 import { label, type Numbers } from './picture.js'
 
 export interface Row {
@@ -32,6 +32,8 @@ export interface Axis {
 export interface Columns {
   /** over the numbers; empty: no numbers are written */
   readonly numbers: string
+  /** all in one unit: as many digits after the point in each */
+  readonly alike?: boolean
 }
 
 /** How far beyond the estimates an interval is drawn: of ratios by this factor. */
@@ -64,10 +66,22 @@ export const isDrawable = ({ estimate }: Row, { logarithmic }: Axis): boolean =>
   estimate !== null && (!logarithmic || estimate > 0)
 
 /** Rows from `top` on; at least one of them has something to draw. */
-export function intervals(rows: readonly Row[], axis: Axis, { numbers }: Columns, width: number, top: number): Drawing {
+export function intervals(
+  rows: readonly Row[],
+  axis: Axis,
+  { numbers, alike = false }: Columns,
+  width: number,
+  top: number,
+): Drawing {
   const narrow = isNarrow(width)
+  // 99.6 beside 101 is 100
+  const places = Math.max(
+    ...rows.map(({ estimate, low, high }) => placesOf([estimate === null ? null : 1.25 * estimate, low, high])),
+  )
   const said = rows.map(
-    (row) => row.said ?? (row.estimate === null ? '' : withInterval(row.estimate, row.low, row.high)),
+    (row) =>
+      row.said ??
+      (row.estimate === null ? '' : withInterval(row.estimate, row.low, row.high, alike ? places : undefined)),
   )
   const ps = rows.map(({ p }) => (typeof p === 'number' ? pText(p) : ''))
   const wide = (texts: readonly string[]): number => Math.max(0, ...texts.map((one) => textWidth(one)))

@@ -1,30 +1,14 @@
 /** Correlations as a matrix; principal components as what they explain and what they load on. */
 import { type Drawing, type Frame, isNarrow, verticalAxis } from '@flamesh/protocol/report/figure.js'
-import { formatShare } from '@flamesh/protocol/report/numbers.js'
 import { linearScale } from '@flamesh/protocol/report/scale.js'
 import { bar, line, mark, type Point, path, text } from '@flamesh/protocol/report/svg.js'
-import { fixed } from '../text.js'
-import { type Fields, isFields } from '../values.js'
+import { fixed, percent } from '../text.js'
+import { isFields } from '../values.js'
 import { heatMap } from './heat-map.js'
-import { listed, numberOf, numbersOf, type Picture, type Shape, textsOf } from './picture.js'
+import { listed, type Named, namedMatrix, numbersOf, type Picture, type Shape, textsOf } from './picture.js'
 
 /** Components that a picture shows. */
 const MOST_COMPONENTS = 8
-
-interface Named {
-  readonly rows: readonly string[]
-  readonly cols: readonly string[]
-  readonly values: readonly (readonly (number | null)[])[]
-}
-
-/** A record of records of numbers, each with the same names. */
-function namedMatrix(value: unknown): Named | undefined {
-  if (!isFields(value)) return undefined
-  const rows = Object.keys(value)
-  const cols = isFields(value[rows[0] ?? '']) ? Object.keys(value[rows[0] ?? ''] as Fields) : []
-  if (cols.length === 0 || !rows.every((row) => isFields(value[row]))) return undefined
-  return { rows, cols, values: rows.map((row) => cols.map((col) => numberOf((value[row] as Fields)[col]))) }
-}
 
 const drawMatrix = ({ rows, cols, values }: Named, width: number): Drawing =>
   heatMap(
@@ -72,7 +56,7 @@ export const components: Shape = (result) => {
   const scree: Picture = {
     id: 'scree',
     title: 'Variance by component',
-    finding: `The first component holds ${formatShare(shares[0] as number)} of the variance${enough > 0 ? `; ${enough === 1 ? 'it alone holds' : `${enough} components hold`} at least 80 %` : ''}.`,
+    finding: `The first component holds ${percent(shares[0] as number)} of the variance${enough > 0 ? `; ${enough === 1 ? 'it alone holds' : `${enough} components hold`} at least 80 %` : ''}.`,
     legend: 'Share of the variance of each principal component (bars), and of all up to it (line).',
     draw: (width) => drawScree(names, shares, cumulative, width),
   }
@@ -111,7 +95,7 @@ function drawScree(
   const centre = (i: number): number => frame.left + (i + 0.5) * pitch
   const bars = shares.map((share, i) => {
     const x = centre(i) - size / 2
-    const says = formatShare(share)
+    const says = percent(share)
     const tall = frame.bottom - y.at(share) > 20
     const number = tall
       ? text(centre(i), frame.bottom - 7, says, 'on', 'middle')

@@ -1,6 +1,6 @@
 /** What the pictures of a result share: what a picture is, and fields of a result read as the lists they should be. */
 import type { Figure } from '@flamesh/protocol/report/figure.js'
-import { type Anchor, escaped, fitted, tag, text } from '@flamesh/protocol/report/svg.js'
+import { type Anchor, escaped, FONT_PX, fitted, tag, text } from '@flamesh/protocol/report/svg.js'
 import { type Fields, isFields, isList } from '../values.js'
 
 /** The numbers are in the tables of the report. */
@@ -28,10 +28,30 @@ export function numberOf(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null
 }
 
+export interface Named {
+  readonly rows: readonly string[]
+  readonly cols: readonly string[]
+  readonly values: readonly (readonly (number | null)[])[]
+}
+
+/** A record of records of numbers, each with the same names. */
+export function namedMatrix(value: unknown): Named | undefined {
+  if (!isFields(value)) return undefined
+  const rows = Object.keys(value)
+  const cols = isFields(value[rows[0] ?? '']) ? Object.keys(value[rows[0] ?? ''] as Fields) : []
+  if (cols.length === 0 || !rows.every((row) => isFields(value[row]))) return undefined
+  return { rows, cols, values: rows.map((row) => cols.map((col) => numberOf((value[row] as Fields)[col]))) }
+}
+
 /** The column of a factor, or of an event. */
 export function columnOf(named: unknown): string | undefined {
   if (typeof named === 'string') return named
   return isFields(named) && typeof named['column'] === 'string' ? named['column'] : undefined
+}
+
+/** "sex 1" of "sex=1", as a group is called elsewhere. */
+export function groupName(name: string, by: string | undefined): string {
+  return by !== undefined && name.startsWith(`${by}=`) ? `${by} ${name.slice(by.length + 1)}` : name
 }
 
 /** "status = 2", or a column that is 0 or 1. */
@@ -39,6 +59,9 @@ export function eventText(event: unknown): string {
   const column = columnOf(event) ?? 'event'
   return isFields(event) && event['is'] !== undefined ? `${column} = ${String(event['is'])}` : column
 }
+
+/** A heading within a picture is larger and bold: as wide as plain text of this size. */
+const HEAD_PX = 14
 
 /** Text that is cut where there is no room for it, and then tells all of it when pointed at. */
 export function label(
@@ -49,7 +72,7 @@ export function label(
   style = 'label',
   anchor: Anchor = 'start',
 ): string {
-  const shown = fitted(content, room)
+  const shown = fitted(content, room, /\bhead\b/.test(style) ? HEAD_PX : FONT_PX)
   const drawn = text(x, y, shown, style, anchor)
   return shown === content ? drawn : tag('g', {}, tag('title', {}, escaped(content)) + drawn)
 }

@@ -1,8 +1,12 @@
 /** A meta-analysis: the pooled estimates of each coefficient, and where a further site would be expected. Sites have no rows. */
-import { type Fields, isFields, labelOf } from '../values.js'
+
+import { percent, withInterval } from '../text.js'
+import { type Fields, isFields } from '../values.js'
+import { labelOf, readerLabel, sentence } from '../words.js'
 import { forest } from './forest.js'
 import type { Row } from './intervals.js'
-import { numberOf, type Shape } from './picture.js'
+import { coefficientText } from './levels.js'
+import { listed, type Numbers, named, numberOf, numbersOf, type Shape } from './picture.js'
 
 interface Pooled {
   readonly name: string
@@ -17,7 +21,7 @@ function pooledOf(result: Fields): readonly Pooled[] {
     const models = Object.entries(own).filter(
       (entry): entry is [string, Fields] => isFields(entry[1]) && numberOf(entry[1]['coef']) !== null,
     )
-    return models.length === 0 ? [] : [{ name, models }]
+    return models.length === 0 ? [] : [{ name: coefficientText(name, result['factors']), models }]
   })
 }
 
@@ -37,7 +41,7 @@ export const pooled: Shape = (result) => {
     const [estimate, low, high] = (
       ratio === undefined ? ['coef', 'ci_low', 'ci_high'] : [ratio, `${ratio}_low`, `${ratio}_high`]
     ).map((key) => numberOf(model[key])) as [number | null, number | null, number | null]
-    const label = labelOf(kind)
+    const label = readerLabel(kind)
     return {
       label,
       full: `${name}, ${label}`,
@@ -60,9 +64,25 @@ export const pooled: Shape = (result) => {
     rows,
     axis: { title: what, logarithmic: ratio !== undefined, none: ratio === undefined ? 0 : 1 },
     numbers: `${what} (95 % interval)`,
+    finding: findingOf(all, ratio, numbersOf(result, 'i2')),
     legend:
       'Estimates pooled over the sites with their 95 % intervals, as diamonds; the line of a prediction is where the effect at a further site would lie. No site’s own estimate is known.',
   })
+}
+
+/** With random effects, where there are: sites differ more often than not. */
+function findingOf(all: readonly Pooled[], ratio: string | undefined, heterogeneity: Numbers | undefined): string {
+  const kind = all.every(({ models }) => models.some(([name]) => name === 'random')) ? 'random' : all[0]?.models[0]?.[0]
+  const keys = ratio === undefined ? ['coef', 'ci_low', 'ci_high'] : [ratio, `${ratio}_low`, `${ratio}_high`]
+  const said = all.flatMap(({ name, models }) => {
+    const [, model] = models.find(([one]) => one === kind) ?? []
+    const [estimate = null, low = null, high = null] = keys.map((key) => numberOf(model?.[key]))
+    return model === undefined ? [] : [`${named(name)} ${withInterval(estimate, low, high)}`]
+  })
+  const known = (heterogeneity ?? []).filter((one) => one !== null)
+  const [least, largest] = [Math.min(...known), Math.max(...known)].map((one) => percent(one / 100))
+  const between = known.length === 0 ? '' : ` I² is ${least === largest ? least : `from ${least} to ${largest}`}.`
+  return `${sentence(readerLabel(kind ?? ''))}: ${listed(said, 6)}.${between}`
 }
 
 /** The prediction of a model of random effects, on the scale of the others. */
@@ -75,7 +95,7 @@ function predicted(model: Fields, name: string, kind: string, ratio: string | un
   return [
     {
       label,
-      full: `${name}, ${labelOf(kind)}, ${label}`,
+      full: `${name}, ${readerLabel(kind)}, ${label}`,
       indented: true,
       estimate: scaled(coef),
       low: scaled(low),

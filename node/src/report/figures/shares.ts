@@ -1,8 +1,9 @@
 /** Counts by two factors: each row of the table a bar that is cut by the shares of the columns, or shaded cells if there are many. */
 import { type Drawing, horizontalAxis, isNarrow, legendRows } from '@flamesh/protocol/report/figure.js'
-import { formatCount, formatShare, plural } from '@flamesh/protocol/report/numbers.js'
+import { formatCount, plural } from '@flamesh/protocol/report/numbers.js'
 import { linearScale } from '@flamesh/protocol/report/scale.js'
 import { bar, text, textWidth } from '@flamesh/protocol/report/svg.js'
+import { percent, testText } from '../text.js'
 import { isFields } from '../values.js'
 import { heatMap } from './heat-map.js'
 import { columnOf, label, type Numbers, numbersOf, type Shape, textsOf } from './picture.js'
@@ -44,7 +45,7 @@ export const shares: Shape = (result) => {
     {
       id: 'shares',
       title: `${table.colTitle} by ${table.rowTitle}`,
-      finding: findingOf(table, hidden),
+      finding: findingOf(table, hidden) + testText(result),
       legend: `${many ? 'Shares of the rows of' : 'Share of each level of'} ${table.colTitle} among the rows of each level of ${table.rowTitle}.${hidden === 0 ? '' : ' What is withheld is framed in dashes: together, not singly, it is what is left of the row.'}`,
       draw: (width) => (many ? drawCells(table, width) : drawBars(table, width)),
     },
@@ -59,7 +60,7 @@ function findingOf(table: Counts, hidden: number): string {
   const last = table.cols.length - 1
   const said = table.rows.flatMap((row, r) => {
     const [count, of] = [countOf(table, r, last), table.totals[r]]
-    return count === null || !of ? [] : [`${formatShare(count / of)} of ${table.rowTitle} ${row}`]
+    return count === null || !of ? [] : [`${percent(count / of)} of ${table.rowTitle} ${row}`]
   })
   const share =
     said.length === 0 || said.length > 3 ? '' : ` ${table.colTitle} is ${table.cols[last]} for ${said.join(' and ')}.`
@@ -99,7 +100,7 @@ function parts(table: Counts, r: number, at: (share: number) => number, y: numbe
     if (count === null || count === 0) return ''
     const [left, right] = [at(from / total), at((from + count) / total)]
     from += count
-    const says = formatShare(count / total)
+    const says = percent(count / total)
     const inside =
       right - left > textWidth(says) + 8 ? text((left + right) / 2, y + 15, says, `in s${c}`, 'middle') : ''
     return (
@@ -130,7 +131,7 @@ function drawCells(table: Counts, width: number): Drawing {
       cell: (r, c) => {
         const [count, total] = [countOf(table, r, c), table.totals[r]]
         if (count === null || !total) return { value: null, said: '–' }
-        return { value: count / total, said: formatShare(count / total).replace('\u00a0%', '') }
+        return { value: count / total, said: percent(count / total).replace('\u00a0%', '') }
       },
     },
     width,

@@ -34,6 +34,7 @@ export const strata: Shape = (result) => {
     rows,
     axis: { title, logarithmic: false },
     numbers: 'rate (95 % interval)',
+    alike: true,
     legend: 'Events for so much person-time in each stratum, with exact 95 % limits of a Poisson count.',
   })
 }

@@ -6,6 +6,7 @@ import type { ServerSetup } from './server.js'
 
 export interface Asked {
   readonly url: string
+  readonly method: string
   readonly headers: Readonly<Record<string, string | undefined>>
 }
 

@@ -292,6 +292,7 @@ describe('the mapping of FHIR to a table', () => {
       'the clock': [{ path: 'today()' }, 'columns.x.path', /today\(\) cannot be used here/],
       'the network': [{ path: 'managingOrganization.resolve()' }, 'columns.x.path', /resolve\(\)/],
       'the screen': [{ where: "trace('x').exists()", path: 'gender' }, 'columns.x.where', /trace\(\)/],
+      'what is no part of a resource': [{ path: 'constructor.name' }, 'columns.x.path', /no resource has constructor/],
       'a variable': [{ path: '%medication.text' }, 'columns.x.path', /there is no %medication/],
     }
     for (const [what, [column, path, message]] of Object.entries(wrongPath)) {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { bounded } from '@flamesh/node/data/fhir/bounded.js'
 import { IdSet } from '@flamesh/node/data/fhir/id-set.js'
 import { anchoredFhir, fhirSourceSchema } from '@flamesh/node/data/fhir/mapping.js'
 import { openFhir } from '@flamesh/node/data/fhir/source.js'
@@ -14,10 +16,9 @@ describe('bulk files as a source', () => {
   })
   afterEach(() => rm(folder, { recursive: true }))
 
-  async function read(files: string | readonly string[], given: Record<string, unknown> = MAPPING) {
-    const { batches, notes } = await openFhir(
-      anchoredFhir(fhirSourceSchema.parse({ fhir: { files }, ...given }), folder),
-    )
+  async function read(files: string | readonly string[], given: Record<string, unknown> = MAPPING, limitMs?: number) {
+    const source = anchoredFhir(fhirSourceSchema.parse({ fhir: { files }, ...given }), folder)
+    const { batches, notes } = await openFhir(source, limitMs === undefined ? {} : { evaluationMs: limitMs })
     const cells: (readonly (string | null)[])[] = []
     for await (const batch of batches) cells.push(...batch)
     return { cells, notes }
@@ -52,6 +53,10 @@ describe('bulk files as a source', () => {
       '{"resourceType":"Patient","id":"1"}\n\n{"resourceType":"Patient","i',
       /^p\.ndjson, line 3: is not JSON$/,
     ],
+    'cut off before another one': [
+      '{"resourceType":"Device","id":"1{"resourceType":"Patient","id":"1"}\n{"resourceType":"Device","id',
+      /^p\.ndjson, line 2: is not JSON$/,
+    ],
     'no object': ['[]', /^p\.ndjson, line 1: is no resource$/],
     'an object of something else': ['{"name":"Erika"}', /line 1: is no resource$/],
     'not UTF-8': [Buffer.from('{"resourceType":"Patient","id":"\xe4"}', 'latin1'), /line 1: is not UTF-8$/],
@@ -65,9 +70,45 @@ describe('bulk files as a source', () => {
     })
   }
 
+  it('may be packed, and are missed where one is not whole', async () => {
+    await mkdir(join(folder, 'export'))
+    const lines = population(60).map((resource) => JSON.stringify(resource))
+    await writeFile(join(folder, 'export', '1.ndjson'), lines.slice(0, 100).join('\n'))
+    const packed = gzipSync(lines.slice(100).join('\n'))
+    await writeFile(join(folder, 'export', '2.ndjson.gz'), packed)
+    assert.deepEqual((await read('export')).cells, expectedTable(60))
+    await writeFile(join(folder, 'export', '2.ndjson.gz'), packed.subarray(0, -20))
+    await assert.rejects(read('export'), { code: 'csv-unreadable', message: /not to its end/ })
+  })
+
   it('have to be there', async () => {
     await assert.rejects(read('nothing.ndjson'), { code: 'file-not-found' })
     await assert.rejects(read('.'), { code: 'file-unusable', message: /holds no file \*\.ndjson/ })
+  })
+
+  const endless: Record<string, string> = {
+    'repeats for ever': '1.repeat($this + 1).count()',
+    'matches in too many ways': `'${'a'.repeat(60)}!'.matches('^(a+)+$')`,
+  }
+  for (const [what, path] of Object.entries(endless)) {
+    it(`end with an error at an expression that ${what}`, async () => {
+      await writeFile(join(folder, 'p.ndjson'), '{"resourceType":"Patient","id":"1"}')
+      await assert.rejects(read('p.ndjson', { columns: { x: { path } } }, 300), {
+        code: 'fhir-data',
+        message: /does not come to an end/,
+      })
+    })
+  }
+
+  it('leave errors of expressions as they are', () => {
+    const error = new Error('as it is')
+    assert.throws(
+      () =>
+        bounded(() => {
+          throw error
+        }),
+      error,
+    )
   })
 
   it('tell resources apart by number, also many', () => {

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { population, type Resource } from './people.js'
+import { exportServer } from './server-export.js'
 
 /** What goes wrong at one page of one type; `times`: for so many requests, then not any more. */
 export interface Fault {
@@ -83,21 +84,28 @@ const outcome = (severity: string, code: string) => ({
   issue: [{ severity, code, diagnostics: 'Patient Erika Mustermann is not to be quoted' }],
 })
 
+/** Whether the fault was an answer by itself. */
+function failed(response: ServerResponse, does: Fault['does']): boolean {
+  if (typeof does !== 'object' || !('status' in does)) return false
+  const headers = does.retryAfter === undefined ? undefined : { 'retry-after': does.retryAfter }
+  json(response, does.status, outcome('error', does.outcome ?? 'throttled'), headers)
+  return true
+}
+const exported = exportServer(resources, faultAt, failed)
+
 function answer(request: IncomingMessage, response: ServerResponse, base: string): void {
   const url = new URL(request.url ?? '/', base)
   if (url.pathname === '/asked') return json(response, 200, asked)
-  asked.push({ url: url.href, headers: request.headers })
+  asked.push({ url: url.href, headers: request.headers, method: request.method })
   if (setup.authorization !== undefined && request.headers.authorization !== setup.authorization)
     return json(response, 401, outcome('error', 'login'))
+  if (exported.answer(request, response, url, base)) return
   const type = url.pathname.split('/').at(-1) as string
   const page = Number(url.searchParams.get('page') ?? 1)
   const does = faultAt(type, page)
   if (does === 'ignores') for (const name of ['gender', 'code']) url.searchParams.delete(name)
   const found = matching(type, url.searchParams)
-  if (typeof does === 'object' && 'status' in does) {
-    const headers = does.retryAfter === undefined ? undefined : { 'retry-after': does.retryAfter }
-    return json(response, does.status, outcome('error', does.outcome ?? 'throttled'), headers)
-  }
+  if (does !== undefined && failed(response, does)) return
   if (does === 'not-json') return void response.end('<html>sign in</html>')
   if (does === 'redirect') return void response.writeHead(302, { location: `${base}/elsewhere` }).end()
   if (does === 'huge') return huge(response)
