@@ -34,7 +34,7 @@ import type { DatasetDescription } from './jobs/dataset.js'
 import { JOB, type Job, type JobId } from './jobs/job.js'
 import type { Policy } from './jobs/policy.js'
 import { newRequest } from './jobs/request-state.js'
-import { decidePolicy } from './jobs/site/deciding.js'
+import { boundVersion, decidePolicy } from './jobs/site/deciding.js'
 import { newSite } from './jobs/site/state.js'
 import { MAX_JOB_BYTES, MAX_OPEN_JOBS, MAX_OPEN_JOBS_OF_ONE } from './limits.js'
 import type { JobResult, JobView, LogOutcome, Peer } from './peer.js'
@@ -304,7 +304,9 @@ class Engine implements Peer {
   brief(id: JobId) {
     const roles = this.kernel.known.get(id)
     if (roles === undefined) return undefined
-    return briefOf(id, openSigned(roles.signed, JOB).body, this.kernel.context(), roles.site?.approvals)
+    const { signed, site } = roles
+    const bound = boundVersion(site?.decision)
+    return briefOf(id, openSigned(signed, JOB).body, this.kernel.context(), site?.approvals, bound)
   }
 
   async result(id: JobId): Promise<JobResult | undefined> {

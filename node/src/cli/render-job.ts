@@ -83,8 +83,9 @@ function reviewText({ analysis: { reviewers }, floor, floorNow }: JobBrief): str
 
 function readFields({ dataset, columns, where, floors }: JobBrief): readonly Field[] {
   const { name, rows, version } = dataset
-  const here =
-    rows === null || version === null ? 'not at this node' : `about ${rows} rows here, version ${shortId(version)}`
+  const of = version === null ? '' : `version ${shortId(version)}`
+  const approved = `${of} as approved, which is no longer the current one`
+  const here = version === null ? 'not at this node' : rows === null ? approved : `about ${rows} rows here, ${of}`
   return [
     ['dataset', `${name}, ${here}`],
     ['columns read', columns.length === 0 ? 'none' : columns.join(', ')],

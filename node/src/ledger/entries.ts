@@ -35,6 +35,8 @@ export interface LedgerEntry extends LedgerJob {
   readonly rows: number
   /** name of the set of these rows */
   readonly set: Hex
+  /** name of what its sums are about besides; empty if that is nothing */
+  readonly parts: Hex
   /** null: the rows went into the job's sums */
   readonly withheld: Withheld | null
   /** jobs whose rows these are too similar to */
@@ -61,11 +63,18 @@ const SEPARATOR = '\n'
 
 export function entered(entry: LedgerEntry): AuditEntry {
   const { job, name, purpose, researcher, organisation, analysis, dataset, version, asked } = entry
-  const { where, columns, rows, set, withheld, against, rounds } = entry
+  const { where, columns, rows, set, parts, withheld, against, rounds } = entry
   const who = { researcher: short(plain(researcher)), organisation: short(plain(organisation)) }
   const about = { job, name: plain(name), purpose: short(plain(purpose)), ...who, analysis, asked, dataset, version }
   const read = short(columns.map(plain).join(SEPARATOR))
-  const what = { where: short(plain(where)), columns: read, rows, set, round: rounds }
+  const what = {
+    where: short(plain(where)),
+    columns: read,
+    rows,
+    set,
+    ...(parts === '' ? {} : { parts }),
+    round: rounds,
+  }
   return withheld === null
     ? { event: 'contributed', fields: { ...about, ...what } }
     : { event: 'withheld', fields: { ...about, ...what, code: withheld, against: against.join(SEPARATOR) } }
@@ -100,6 +109,7 @@ export function apply(
         timeMs: time,
         rows: Number(fields['rows']),
         set: text('set'),
+        parts: text('parts'),
         withheld: event === 'withheld' ? (text('code') as Withheld) : null,
         against: list(fields['against']),
         rounds: Number(fields['round']),

@@ -5,6 +5,7 @@
  *
  *     ledger.log            one line an event, chained
  *     DATASET/SET.rows      a set of rows, named by its hash (uint32le*; see row-set.ts)
+ *     DATASET/PARTS.rows    what sums over it are about besides, likewise (job-sets.ts)
  *     DATASET/…             which row is which (row-numbers.ts)
  *
  * Whoever owns the machine can move it aside and begin anew.
@@ -24,15 +25,19 @@ import { apply, entered, type LedgerEntry, type LedgerJob, ledgerFile, readLedge
 export const ROW_SET_LIMITS = { sets: 4096, bytes: 256 * 2 ** 20 } as const
 export type RowSetLimits = { readonly [name in keyof typeof ROW_SET_LIMITS]: number }
 
-/** A set that a sum may have left of, and whether it was of this version of the rows. */
+/** What a sum may have left of, and whether it was of this version of the rows. */
 export interface NamedSet {
   readonly set: Hex
+  /** empty if there is nothing besides */
+  readonly parts: Hex
   readonly sameVersion: boolean
 }
 
 export interface Kept {
   readonly rows: number
   readonly bytes: Uint8Array
+  /** what sums are about besides (job-sets.ts); may be empty */
+  readonly parts: Uint8Array
 }
 
 export const setFile = (folder: string, dataset: string, set: Hex): string => join(folder, dataset, `${set}.rows`)
@@ -97,11 +102,13 @@ export class Ledger {
 
   /** What a new set of rows of this version is held against. */
   sets(dataset: string, version: Hex): readonly NamedSet[] {
-    const found = new Map<Hex, boolean>()
-    for (const one of this.entries.values())
-      if (one.dataset === dataset && one.withheld === null)
-        found.set(one.set, (found.get(one.set) ?? false) || one.version === version)
-    return [...found].map(([set, sameVersion]) => ({ set, sameVersion }))
+    const found = new Map<string, NamedSet>()
+    for (const { set, parts, ...one } of this.entries.values()) {
+      if (one.dataset !== dataset || one.withheld !== null) continue
+      const sameVersion = (found.get(set + parts)?.sameVersion ?? false) || one.version === version
+      found.set(set + parts, { set, parts, sameVersion })
+    }
+    return [...found.values()]
   }
 
   /** Jobs that had these rows. */
@@ -112,21 +119,25 @@ export class Ledger {
   }
 
   /** Whether these rows can be remembered, or are. */
-  hasRoom(dataset: string, { bytes }: Kept): boolean {
+  hasRoom(dataset: string, kept: Kept): boolean {
     const sizes = this.sizes.get(dataset) ?? new Map<Hex, number>()
-    const set = setName(bytes)
-    return sizes.has(set) || shareUsed([new Map(sizes).set(set, bytes.length)], this.limits) <= 1
+    const files = filesOf(kept)
+    if (files.every(([set]) => sizes.has(set))) return true
+    return (
+      shareUsed([new Map([...sizes, ...files.map(([set, { length }]) => [set, length] as const)])], this.limits) <= 1
+    )
   }
 
   /** Before its rows go into a sum. On disk when it resolves. Throws `ledger-failed`, or what the disk says. */
   async contribute(job: LedgerJob, kept: Kept, round: number): Promise<LedgerEntry> {
-    const set = setName(kept.bytes)
-    const file = setFile(this.folder, job.dataset, set)
     await makePrivateFolder(join(this.folder, job.dataset))
-    if (!existsSync(file)) await replaceSynced(file, kept.bytes)
     const sizes = this.sizes.get(job.dataset) ?? new Map<Hex, number>()
-    this.sizes.set(job.dataset, sizes.set(set, kept.bytes.length))
-    return this.#enter({ ...job, ...NEW, rows: kept.rows, set, withheld: null, against: [], rounds: round })
+    for (const [set, bytes] of filesOf(kept)) {
+      const file = setFile(this.folder, job.dataset, set)
+      if (!existsSync(file)) await replaceSynced(file, bytes)
+      this.sizes.set(job.dataset, sizes.set(set, bytes.length))
+    }
+    return this.#enter({ ...job, ...NEW, ...namesOf(kept), withheld: null, against: [], rounds: round })
   }
 
   /** Before its zeros do. */
@@ -140,8 +151,7 @@ export class Ledger {
     return this.#enter({
       ...job,
       ...NEW,
-      rows: kept.rows,
-      set: setName(kept.bytes),
+      ...namesOf(kept),
       withheld,
       against: against.slice(0, 2),
       rounds: round,
@@ -181,20 +191,31 @@ export class Ledger {
   }
 }
 
+/** What is written of it, by name. */
+const filesOf = ({ bytes, parts }: Kept): readonly (readonly [Hex, Uint8Array])[] =>
+  [bytes, ...(parts.length === 0 ? [] : [parts])].map((one) => [setName(one), one] as const)
+
+function namesOf(kept: Kept): Pick<LedgerEntry, 'rows' | 'set' | 'parts'> {
+  const [set = '', parts = ''] = filesOf(kept).map(([name]) => name)
+  return { rows: kept.rows, set, parts }
+}
+
 type SetSizes = Map<Hex, number>
 
 /** Bytes of every set of rows that is remembered, by dataset. */
 export async function sizesOf(folder: string, entries: Iterable<LedgerEntry>): Promise<Map<string, SetSizes>> {
   const all = new Map<string, SetSizes>()
-  for (const { dataset, set, withheld } of entries) {
+  for (const { dataset, set, parts, withheld } of entries) {
     const sizes = all.get(dataset) ?? new Map<Hex, number>()
-    if (withheld !== null || sizes.has(set)) continue
-    // one that is gone is found missing by whoever is held against it
-    const size = await stat(setFile(folder, dataset, set)).then(
-      (found) => found.size,
-      () => 0,
-    )
-    all.set(dataset, sizes.set(set, size))
+    for (const name of [set, parts]) {
+      if (withheld !== null || name === '' || sizes.has(name)) continue
+      // one that is gone is found missing by whoever is held against it
+      const size = await stat(setFile(folder, dataset, name)).then(
+        (found) => found.size,
+        () => 0,
+      )
+      all.set(dataset, sizes.set(name, size))
+    }
   }
   return all
 }

@@ -37,7 +37,7 @@ const isFew = (rows: number, minimum: number): boolean => rows > 0 && rows < min
 export interface DifferenceRule {
   /** rows */
   readonly minimum: number
-  /** of two sets of one version of the rows each side must have so many by itself, or none */
+  /** of two sets of one version of the rows each side must have so many by itself, or none, and so must what levels have of them */
   readonly eachSide: boolean
 }
 
@@ -78,6 +78,23 @@ function tripleIsClose(a: RowSet, b: RowSet, c: RowSet, minimum: number): boolea
   return isFew(x, minimum) || isFew(y, minimum) || isFew(z, minimum)
 }
 
+/** Whether two sets share rows, and some, but fewer than so many, are in one of them only: then a difference of sums is about these. */
+function isNear(a: RowSet, b: RowSet, minimum: number): boolean {
+  const length = Math.max(a.length, b.length)
+  let apart = 0
+  for (let at = 0; at < length; at++) {
+    apart += bitCount((a[at] ?? 0) ^ (b[at] ?? 0))
+    if (apart >= minimum) return false
+  }
+  return apart > 0 && a.some((word, at) => (word & (b[at] ?? 0)) !== 0)
+}
+
+/** As short as it can be. */
+export function sharedRows(a: RowSet, b: RowSet): RowSet {
+  const shared = a.map((word, at) => word & (b[at] ?? 0))
+  return shared.subarray(0, shared.findLastIndex((word) => word !== 0) + 1)
+}
+
 function areEqual(a: RowSet, b: RowSet): boolean {
   return a.length === b.length && a.every((word, at) => word === b[at])
 }
@@ -92,5 +109,43 @@ export function closeTo(set: RowSet, earlier: readonly EarlierSet[], rule: Diffe
   for (const [at, [first, b]] of others.entries())
     for (const [second, c] of others.slice(at + 1))
       if (tripleIsClose(set, b.set, c.set, rule.minimum)) return [first, second]
+  return []
+}
+
+/** What the sums of a job are about: sets that they run over, and parts that these are cut into. */
+export interface SummedSets {
+  readonly wholes: readonly RowSet[]
+  readonly parts: readonly RowSet[]
+}
+
+/**
+ * Places of the earlier jobs with which a new one would show too few rows apart: by its wholes as `closeTo` says, or since a part of one is
+ * nearly a whole of the other, or with `eachSide` nearly a part of it. What cuts the same whole is not looked at: each of the two jobs
+ * releases that anyway.
+ */
+export function closeJobs(
+  { wholes, parts }: SummedSets,
+  earlier: readonly (SummedSets & { readonly sameVersion: boolean })[],
+  rule: DifferenceRule,
+): readonly number[] {
+  const known: { set: RowSet; sameVersion: boolean; place: number }[] = []
+  for (const [place, job] of earlier.entries())
+    for (const set of job.wholes) {
+      const same = known.find((one) => areEqual(one.set, set))
+      if (same === undefined) known.push({ set, sameVersion: job.sameVersion, place })
+      else same.sameVersion ||= job.sameVersion
+    }
+  for (const whole of wholes) {
+    const close = closeTo(whole, known, rule)
+    if (close.length > 0) return close.map((at) => known[at]?.place as number)
+  }
+  const isIn = (sets: readonly RowSet[], one: RowSet): boolean => sets.some((set) => areEqual(set, one))
+  const anyNear = (sets: readonly RowSet[], one: RowSet): boolean => sets.some((set) => isNear(set, one, rule.minimum))
+  for (const { set, place } of known) if (!isIn(wholes, set) && anyNear(parts, set)) return [place]
+  for (const [place, job] of earlier.entries()) {
+    if (wholes.some((whole) => !isIn(job.wholes, whole) && anyNear(job.parts, whole))) return [place]
+    if (!rule.eachSide || !job.sameVersion || wholes.some((whole) => isIn(job.wholes, whole))) continue
+    if (parts.some((part) => anyNear(job.parts, part))) return [place]
+  }
   return []
 }

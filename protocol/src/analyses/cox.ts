@@ -23,7 +23,7 @@ import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
 import { advance, newtonSchema, startAt } from './newton.js'
-import { followedOf, partialLikelihood } from './partial-likelihood.js'
+import { type Followed, followedOf, partialLikelihood } from './partial-likelihood.js'
 
 const parametersSchema = z
   .strictObject({
@@ -73,18 +73,28 @@ function casesOf(rows: Rows, { time, event, covariates, zph }: CoxParameters): C
   return cases
 }
 
+/** What every round needs of a site's rows; undefined if it is below a rule. */
+interface Prepared {
+  /** of the first round, and of the others */
+  readonly counts: readonly [first: readonly number[], later: readonly number[]]
+  readonly followed: Followed
+}
+
+function prepare(rows: Rows, parameters: CoxParameters): Prepared | undefined {
+  const { covariates } = parameters
+  const cases = casesOf(rows, parameters)
+  if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return undefined
+  const counts = (first: boolean) => countsOf(cases, covariates, cases.responses[1] as Float64Array, first)
+  return { counts: [counts(true), counts(false)], followed: followedOf(cases) }
+}
+
 function contribute(rows: Rows, parameters: CoxParameters, state: State | undefined): Float64Array {
-  const { covariates, zph } = parameters
   const layout = layoutOf(parameters, state)
-  const { cases, followed } = keptOf(rows, parameters, () => {
-    const cases = casesOf(rows, parameters)
-    return { cases, followed: followedOf(cases) }
-  })
-  const size = namesOf(parameters).length
-  if (!casesAllowed(cases, covariates, size)) return zeroVector(layout)
-  const counts = countsOf(cases, covariates, cases.responses[1] as Float64Array, state === undefined)
-  if (state === undefined) return vectorOf(layout, counts)
-  const at = partialLikelihood(followed, state.beta, zph === 'log' ? Math.log : (time) => time)
+  const prepared = keptOf(rows, parameters, () => prepare(rows, parameters))
+  if (prepared === undefined) return zeroVector(layout)
+  const [first, counts] = prepared.counts
+  if (state === undefined) return vectorOf(layout, first)
+  const at = partialLikelihood(prepared.followed, state.beta, parameters.zph === 'log' ? Math.log : (time) => time)
   const high = Float64Array.from([
     at.logLikelihood,
     at.logLikelihoodNull,

@@ -23,8 +23,16 @@ export interface Points {
   readonly nearest: Map<string, Uint8Array>
 }
 
-export function pointsOf(columns: readonly Float64Array[], count: number): Points {
+/** z = (x − centre) / scale of a column. */
+export interface Shift {
+  readonly centre: number
+  readonly scale: number
+}
+
+/** Of columns as they are, unless there are shifts. */
+export function pointsOf(columns: readonly Float64Array[], count: number, shifts?: readonly Shift[]): Points {
   const width = columns.length
+  const shiftOf = (j: number): Shift => shifts?.[j] ?? { centre: 0, scale: 1 }
   const [by, rounders] = [new Float64Array(width), new Float64Array(width)]
   for (const [j, column] of columns.entries()) {
     let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
@@ -33,6 +41,9 @@ export function pointsOf(columns: readonly Float64Array[], count: number): Point
       if (value < least) least = value
       if (value > most) most = value
     }
+    const { centre, scale } = shiftOf(j)
+    least = (least - centre) / scale
+    most = (most - centre) / scale
     // a difference of numbers that are within a factor of two of each other is exact (Sterbenz)
     const far = (least > 0 && most <= 2 * least) || (most < 0 && least >= 2 * most)
     by[j] = far ? least : 0
@@ -44,7 +55,8 @@ export function pointsOf(columns: readonly Float64Array[], count: number): Point
     const to = Math.min(count, from + STRIP)
     for (const [j, column] of columns.entries()) {
       const taken = by[j] as number
-      for (let row = from; row < to; row++) values[row * width + j] = (column[row] as number) - taken
+      const { centre, scale } = shiftOf(j)
+      for (let row = from; row < to; row++) values[row * width + j] = ((column[row] as number) - centre) / scale - taken
     }
   }
   return { count, width, values, by, rounders, nearest: new Map() }

@@ -109,11 +109,7 @@ function readPoints(rows: Rows, columns: readonly string[], shifts: State['shift
     [],
     columns.map((name) => numbersOf(rows, name)),
   )
-  const shifted = cases.responses.map((values, j) => {
-    const { centre, scale } = shifts?.[j] ?? { centre: 0, scale: 1 }
-    return shifts === undefined ? values : values.map((value) => (value - centre) / scale)
-  })
-  return { missing: cases.missing, points: pointsOf(shifted, cases.count) }
+  return { missing: cases.missing, points: pointsOf(cases.responses, cases.count, shifts) }
 }
 
 /** Cell by cell from the cluster before to the one now. */

@@ -9,6 +9,7 @@ import { explainRefusal } from '../jobs/guard-refusal.js'
 import { JOB, type JobId } from '../jobs/job.js'
 import { DECISION, givesConsent } from '../jobs/messages.js'
 import type { RequestState } from '../jobs/request-state.js'
+import { boundVersion } from '../jobs/site/deciding.js'
 import type { JobView, SiteView } from '../peer.js'
 import type { MemberState } from '../secagg/member/state.js'
 import type { Kernel } from './kernel.js'
@@ -79,8 +80,10 @@ function sitesOf({ request, member }: JobRoles, roster: Roster): Record<string, 
 /** The exact vector that would leave in round 1, for this site's own operator. */
 export async function previewOf(kernel: Kernel, id: JobId): Promise<readonly { slot: string; value: number }[]> {
   const roles = kernel.known.get(id)
-  const dataset = roles && kernel.datasets.find((one) => one.name === openSigned(roles.signed, JOB).body.dataset)
-  if (roles === undefined || dataset === undefined)
+  const current = roles && kernel.datasets.find((one) => one.name === openSigned(roles.signed, JOB).body.dataset)
+  // what was approved is what leaves, whatever is current by now
+  const datasetVersion = boundVersion(roles?.site?.decision) ?? current?.version
+  if (roles === undefined || datasetVersion === undefined)
     throw new FlameshError('no-dataset', 'this node does not have the dataset of the job')
   const { body } = openSigned(roles.signed, JOB)
   const { analysis, image, parameters, where } = body
@@ -95,7 +98,7 @@ export async function previewOf(kernel: Kernel, id: JobId): Promise<readonly { s
     parameters,
     state: undefined,
     dataset: body.dataset,
-    datasetVersion: dataset.version,
+    datasetVersion,
     where,
     preview: true as const,
   }

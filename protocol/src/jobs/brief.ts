@@ -76,9 +76,9 @@ export interface JobBrief {
   readonly floorNow: (FloorBrief & { readonly met: boolean }) | null
   readonly dataset: {
     readonly name: string
-    /** null: this node has none of that name */
+    /** what this site approved the job on, else the current one; null: this node has none of that name */
     readonly version: Hex | null
-    /** rounded, before `where` */
+    /** rounded, before `where`; null: not known of a version that is no longer current */
     readonly rows: number | null
   }
   /** all that the analysis and `where` read */
@@ -195,8 +195,17 @@ function floorsOf({ policyFloor: now, ...roster }: Roster, hash: Hex): Pick<JobB
   }
 }
 
-/** `approvals`: what operators of this site have signed so far; undefined if this node is no site of the job. */
-export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<Signed> | undefined): JobBrief {
+/**
+ * `approvals`: what operators of this site have signed so far; undefined if this node is no site of the job. `bound`: the version
+ * that this site approved it on.
+ */
+export function briefOf(
+  id: JobId,
+  job: Job,
+  context: Context,
+  approvals: Table<Signed> | undefined,
+  bound?: Hex,
+): JobBrief {
   const { roster, policyHash } = context
   const { name, version, hash } = job.analysis
   const analysis = knownAnalysis(job)
@@ -220,7 +229,11 @@ export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<
     },
     image: job.image === null ? null : imageBrief(job.image),
     ...floorsOf(roster, hash),
-    dataset: { name: job.dataset, version: dataset?.version ?? null, rows: dataset?.roundedRows ?? null },
+    dataset: {
+      name: job.dataset,
+      version: bound ?? dataset?.version ?? null,
+      rows: bound === undefined || bound === dataset?.version ? (dataset?.roundedRows ?? null) : null,
+    },
     columns: [...new Set(read)].sort(),
     where: job.where,
     leaves:
@@ -241,7 +254,7 @@ export function briefOf(id: JobId, job: Job, context: Context, approvals: Table<
     policy:
       analysis === undefined || approvals === undefined
         ? null
-        : { hash: policyHash, ...decidePolicy(job, id, context) },
+        : { hash: policyHash, ...decidePolicy(job, id, context, bound) },
     approvals: approvals === undefined ? { needed: 0, operators: [] } : approvalsOf(id, job, context, approvals),
   }
 }

@@ -37,7 +37,7 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
   const outcomes = [
     hold(
       'no-dataset',
-      context.dataset !== undefined,
+      context.bound === true || context.dataset !== undefined,
       'refuse',
       `the dataset ${job.dataset} is here`,
       `there is no dataset ${job.dataset} at this site`,
@@ -106,8 +106,8 @@ function floors(policy: Policy, job: Job, context: PolicyContext): RuleOutcome[]
 }
 
 /** A column that is something else here than what it is used as would fail in the middle of a round. */
-function schemaRules(job: Job, { dataset }: PolicyContext): RuleOutcome[] {
-  if (dataset === undefined) return []
+function schemaRules(job: Job, { dataset, bound }: PolicyContext): RuleOutcome[] {
+  if (dataset === undefined || bound === true) return []
   const misfit = misfitsOf(usesOf(job), dataset).find(isUnusable)
   const failed = misfit === undefined ? '' : `this site ${misfit.message}`
   return [hold('columns-unfit', misfit === undefined, 'refuse', 'the columns are here what they are used as', failed)]

@@ -7,6 +7,8 @@ export interface PolicyContext {
   readonly nowMs: number
   /** this site's dataset of the job's name, undefined if it has none */
   readonly dataset: DatasetAnnouncement | undefined
+  /** the job was approved on a version of it, which stays for the job whatever became of the dataset */
+  readonly bound?: boolean
   /** jobs this site's machine approved during the last 24 hours */
   readonly recentJobs: number
   /** the committee that the job names */

@@ -12,7 +12,7 @@ import { analysisOf } from '../jobs/analysis-of.js'
 import { guardKey } from '../jobs/check.js'
 import { countedDecision } from '../jobs/decisions.js'
 import { DECISION } from '../jobs/messages.js'
-import { decidePolicy } from '../jobs/site/deciding.js'
+import { boundVersion, decidePolicy } from '../jobs/site/deciding.js'
 import { MAX_CHECKPOINT_AGE_MS } from '../limits.js'
 import { withEntry } from '../machine.js'
 import type { ContributeOutcome } from '../ports.js'
@@ -148,8 +148,11 @@ function take(turn: Turn, taken: ChainParts, given: Held, secret: Uint8Array): v
   else contribute(turn)
 }
 
-/** Rows, policy or the log may have changed since the approval. */
-const isRefused = ({ job, jobId, context }: Turn): boolean => decidePolicy(job, jobId, context).decision === 'refuse'
+/** The policy or the log may have changed since the approval. */
+function isRefused(turn: Turn): boolean {
+  const { job, jobId, context } = turn
+  return decidePolicy(job, jobId, context, boundVersion(approvalOf(turn, context.self))).decision === 'refuse'
+}
 
 /** They may have changed, too, while the analysis is at work. */
 export function leaveRefused(turn: Turn): void {
@@ -164,7 +167,6 @@ export function tellTaken(turn: Turn): void {
 
 export function contribute(turn: Turn): void {
   const { job, context } = turn
-  const approval = approvalOf(turn, context.self)
   turn.effects.push({
     type: 'contribute',
     tag: 'train',
@@ -177,7 +179,7 @@ export function contribute(turn: Turn): void {
       parameters: job.parameters,
       state: undefined,
       dataset: job.dataset,
-      datasetVersion: (approval && openSigned(approval, DECISION).body.datasetVersion) ?? '',
+      datasetVersion: boundVersion(approvalOf(turn, context.self)) ?? '',
       where: job.where,
     },
   })

@@ -1,6 +1,9 @@
 /** Attacks on single rows by what a site hands on, with and without its ledger. All other sites of a sum cancel in a difference. */
 import assert from 'node:assert/strict'
+import { findAnalysis } from '@flamesh/protocol/analyses/registry.js'
+import { sha256Hex, utf8ToBytes } from '@flamesh/protocol/crypto/hash.js'
 import type { Condition } from '@flamesh/protocol/jobs/where.js'
+import type { Runner } from '@flamesh/protocol/ports.js'
 import { atLeast, below, csvOf, patients, Site, type Sum, sumOf } from './site.js'
 
 const EVERYONE = patients(40)
@@ -104,6 +107,106 @@ describe('the ledger of a site', function () {
     const other = site.request([below(60)], { preview: true })
     assert.ok((await site.contribute(other)).ok)
     assert.notEqual(await site.ask([below(61)]), 'zeros', 'a preview is no question')
+  })
+
+  describe('of sums by level', () => {
+    const male: Condition = { column: 'sex', operator: 'is', values: ['m'] }
+    const bySex = { column: 'sex', levels: ['f', 'm'] }
+    const ages = (from: number, to: number) => ({
+      column: 'age',
+      levels: Array.from({ length: to - from }, (_, at) => String(from + at)),
+    })
+    /** Of ages by a factor what a job hands on, slot by slot. */
+    const askBy = async (by: object, where: readonly Condition[] = [], runner?: Runner) => {
+      const parameters = { columns: ['age'], by }
+      site.asked = sha256Hex(utf8ToBytes(JSON.stringify(parameters)))
+      const outcome = await site.contribute(site.request(where, { parameters }), runner)
+      assert.ok(outcome.ok, JSON.stringify(outcome))
+      const slots =
+        findAnalysis('describe')
+          ?.plan(parameters, undefined)
+          .slots.map(({ name }) => name) ?? []
+      if (outcome.values.every((value) => value === 0)) return 'zeros'
+      return (name: string): number =>
+        slots.reduce((sum, slot, at) => (slot.startsWith(name) ? sum + (outcome.values[at] as number) : sum), 0)
+    }
+    const ask = (where: readonly Condition[], runner?: Runner) => {
+      site.asked = 'a5'.repeat(32)
+      return site.ask(where, runner)
+    }
+
+    it('keeps a patient from being told by the levels that a factor names, which choose rows as conditions do', async () => {
+      const [a, b] = [await askBy(ages(30, 42), [], site.plain), await askBy(ages(30, 41), [], site.plain)]
+      assert.ok(typeof a === 'function' && typeof b === 'function')
+      assert.deepEqual([a('n age') - b('n age'), a('Σ age,') - b('Σ age,')], [1, 41], 'the patient of 41')
+      assert.notEqual(await askBy(ages(30, 42)), 'zeros')
+      assert.equal(await askBy(ages(30, 41)), 'zeros')
+      assert.equal(await askBy(ages(30, 41), [below(60)]), 'zeros')
+      assert.equal(await ask([below(41)]), 'zeros')
+      await site.restart()
+      assert.equal(await askBy(ages(31, 42)), 'zeros')
+      assert.notEqual(await askBy(ages(30, 36)), 'zeros', 'six fewer')
+    })
+
+    it('keeps one from being told by a level less a condition on it, in either order', async () => {
+      const others: Condition[] = [male, { column: 'weight', operator: 'is-not', values: [61] }]
+      const [a, b] = [await askBy(bySex, [], site.plain), await ask(others, site.plain)]
+      assert.ok(typeof a === 'function' && typeof b !== 'string')
+      assert.deepEqual([a('n age, sex=m') - b.n, a('Σ age, sex=m') - b.total], [1, 41], 'the patient of 61 kg')
+      assert.notEqual(await askBy(bySex), 'zeros')
+      assert.equal(await ask(others), 'zeros')
+      assert.notEqual(await ask([male]), 'zeros', 'all of a level')
+      assert.notEqual(await ask([male, below(61)]), 'zeros', 'five of them fewer')
+      await site.close()
+      site = await Site.open(csvOf(EVERYONE))
+      assert.notEqual(await ask(others), 'zeros')
+      assert.equal(await askBy(bySex), 'zeros')
+      assert.notEqual(await askBy(bySex, [below(60)]), 'zeros', 'men below 60 are eight fewer')
+    })
+
+    it('of a bound that is moved: what levels have of the difference is looked at if the policy says so', async () => {
+      // six patients of 30 to 35, one of them a man
+      const sexOf = (at: number): string => (at < 7 ? (at === 3 ? 'm' : 'f') : at % 2 === 0 ? 'f' : 'm')
+      await site.load(csvOf(EVERYONE.map((one, at) => ({ ...one, sex: sexOf(at + 1) }))))
+      const [all, fewer] = [await askBy(bySex, [], site.plain), await askBy(bySex, [atLeast(36)], site.plain)]
+      assert.ok(typeof all === 'function' && typeof fewer === 'function')
+      assert.deepEqual(all('Σ age, sex=m') - fewer('Σ age, sex=m'), 32)
+      assert.notEqual(await askBy(bySex), 'zeros')
+      assert.notEqual(await askBy(bySex, [atLeast(36)]), 'zeros', 'six patients are enough, of whom one is a man')
+      await site.close()
+      site = await Site.open(csvOf(EVERYONE.map((one, at) => ({ ...one, sex: sexOf(at + 1) }))))
+      site.rule = { ...site.rule, eachSide: true }
+      assert.notEqual(await askBy(bySex), 'zeros')
+      assert.equal(await askBy(bySex, [atLeast(36)]), 'zeros')
+      assert.notEqual(await ask([atLeast(36)]), 'zeros', 'without levels')
+    })
+
+    it('and by levels of two factors', async () => {
+      await site.load(csvOf(EVERYONE, (line, at) => (at === 0 ? `${line},arm` : `${line},${at % 4 < 2 ? 'a' : 'b'}`)))
+      const parameters = { rows: { column: 'arm', levels: ['a', 'b'] }, columns: bySex }
+      site.asked = 'c5'.repeat(32)
+      const table = await site.contribute(site.request([], { analysis: 'table', parameters }))
+      assert.ok(table.ok && table.values[0] === 1)
+      const cell: Condition[] = [male, { column: 'arm', operator: 'is', values: ['a'] }]
+      assert.equal(await ask([...cell, { column: 'weight', operator: 'is-not', values: [61] }]), 'zeros')
+      assert.notEqual(await ask(cell), 'zeros')
+    })
+
+    it('lets what users ask pass: levels that were announced, of the same rows, and rare ones that were not', async () => {
+      const stage = (at: number): string => (at < 3 ? 'x' : at % 4 < 2 ? 'a' : 'b')
+      await site.load(csvOf(EVERYONE, (line, at) => (at === 0 ? `${line},stage` : `${line},${stage(at)}`)))
+      assert.notEqual(await ask([]), 'zeros')
+      assert.notEqual(await askBy(bySex), 'zeros')
+      assert.notEqual(await askBy({ column: 'stage', levels: ['a', 'b'] }), 'zeros', 'nobody left x out')
+      assert.notEqual(await askBy({ column: 'stage', levels: ['a', 'b', 'x'] }), 'zeros')
+      assert.notEqual(await askBy({ column: 'stage', levels: ['a', 'c'] }), 'zeros', 'all of a, and none of b')
+      assert.notEqual(await askBy({ column: 'weight', is: '61' }), 'zeros')
+      assert.notEqual(await askBy(bySex, [below(60)]), 'zeros')
+      site.asked = 'd5'.repeat(32)
+      const rest = { analysis: 'feasibility', parameters: { by: [{ column: 'sex', levels: ['f', 'x'] }] } }
+      const counted = await site.contribute(site.request([], rest))
+      assert.ok(counted.ok && counted.values[0] === 1, 'those of other levels are in its counts')
+    })
   })
 
   describe('of a dataset that is updated', () => {

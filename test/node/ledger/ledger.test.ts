@@ -1,6 +1,6 @@
 /** What the ledger writes down, and when: before anything is handed on, once a job, and over restarts. */
 import assert from 'node:assert/strict'
-import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readLedger } from '@flamesh/node/ledger/entries.js'
 import { Ledger } from '@flamesh/node/ledger/ledger.js'
@@ -147,6 +147,25 @@ describe('the ledger', function () {
     assert.equal(await site.ask([]), 'ledger-damaged')
     await truncate(join(folder, set), 0)
     assert.equal(await site.ask([below(50)]), 'ledger-damaged')
+  })
+
+  it('nor where what its sums are about besides is not', async () => {
+    site.asked = 'c5'.repeat(32)
+    const parameters = { columns: ['age'], by: { column: 'sex', levels: ['f', 'm'] } }
+    const request = site.request([], { parameters })
+    await site.contribute(request)
+    const { parts } = site.entry(request.job) ?? {}
+    assert.ok(parts)
+    await site.restart()
+    assert.equal(site.entry(request.job)?.parts, parts)
+    const file = join(site.ledgerFolder, 'd', `${parts}.rows`)
+    const bytes = await readFile(file)
+    await writeFile(file, bytes.subarray(4))
+    assert.equal(await site.ask([below(50)]), 'ledger-damaged')
+    await rm(file)
+    assert.equal(await site.ask([below(50)]), 'ledger-damaged')
+    await writeFile(file, bytes)
+    assert.notEqual(await site.ask([below(50)]), 'zeros')
   })
 
   it('is for its owner alone, holds no value of the rows, and shows an edit', async () => {

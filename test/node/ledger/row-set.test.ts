@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { closeTo, rowSetOf } from '@flamesh/node/ledger/row-set.js'
+import { closeJobs, closeTo, rowSetOf } from '@flamesh/node/ledger/row-set.js'
 import fc from 'fast-check'
 
 const ROWS = 80
@@ -80,6 +80,47 @@ describe('sets of rows', () => {
       { numRuns: 500 },
     )
     assert.ok(close > 50 && close < 450, 'both answers occur')
+  })
+
+  it('and parts of jobs, where one is nearly a whole of another that it is no part of', () => {
+    const near = fc
+      .tuple(rows, rows, fc.uniqueArray(fc.nat(ROWS - 1), { maxLength: 7 }), fc.nat(3), fc.nat(3))
+      .map(([a, b, changes, cut, keep]) => {
+        // the level of a row is whether its number is below a multiple of 20; some rows change
+        const [x, y] = [new Set(a), new Set(b)]
+        const level = new Set([...x].filter((row) => row < 20 * cut))
+        const second = [y, level, new Set([...level, ...y]), x][keep] as Set<number>
+        for (const row of changes) if (!second.delete(row)) second.add(row)
+        return [
+          { whole: x, parts: [level, new Set([...x].filter((row) => !level.has(row)))] },
+          { whole: second, parts: [new Set([...second].filter((row) => row % 2 === 0))] },
+        ] as const
+      })
+    let onlyByParts = 0
+    fc.assert(
+      fc.property(near, fc.boolean(), fc.boolean(), ([first, second], turned, eachSide) => {
+        const [before, now] = turned ? [second, first] : [first, second]
+        const apart = (a: ReadonlySet<number>, b: ReadonlySet<number>): boolean =>
+          [...a].some((row) => b.has(row)) &&
+          isFew([...a].filter((row) => !b.has(row)).length + [...b].filter((row) => !a.has(row)).length)
+        const wholes = isClose(now.whole, [before.whole], eachSide)
+        const parts =
+          !same(now.whole, before.whole) &&
+          (now.parts.some((part) => apart(part, before.whole)) ||
+            before.parts.some((part) => apart(part, now.whole)) ||
+            (eachSide && now.parts.some((part) => before.parts.some((other) => apart(part, other)))))
+        const setsOf = ({ whole, parts }: typeof now) => ({
+          wholes: [rowSetOf(whole)],
+          parts: parts.filter((part) => part.size > 0).map(rowSetOf),
+        })
+        const earlier = [{ ...setsOf(before), sameVersion: true }]
+        const close = closeJobs(setsOf(now), earlier, { minimum: MINIMUM, eachSide })
+        assert.deepEqual(close, wholes || parts ? [0] : [])
+        if (parts && !wholes) onlyByParts++
+      }),
+      { numRuns: 3000 },
+    )
+    assert.ok(onlyByParts > 50, `${onlyByParts}`)
   })
 
   it('are equal words if they are equal, however they were made', () => {

@@ -257,6 +257,45 @@ describe('disclosure of rates', () => {
     assert.ok(hidden >= 3, `${hidden}`)
   })
 
+  it('nor of any job: what is withheld all together is none, or enough, in all and in every stratum', () => {
+    const count = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 10, max: 30 }))
+    const cell = fc.tuple(count, count)
+    const plain = { event: 'e', time: 't', strata: { column: 's', levels: ['0', '1'] }, per: 1 }
+    const by = { column: 'g', levels: ['0', '1', '2'] }
+    let [hidden, shown] = [0, 0]
+    fc.assert(
+      fc.property(fc.array(cell, { minLength: 6, maxLength: 6 }), (cells) => {
+        const rows = cells.flatMap(([died, others], at) =>
+          Array.from(
+            { length: died + others },
+            (_, i): Row => ({ g: at >> 1, s: at % 2, e: i < died ? 1 : 0, t: i * 7.5 }),
+          ),
+        )
+        fc.pre(rows.length >= 40)
+        const { result } = run(dealt(rows, 4), { ...plain, by })
+        const cellsOf = (stratum?: number) =>
+          by.levels.map((level, g) => {
+            const own =
+              stratum === undefined ? cells.slice(2 * g, 2 * g + 2) : [cells[2 * g + stratum] as [number, number]]
+            const group = result.groups[level]
+            return { told: (stratum === undefined ? group : group.strata[stratum]).n !== null, own }
+          })
+        for (const groups of [cellsOf(), cellsOf(0), cellsOf(1)]) {
+          const left = groups.filter(({ told }) => !told).flatMap(({ own }) => own)
+          if (left.length > 0) hidden++
+          else shown++
+          for (const which of [0, 1]) {
+            const sum = left.reduce((total, one) => total + (one[which] as number), 0)
+            // where no group is told, everyone is held to the rules for everyone
+            assert.ok(sum === 0 || sum >= 5 || groups.every(({ told }) => !told), `${sum} of ${JSON.stringify(cells)}`)
+          }
+        }
+      }),
+      { numRuns: 80 },
+    )
+    assert.ok(hidden > 20 && shown > 5, `${hidden}, ${shown}`)
+  })
+
   it('person-time of zeros and ones is no count of the ones', () => {
     const flagged = (count: number) =>
       dealt(

@@ -1,5 +1,6 @@
 /** A site's decision about a job: by its policy, or by its operator. Implements docs/spec/jobs.md, "Policy". */
-import { type Signed, signObject } from '../../encoding/signed.js'
+import type { Hex } from '../../crypto/hash.js'
+import { openSigned, type Signed, signObject } from '../../encoding/signed.js'
 import { accept, ignore, reject, type Verdict } from '../../encoding/verdict.js'
 import { FlameshError } from '../../errors.js'
 import { type Context, withEntry } from '../../machine.js'
@@ -11,16 +12,24 @@ import { checkApproval, countedApprovals, type GivenApproval, type Terms } from 
 import type { SiteEvent } from './event.js'
 import { audit, isOpen, presentMembers, send, setStatus, type Turn, voice } from './state.js'
 
-export function decidePolicy(job: Job, jobId: JobId, context: Context): PolicyDecision {
+/** The rows that a decision of this site binds a job to; undefined if it binds it to none. */
+export function boundVersion(decision: Signed | undefined): Hex | undefined {
+  return (decision && openSigned(decision, DECISION).body.datasetVersion) ?? undefined
+}
+
+/** `bound`: the version that this site approved the job on. What became of the dataset since then does not count. */
+export function decidePolicy(job: Job, jobId: JobId, context: Context, bound?: Hex): PolicyDecision {
   const dataset = context.datasets.find((one) => one.name === job.dataset)
   const versions = context
     .history(guardKey(job))
     .flatMap((one) => (one.ownVersion === null || one.job === jobId ? [] : [one.ownVersion]))
-  const changedRows = versions.length === 0 ? undefined : versions.every((one) => one === dataset?.version) ? 0 : 1
+  const version = bound ?? dataset?.version
+  const changedRows = versions.length === 0 ? undefined : versions.every((one) => one === version) ? 0 : 1
   return evaluatePolicy(context.policy, job, {
     roster: context.roster,
     nowMs: context.nowMs,
     dataset,
+    bound: bound !== undefined,
     recentJobs: context.approvalsToday,
     committee: context.roster.committees.get(job.committee),
     checkpointAgeMs: context.log.checkpointAgeMs,

@@ -17,7 +17,7 @@ import { roundShape } from '../../secagg/submission.js'
 import { greetings } from '../../secagg/voice.js'
 import type { WireOf } from '../../wire.js'
 import { DECISION } from '../messages.js'
-import { decidePolicy } from './deciding.js'
+import { boundVersion, decidePolicy } from './deciding.js'
 import { judge, readState } from './judging.js'
 import { askMembers } from './resolving.js'
 import {
@@ -57,8 +57,8 @@ export function onRound(turn: Turn, from: Hex, message: WireOf<'round'>): Verdic
   keepSpecification(turn, name, message.specification)
   leaveEarlier(turn, body)
   if (status === 'failed') return withdraw(turn, name, round, code, why) // it could not before, and nobody should wait for it
-  // rows or policy may have changed since the approval
-  const policy = decidePolicy(turn.job, turn.jobId, turn.context)
+  // the policy or the log may have changed since the approval
+  const policy = decidePolicy(turn.job, turn.jobId, turn.context, boundVersion(turn.state.decision))
   if (policy.decision === 'refuse') return withdraw(turn, name, round, 'policy', policy.message)
   setStatus(turn, 'preparing', '', `round ${body.round}`)
   contribute(turn, name, keepRound(turn, name, round, state))
@@ -69,7 +69,7 @@ export function onRound(turn: Turn, from: Hex, message: WireOf<'round'>): Verdic
 export function leaveRefused(turn: Turn): void {
   const begun = [...turn.state.rounds].filter(([name]) => isAnswering(turn.state, name))
   if (begun.length === 0 || voice(turn) !== 'free') return
-  const policy = decidePolicy(turn.job, turn.jobId, turn.context)
+  const policy = decidePolicy(turn.job, turn.jobId, turn.context, boundVersion(turn.state.decision))
   if (policy.decision !== 'refuse') return
   for (const [name, round] of begun) withdraw(turn, name, round, 'policy', policy.message)
 }
@@ -151,7 +151,7 @@ export function contribute(turn: Turn, name: string, round: SiteRound): void {
   }
   const { job } = turn
   const kept = round.kept && openKept(turn, round.kept)
-  const version = openSigned(turn.state.decision as Signed, DECISION).body.datasetVersion
+  const version = boundVersion(turn.state.decision)
   turn.effects.push({
     type: 'contribute',
     tag: name,
