@@ -45,7 +45,7 @@ function leftOut(rows: Rows, factor: Factor, codes: Int32Array, { columns }: Sto
 /** Of the rows at these places, by the numbers that they have. `all`: the analysis uses rows of levels that it does not name, too. */
 export function jobSetsOf(
   rows: Rows,
-  kept: readonly number[],
+  kept: Uint32Array,
   numbers: Uint32Array,
   factors: readonly Factor[],
   schema: StoredDataset,
@@ -70,7 +70,7 @@ export function jobSetsOf(
 
 /** A set for each code, of the rows that have it; a code below 0 is none. */
 function setsByCode(
-  kept: readonly number[],
+  kept: Uint32Array,
   numbers: Uint32Array,
   width: number,
   codeOf: (row: number) => number,
