@@ -133,7 +133,10 @@ export const CASES: Readonly<Record<string, Case>> = {
   linear: { parameters: { outcome: 'x1', covariates: many, strata: 'none' }, value: second },
   ridge: { parameters: { outcome: 'x1', covariates: many, strata: 'none', penalty: 1000 }, value: second },
   logistic: { parameters: { outcome: 'event', covariates: many }, value: second },
-  glm: { parameters: { family: 'poisson', outcome: 'count', exposure: 'time', covariates: many }, value: second },
+  glm: {
+    parameters: { family: 'poisson', link: 'log', outcome: 'count', exposure: 'time', covariates: many },
+    value: second,
+  },
   cox: {
     parameters: { time: 'time', event: 'event', covariates: many, strata: 'site' },
     value: ({ coef }) => coef[0],

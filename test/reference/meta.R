@@ -6,7 +6,8 @@ source_lines <- readLines("make-reference.R")
 eval(parse(text = source_lines[grep("^(num|js) ", source_lines)[1]:grep("^tight <-", source_lines)]))
 tight_glm <- function(formula, family, data) {
   m <- glm(formula, family, data, control = glm.control(1e-15, 60))
-  suppressWarnings(glm(formula, family, data, start = coef(m), control = glm.control(1e-300, 4)))   # weights at the very end
+  for (step in 1:20) m <- suppressWarnings(glm(formula, family, data, start = coef(m), control = glm.control(1e-300, 1)))   # see glm.R
+  m
 }
 pooled <- function(sites, model, ratio) {
   fits <- lapply(sites, model)
@@ -50,6 +51,9 @@ out <- list(
   odds_12 = pooled(blocks(12), function(d) tight_glm(event ~ I(age > 50), binomial, d), "odds_ratio"),
   poisson_40 = pooled(blocks(40), function(d) tight_glm(event ~ age + nodes + offset(log(time)), poisson, d), "rate_ratio"),
   linear_40 = pooled(blocks(40), function(d) lm(pgr ~ mixed + er, d), NULL),
+  gamma_12 = pooled(blocks(12), function(d) tight_glm(time ~ age + pgr, Gamma("log"), d), "mean_ratio"),
+  probit_12 = pooled(blocks(12), function(d) tight_glm(event ~ mixed + pgr, binomial("probit"), d), NULL),
+  quasi_12 = pooled(blocks(12), function(d) tight_glm(nodes ~ age + hormon, quasipoisson, d), "rate_ratio"),
   cox_5 = pooled(blocks(5), cox(Surv(time, event) ~ mixed + nodes + pgr), "hazard_ratio"),
   extreme_12 = pooled(scaled, function(d) tight_glm(event ~ small + wide, binomial, d), NULL))
 writeLines(js(out), "meta.json")

@@ -8,7 +8,7 @@ script <- function(file) {
 }
 base <- script("make-reference.R"); more <- script("more-reference.R"); summaries <- script("summaries-reference.R")
 crosstab <- script("crosstab.R"); rate <- script("rates.R"); r_roc <- script("roc.R"); curves <- script("survival.R")
-r_ridge <- script("ridge.R"); poisson_fit <- script("glm.R"); hazards <- script("hazards.R"); meta <- script("meta.R")
+r_ridge <- script("ridge.R"); r_glm <- script("glm.R"); hazards <- script("hazards.R"); meta <- script("meta.R")
 lloyd <- script("k-means.R"); baseline <- script("table1.R")
 
 events <- function(d, event, time) { d$event <- d[[event]]; d$time <- d[[time]]; d }
@@ -68,7 +68,7 @@ every <- function(s) {
     linear = more$full(lm(terms(n[3], n[1:2], s$factor), d)),
     ridge = r_ridge$ridge(x[[3]], as.matrix(x[1:2]), 12.5),
     logistic = logistic(terms("event", n[1:2], s$factor), d),
-    glm = if (followed) poisson_fit$fit(terms("event", n[1:2], "offset(log(time))"), poisson, d) else poisson_fit$fit(terms("ftv", n[1:2]), poisson, d),
+    glm = if (followed) r_glm$fit(terms("event", n[1:2], "offset(log(time))"), poisson, d) else r_glm$fit(terms("ftv", n[1:2]), poisson, d),
     roc = r_roc$roc(x[[1]], d$event, s$cuts),
     mh = sited(function(d) crosstab$mh(g, d$event, d$part)),
     kmeans = lloyd$clusters(z, rbind(c(-1, 0), c(1, 0)), s$iterations)[[s$iterations]],
@@ -89,7 +89,16 @@ out <- c(lapply(sets, every), list(
   creatinine = summaries$inverse(flchain$creatinine),
   smoke_low = c(base$tab(birthwt$smoke, birthwt$low)[1:3], do.call(crosstab$fourfold, as.list(as.vector(t(table(birthwt$smoke, birthwt$low)))))$result),
   colon_by_part = more$lmr(lm(time ~ age + nodes + rx + factor(part), colon), c("age", "nodes", "rxLev", "rxLev+5FU")),
-  visits_quasi = poisson_fit$fit(ftv ~ age + lwt + smoke, quasipoisson, birthwt),
+  families = list(
+    weight = r_glm$fit(bwt ~ age + lwt + race + smoke, Gamma("log"), birthwt), weight_inverse = r_glm$fit(bwt ~ age + lwt + smoke, Gamma, birthwt),
+    creatinine = r_glm$fit(creatinine ~ age + sex + kappa, Gamma("log"), flchain),
+    # R's own start has no mean at some rows
+    lambda_inverse = r_glm$fit(lambda ~ age + sex + kappa, Gamma, flchain, c(1 / mean(flchain$lambda), 0, 0, 0)),
+    time_by_extent = r_glm$fit(time ~ age + rx + offset(log(extent)), Gamma("log"), colon),
+    low_probit = r_glm$fit(low ~ age + lwt + smoke, binomial("probit"), birthwt), low_quasi = r_glm$fit(low ~ age + lwt + smoke, quasibinomial, birthwt),
+    death_cloglog = r_glm$fit(death ~ age + sex + offset(log(futime / 365.25)), binomial("cloglog"), alive),
+    colon_probit = r_glm$fit(status ~ age + nodes + rx, binomial("probit"), colon), colon_cloglog = r_glm$fit(status ~ age + nodes + rx, binomial("cloglog"), colon)),
+  visits_quasi = r_glm$fit(ftv ~ age + lwt + smoke, quasipoisson, birthwt),
   colon_differ_by_part = more$coxp(coxph(Surv(time, status) ~ age + differ_f + strata(part), colon, ties = "breslow", control = base$tight)),
   flchain_f = rate$rates(subset(events(flchain, "death", "futime"), sex == "F"), "band", c(4000, 3000, 2000, 1000), c(5, 15, 40, 110.5), 20, 365250),
   colon_curve = curves$case(colon, NULL, 365, 8, c(1, 5, 6, 7, 8), 2190),

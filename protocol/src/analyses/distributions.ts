@@ -16,14 +16,24 @@ const TINY = 1e-300
 /** Bernoulli numbers B_2k / (2k(2k − 1)), k = 1 … 8. */
 const STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400]
 
+/** What Stirling's series adds to (x − ½)·ln x − x + ½·ln 2π, for x ≥ 12. */
+function stirling(x: number): number {
+  return STIRLING.reduceRight((sum, term) => sum / (x * x) + term, 0) / x
+}
+
 /** ln Γ(x) for x > 0. */
 export function logGamma(x: number): number {
   let factor = 1
   let shifted = x
   for (; shifted < 12; shifted++) factor *= shifted
-  const inverse = 1 / shifted
-  const series = STIRLING.reduceRight((sum, term) => sum * inverse * inverse + term, 0) * inverse
-  return (shifted - 0.5) * Math.log(shifted) - shifted + 0.5 * Math.log(2 * Math.PI) + series - Math.log(factor)
+  return (
+    (shifted - 0.5) * Math.log(shifted) - shifted + 0.5 * Math.log(2 * Math.PI) + stirling(shifted) - Math.log(factor)
+  )
+}
+
+/** ln Γ(x) − (x − ½)·ln x + x − ½·ln 2π for x > 0, which is small where ln Γ(x) is large. */
+export function logGammaRest(x: number): number {
+  return x < 12 ? logGamma(x) - (x - 0.5) * Math.log(x) + x - 0.5 * Math.log(2 * Math.PI) : stirling(x)
 }
 
 /** b0 + a1/(b1 + a2/(b2 + …)), terms from 1 on. */

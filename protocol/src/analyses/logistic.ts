@@ -32,7 +32,7 @@ import {
 } from './model-counts.js'
 import { advance, type NewtonState, newtonSchema, startAt } from './newton.js'
 import { addWeighted } from './products.js'
-import { predictorsOf, scoringStep, scoringSums } from './scoring.js'
+import { predictorsOf, roundingOf, scoringStep, scoringSums } from './scoring.js'
 
 const parametersSchema = z
   .strictObject({ outcome: eventSchema, covariates: covariatesSchema })
@@ -116,7 +116,7 @@ export const logistic: Analysis<LogisticParameters, NewtonState, Released> = {
     if (state === undefined) return { kind: 'state', state: startAt(size) }
     const [first = 0n, ...sums] = opened.sums
     const logLikelihood = sumToNumber(first)
-    const progress = advance(state, logLikelihood, scoringStep(sums, size))
+    const progress = advance(state, logLikelihood, scoringStep(sums, size), { rounding: roundingOf(state.beta) })
     if (progress.kind !== 'converged') return progress
     const { coef, se, iterations } = progress
     return { kind: 'result', released: { ...modelCounts(opened, survivors), coef, se, logLikelihood, iterations } }

@@ -9,79 +9,21 @@ import { FlameshError } from '../errors.js'
 import { checkCells, checkSites, implausible, MIN_SITES_BY_SITE, suppressed } from '../privacy/disclosure.js'
 import type { Analysis, AnalysisContext, DisclosureRules, Outcome, Rows, Suppression } from './analysis.js'
 import { estimatesOf, ratiosOf } from './coefficients.js'
-import { type Covariate, completeFields, isRecord } from './columns.js'
-import { cox } from './cox.js'
-import { codedCovariates, covariateNames, INTERCEPT, levelNames, levelsFrom } from './design.js'
+import { codedCovariates, levelNames, levelsFrom } from './design.js'
 import { chiSquareTail, tQuantile } from './distributions.js'
 import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
-import { glm } from './glm.js'
 import { keptOf } from './kept.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
-import { linear } from './linear.js'
-import { fitAlone, type LocalFit } from './local-fit.js'
-import { logistic } from './logistic.js'
+import { fitAlone } from './local-fit.js'
+import {
+  completeMeta,
+  MAX_COEFFICIENTS,
+  type MetaAnalysisParameters,
+  metaSchema,
+  modelOf,
+  namesOf,
+} from './meta-parameters.js'
 import { checkModelCounts } from './model-counts.js'
-
-interface Fitted {
-  readonly covariates: readonly Covariate[]
-}
-
-/** A model that sites can fit. */
-interface Model {
-  readonly analysis: Analysis<Fitted, unknown, LocalFit>
-  readonly intercept: boolean
-  /** whether rows without the event carry the estimates as much; undefined if there are no events */
-  readonly bothOutcomes?: boolean
-  /** what the exponential of a coefficient is */
-  readonly ratio?: string
-}
-
-const MODELS: Readonly<Record<'linear' | 'logistic' | 'glm' | 'cox', Model>> = {
-  linear: { analysis: linear, intercept: true },
-  logistic: { analysis: logistic, intercept: true, bothOutcomes: true, ratio: 'odds_ratio' },
-  glm: { analysis: glm, intercept: true, bothOutcomes: false, ratio: 'rate_ratio' },
-  cox: { analysis: cox, intercept: false, bothOutcomes: false, ratio: 'hazard_ratio' },
-}
-
-interface Chosen {
-  readonly model: keyof typeof MODELS
-  readonly fit: Fitted
-}
-
-function namesOf({ model, fit }: Chosen): readonly string[] {
-  const names = covariateNames(fit.covariates)
-  return MODELS[model].intercept ? [INTERCEPT, ...names] : names
-}
-
-const MAX_COEFFICIENTS = 40
-const coefficients = z
-  .array(z.string().min(1).max(300))
-  .min(1)
-  .max(MAX_COEFFICIENTS)
-  .refine((names) => new Set(names).size === names.length, 'a coefficient appears twice')
-
-const parametersSchema = z
-  .discriminatedUnion('model', [
-    z.strictObject({
-      model: z.literal('linear'),
-      fit: linear.parameters.refine(({ strata }) => strata === 'none', 'every site is fitted alone'),
-      coefficients,
-    }),
-    z.strictObject({ model: z.literal('logistic'), fit: logistic.parameters, coefficients }),
-    z.strictObject({ model: z.literal('glm'), fit: glm.parameters, coefficients }),
-    z.strictObject({
-      model: z.literal('cox'),
-      fit: cox.parameters.refine(({ zph }) => zph === undefined, 'hazards are not tested at each site'),
-      coefficients,
-    }),
-  ])
-  .refine(
-    (parameters) => parameters.coefficients.every((name) => namesOf(parameters).includes(name)),
-    'a coefficient is none of the model',
-  )
-export type MetaAnalysisParameters = z.infer<typeof parametersSchema>
-
-const modelOf = ({ model }: MetaAnalysisParameters): Model => MODELS[model]
 
 /** Of one coefficient, after the first round; the variance between sites is not below 0. */
 const pooledSchema = z.strictObject({
@@ -165,10 +107,9 @@ function checkCounts(
   parameters: MetaAnalysisParameters,
   rules: DisclosureRules,
 ): Suppression | undefined {
-  const { bothOutcomes } = modelOf(parameters)
-  if (bothOutcomes !== undefined) {
-    return checkModelCounts(counts, { rules, parameters: namesOf(parameters).length, bothOutcomes })
-  }
+  const events = modelOf(parameters).events?.(parameters.fit)
+  if (events !== undefined)
+    return checkModelCounts(counts, { rules, parameters: namesOf(parameters).length, ...events })
   const [n = 0, , ...more] = counts
   const levels = levelNames(parameters.fit.covariates).length
   const byLevel = more.slice(0, levels)
@@ -237,7 +178,7 @@ function combine(
   }
   const [n = 0, missing = 0, events = 0] = opened.counts
   const counts = { contributors, leftOut: survivors - contributors, n, missing }
-  const has = modelOf(parameters).bothOutcomes !== undefined
+  const has = modelOf(parameters).events?.(parameters.fit).hasEvents === true
   return { kind: 'result', released: { ...counts, events: has ? events : null, pooled } }
 }
 
@@ -250,7 +191,7 @@ function shown(coef: number, se: number, ratio: string | undefined, df?: number)
 
 function present(released: Released, parameters: MetaAnalysisParameters): Record<string, unknown> {
   const { contributors, leftOut, n, missing, events, pooled } = released
-  const { ratio } = modelOf(parameters)
+  const ratio = modelOf(parameters).events?.(parameters.fit).ratio
   const df = contributors - 1
   const estimates = pooled.map(({ coef, se, tau2, random }, at): [string, object] => {
     // Higgins, Thompson and Spiegelhalter (2009)
@@ -291,30 +232,20 @@ export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
     'meta-analysis of the sites’ own estimates with fixed effects and with random effects (DerSimonian and Laird, and Hartung and Knapp’s interval)',
   iterative: true,
   definition: [
-    'parameters: model (linear, logistic, glm or cox, version 1 of each), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
+    'parameters: model (linear, logistic, glm or cox, version 1 of each, the standard errors of glm with the dispersion of its family), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
     'each site fits the model to its own rows: coefficients b with variance 1/w; zeros if it is below a rule of the model, at the site or, of parameters, at the gate, or if there are no estimates',
     'first round: contributors, counts of the model’s first round; for each coefficient Σ w, Σ w·b, Σ w·b², Σ w²',
     'state: contributors; for each coefficient Σwb/Σw, its standard error, Q, τ² of DerSimonian and Laird',
     'second round: contributors, counts; for each coefficient Σ v, Σ v·b, Σ v·b² with v = 1/(1/w + τ²)',
     'released: n, missing, events; the state; for each coefficient Σvb/Σv with its standard error and that of Hartung and Knapp; refused: fewer than 5 contributors, (Σw)²/Σw² below 2, small cells, levels and outcomes at few sites',
   ],
-  parameters: parametersSchema,
+  parameters: metaSchema,
   state: stateSchema,
   released: releasedSchema,
   columns: (parameters) => modelOf(parameters).analysis.columns(parameters.fit),
-  complete(written, levelsOf) {
-    const name = isRecord(written) ? written['model'] : undefined
-    if (!isRecord(written) || !isModel(name)) return written
-    const fit = MODELS[name].analysis.complete(written['fit'], levelsOf)
-    const parsed = MODELS[name].analysis.parameters.safeParse(fit)
-    // all but the intercept
-    const all = parsed.success ? covariateNames(parsed.data.covariates) : undefined
-    return completeFields(written, { fit: () => fit, coefficients: (names) => names ?? all })
-  },
+  complete: completeMeta,
   plan: (parameters, state) => planOf(layoutOf(parameters, state)),
   contribute,
   combine,
   present,
 }
-
-const isModel = (name: unknown): name is keyof typeof MODELS => typeof name === 'string' && Object.hasOwn(MODELS, name)

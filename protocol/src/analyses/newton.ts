@@ -53,15 +53,21 @@ const MAX_ITERATIONS = 30
 /** A log likelihood that falls by less than this share, of itself or of its terms, fell by rounding. */
 const ROUNDING = 1e-12
 
-/**
- * What follows from the log likelihood at the state's point and the solution there, undefined if the information is singular.
- * `terms` is the size of what the log likelihood is a difference of, if that may be much larger than the difference.
- */
+interface Nature {
+  /** the size of what the log likelihood is a difference of, if that may be much larger than the difference */
+  readonly terms?: number
+  /** whether estimates may lie at infinity: where they cannot, slow steps are nothing but slow */
+  readonly separates?: boolean
+  /** what rounding makes of the linear predictor: no step is known to less, and no fall of the log likelihood that follows from it */
+  readonly rounding?: number
+}
+
+/** What follows from the log likelihood at the state's point and the solution there, undefined if the information is singular. */
 export function advance(
   state: NewtonState,
   logLikelihood: number,
   solution: Solution | undefined,
-  terms = 0,
+  { terms = 0, separates = true, rounding = 0 }: Nature = {},
 ): Progress {
   const { iteration, beta, best } = state
   const next = (to: readonly number[], from: NewtonState['best']): Progress => {
@@ -69,7 +75,10 @@ export function advance(
       return suppressed('not-converged', `no convergence within ${MAX_ITERATIONS} iterations`)
     return { kind: 'state', state: { iteration: iteration + 1, beta: to.map((value) => value + 0), best: from } }
   }
-  if (best !== null && logLikelihood < best.logLikelihood - ROUNDING * (Math.abs(best.logLikelihood) + terms)) {
+  if (
+    best !== null &&
+    logLikelihood < best.logLikelihood - (ROUNDING + rounding) * (Math.abs(best.logLikelihood) + terms)
+  ) {
     // overshot: half way back
     return next(
       beta.map((value, i) => (value + (best.beta[i] as number)) / 2),
@@ -81,12 +90,13 @@ export function advance(
     ![logLikelihood, solution.stepSize, ...solution.step, ...solution.se].every(Number.isFinite)
   ) {
     // a matrix that was regular at the start became singular on the way to infinity
-    return iteration === 0 ? singular() : separation()
+    return iteration === 0 || !separates ? singular() : separation()
   }
   const { step, stepSize, se } = solution
   const reached = beta.map((value, i) => value + (step[i] as number) + 0)
-  if (stepSize <= CONVERGED) return { kind: 'converged', coef: reached, se: [...se], iterations: iteration + 1 }
+  if (stepSize <= CONVERGED + rounding)
+    return { kind: 'converged', coef: reached, se: [...se], iterations: iteration + 1 }
   const moving = step.some((value, i) => Math.abs(value) > MOVING * Math.abs(reached[i] as number))
-  if (iteration >= SETTLED_AFTER && moving) return separation()
+  if (separates && iteration >= SETTLED_AFTER && moving) return separation()
   return next(reached, { beta, logLikelihood })
 }

@@ -34,6 +34,13 @@ export function linearIn(
   return eta
 }
 
+/** Of this much rounding of the predictor digits that a result claims are left. */
+const MOST_ROUNDING = 1e-9
+
+/** How far rounding alone moves the predictor: of columns far from zero the intercept is large, and takes it back. */
+export const roundingOf = ([intercept = 0]: readonly number[]): number =>
+  Math.min(MOST_ROUNDING, 4 * Number.EPSILON * Math.abs(intercept))
+
 /** The step to the next point from the sums in the order of `scoringSums`; undefined if the information is singular. */
 export function scoringStep(sums: readonly bigint[], size: number): Solution | undefined {
   const [weight = 0n, ...first] = sums.slice(size, 2 * size)

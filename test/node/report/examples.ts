@@ -132,7 +132,19 @@ const EXAMPLES: readonly Example[] = [
     title: 'glm',
     analysis: 'glm',
     rows: breast,
-    parameters: { family: 'poisson', outcome: 'event', exposure: 'time', ...withCovariates },
+    parameters: { family: 'poisson', link: 'log', outcome: 'event', exposure: 'time', ...withCovariates },
+  },
+  {
+    title: 'glm-gamma',
+    analysis: 'glm',
+    rows: breast.filter((row) => (row['pgr'] as number) > 0),
+    parameters: { family: 'gamma', link: 'log', outcome: 'pgr', ...withCovariates },
+  },
+  {
+    title: 'glm-probit',
+    analysis: 'glm',
+    rows: breast,
+    parameters: { family: 'binomial', link: 'probit', outcome: 'event', ...withCovariates },
   },
   {
     title: 'cox',

@@ -32,6 +32,8 @@ const PICTURES: Readonly<Record<string, readonly string[]>> = {
   ridge: ['forest'],
   logistic: ['forest'],
   glm: ['forest'],
+  'glm-gamma': ['forest'],
+  'glm-probit': ['forest'],
   cox: ['forest'],
   'cox-breast': ['forest'],
   'mantel-haenszel': ['measures'],
@@ -131,6 +133,14 @@ describe('the report of a result', () => {
     assert.deepEqual(names, ['age', 'sex', '1', 'reference', '2', 'ph.ecog', '0', 'reference', '1', '2'])
     assert.equal(marks(pageOf('cox'), 'forest', 'hollow').length, 2, 'a circle for each reference level')
     assert.doesNotMatch(drawn(pageOf('logistic'), 'forest').join(), /Intercept/)
+  })
+
+  it('says on what scale a coefficient is: a ratio by the name of its link and family, or that of the link', () => {
+    const said = (title: string) => drawn(pageOf(title), 'forest').join('\n')
+    assert.match(said('glm'), /rate ratio/)
+    assert.match(said('glm-gamma'), /mean ratio/)
+    assert.match(said('glm-probit'), /coefficient, on the scale of the link \(probit\)/)
+    assert.match(said('linear'), /in units of er/)
   })
 
   it('has the curves, the median and how many are at risk after each time', () => {

@@ -14,17 +14,19 @@ import {
   decomposed,
   described,
   lines,
+  logarithms,
   moments,
   PROBABILITIES,
   pooledBack,
   quantiles,
+  reciprocal,
   type Scaled,
   shownOf,
   table1,
   tested,
 } from './like-r.js'
 import { coxOracle, metaOracle, pooledOdds, rankOracle } from './oracle.js'
-import { BANDS, birthwt, colon, DATA_SETS, flchain } from './public-data.js'
+import { BANDS, birthwt, colon, DATA_SETS, flchain, followed } from './public-data.js'
 
 const R = reference('public-data')
 
@@ -223,7 +225,7 @@ function modelsOn(record: Loose): readonly Made[] {
     },
     {
       analysis: 'glm',
-      parameters: { family: 'poisson', covariates: pair, ...counts },
+      parameters: { family: 'poisson', link: 'log', covariates: pair, ...counts },
       expected: record.glm,
       need: rowsFor(3),
       scaled: units(coefficients()),
@@ -333,6 +335,9 @@ const differ = { column: 'differ', levels: ['2', '1', '3'], reference: '2' }
 const coxOn = (covariates: readonly unknown[]) => ({ time: 'time', event: died, covariates, strata: 'site' })
 const rx = { column: 'rx', levels: ['Obs', 'Lev', 'Lev+5FU'], reference: 'Obs' }
 const smoke = { column: 'smoke', levels: ['0', '1'] }
+const sex = { column: 'sex', levels: ['F', 'M'] }
+const race = { column: 'race', levels: ['1', '2', '3'] }
+const coded = (factor: { readonly levels: readonly string[] }) => ({ ...factor, reference: factor.levels[0] })
 
 const others: readonly Entry[] = [
   {
@@ -392,10 +397,106 @@ const others: readonly Entry[] = [
   {
     analysis: 'glm',
     rows: birthwt,
-    parameters: { family: 'quasipoisson', outcome: 'ftv', covariates: ['age', 'lwt', 'smoke'] },
+    parameters: { family: 'quasipoisson', link: 'log', outcome: 'ftv', covariates: ['age', 'lwt', 'smoke'] },
     expected: R.visits_quasi,
     need: 13,
     scaled: { columns: { age: 25, lwt: -27 }, back: coefficients() },
+  },
+  {
+    analysis: 'glm',
+    rows: birthwt,
+    parameters: {
+      family: 'gamma',
+      link: 'log',
+      outcome: 'bwt',
+      covariates: ['age', 'lwt', coded(race), coded(smoke)],
+    },
+    expected: R.families.weight,
+    need: 19,
+    level: ['race', 2],
+    scaled: { columns: { bwt: 19, age: 25, lwt: -27 }, back: logarithms('bwt') },
+  },
+  {
+    analysis: 'glm',
+    rows: birthwt,
+    parameters: { family: 'gamma', link: 'inverse', outcome: 'bwt', covariates: ['age', 'lwt', coded(smoke)] },
+    expected: R.families.weight_inverse,
+    need: 13,
+    scaled: { columns: { bwt: -30, age: 25, lwt: -27 }, back: reciprocal('bwt') },
+  },
+  {
+    analysis: 'glm',
+    rows: flchain,
+    parameters: { family: 'gamma', link: 'log', outcome: 'creatinine', covariates: ['age', coded(sex), 'kappa'] },
+    expected: R.families.creatinine,
+    need: 13,
+    level: ['sex', 'F'],
+    scaled: { columns: { kappa: 28, creatinine: -46 }, back: logarithms('creatinine') },
+  },
+  {
+    analysis: 'glm',
+    rows: flchain,
+    parameters: { family: 'gamma', link: 'inverse', outcome: 'lambda', covariates: ['age', coded(sex), 'kappa'] },
+    expected: R.families.lambda_inverse,
+    need: 13,
+    scaled: { columns: { lambda: -20, kappa: 20 }, back: reciprocal('lambda') },
+  },
+  {
+    analysis: 'glm',
+    rows: colon,
+    parameters: { family: 'gamma', link: 'log', outcome: 'time', exposure: 'extent', covariates: ['age', rx] },
+    expected: R.families.time_by_extent,
+    need: 13,
+    level: ['rx', 'Lev+5FU'],
+  },
+  {
+    analysis: 'glm',
+    rows: birthwt,
+    parameters: { family: 'binomial', link: 'probit', outcome: 'low', covariates: ['age', 'lwt', coded(smoke)] },
+    expected: R.families.low_probit,
+    need: 13,
+    level: ['smoke', 1],
+    scaled: { columns: { age: 25, lwt: -27 }, back: coefficients() },
+  },
+  {
+    analysis: 'glm',
+    rows: birthwt,
+    parameters: { family: 'quasibinomial', link: 'logit', outcome: 'low', covariates: ['age', 'lwt', coded(smoke)] },
+    expected: R.families.low_quasi,
+    need: 13,
+    scaled: { columns: { age: 25, lwt: -27 }, back: coefficients() },
+  },
+  {
+    analysis: 'glm',
+    rows: followed.map((row) => ({ ...row, log_futime: Math.log((row['futime'] as number) / 365.25) })),
+    parameters: {
+      family: 'binomial',
+      link: 'cloglog',
+      outcome: 'death',
+      offset: 'log_futime',
+      covariates: ['age', coded(sex)],
+    },
+    expected: R.families.death_cloglog,
+    need: 13,
+    level: ['sex', 'F'],
+    scaled: { columns: { age: 24 }, back: coefficients() },
+  },
+  {
+    analysis: 'glm',
+    rows: colon,
+    parameters: { family: 'binomial', link: 'probit', outcome: died, covariates: ['age', 'nodes', rx] },
+    expected: R.families.colon_probit,
+    need: 16,
+    level: ['rx', 'Lev+5FU'],
+  },
+  {
+    analysis: 'glm',
+    rows: colon,
+    parameters: { family: 'binomial', link: 'cloglog', outcome: died, covariates: ['age', 'nodes', rx] },
+    expected: R.families.colon_cloglog,
+    need: 16,
+    level: ['rx', 'Lev+5FU'],
+    scaled: { columns: { age: 24, nodes: -20 }, back: coefficients() },
   },
   {
     analysis: 'cox',

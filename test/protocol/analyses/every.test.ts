@@ -148,7 +148,10 @@ const REFUSED: readonly (readonly [string, string, readonly Row[], Loose, string
       ['linear', birthwt, { outcome: 'bwt', covariates: ['age', 'lwt', 'more'], strata: 'none' }],
       ['linear', birthwt, { outcome: 'bwt', covariates: ['age', 'lwt', 'more'], strata: 'site' }],
       ['logistic', birthwt, { outcome: 'low', covariates: ['age', 'lwt', 'more'] }],
-      ['glm', birthwt, { family: 'poisson', outcome: 'ftv', covariates: ['age', 'lwt', 'more'] }],
+      ['glm', birthwt, { family: 'poisson', link: 'log', outcome: 'ftv', covariates: ['age', 'lwt', 'more'] }],
+      ['glm', birthwt, { family: 'gamma', link: 'log', outcome: 'bwt', covariates: ['age', 'lwt', 'more'] }],
+      ['glm', birthwt, { family: 'gamma', link: 'inverse', outcome: 'bwt', covariates: ['age', 'lwt', 'more'] }],
+      ['glm', birthwt, { family: 'binomial', link: 'probit', outcome: 'low', covariates: ['age', 'lwt', 'more'] }],
       ['cox', colon, { ...SURVIVAL, covariates: ['age', 'sex', 'more'], strata: 'site' }],
       ['cox-pooled', colon, { ...SURVIVAL, covariates: ['age', 'sex', 'more'], grid: YEARS }],
     ] as const
@@ -165,7 +168,11 @@ const REFUSED: readonly (readonly [string, string, readonly Row[], Loose, string
   ...(
     [
       ['logistic', birthwt, 'low', { outcome: 'low', covariates: ['lwt', 'more'] }],
-      ['glm', followed, 'death', { family: 'poisson', outcome: 'death', covariates: ['age', 'more'] }],
+      ['glm', followed, 'death', { family: 'poisson', link: 'log', outcome: 'death', covariates: ['age', 'more'] }],
+      ...['logit', 'probit', 'cloglog'].map(
+        (link) =>
+          ['glm', birthwt, 'low', { family: 'binomial', link, outcome: 'low', covariates: ['lwt', 'more'] }] as const,
+      ),
       ['cox', colon, 'status', { ...SURVIVAL, covariates: ['age', 'more'], strata: 'site' }],
       ['cox-pooled', colon, 'status', { ...SURVIVAL, covariates: ['age', 'more'], grid: YEARS }],
     ] as const

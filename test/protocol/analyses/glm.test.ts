@@ -24,8 +24,8 @@ import { sitesOf } from './runs.js'
 const R = reference('glm')
 const breast: readonly Row[] = [...rotterdam, ...gbsg].map(({ year: _, ...row }) => row)
 const died: readonly Row[] = lung.map((row) => ({ ...row, died: (row['status'] as number) - 1 }))
-const rate = { family: 'poisson', outcome: 'died', exposure: 'time', covariates: ['age', 'sex'] }
-const nodes = { family: 'poisson', outcome: 'nodes', covariates: ['age', 'hormon'] }
+const rate = { family: 'poisson', link: 'log', outcome: 'died', exposure: 'time', covariates: ['age', 'sex'] }
+const nodes = { family: 'poisson', link: 'log', outcome: 'nodes', covariates: ['age', 'hormon'] }
 const ecog = { column: 'ph.ecog', levels: ['0', '1', '2'], reference: '0' }
 const sites = sitesOf(died)
 const extended = (extend: (row: Row, index: number) => Row) =>
@@ -253,8 +253,8 @@ describe('glm, the numbers', () => {
     }
   })
 
-  it('parameters: the family is filled in, columns differ', () => {
-    const { family: _, ...written } = rate
+  it('parameters: family and link are filled in, columns differ', () => {
+    const { family: _, link: __, ...written } = rate
     assert.deepEqual(
       known('glm').complete(written, () => []),
       rate,
@@ -266,7 +266,9 @@ describe('glm, the numbers', () => {
       { exposure: 'died' },
       { exposure: 'age' },
       { outcome: 'age' },
-      { family: 'gamma' },
+      { family: 'gaussian' },
+      { family: 'binomial' },
+      { link: 'logit' },
       { offset: 'x' },
     ])
       assert.ok(!accepts({ ...rate, ...bad }), JSON.stringify(bad))

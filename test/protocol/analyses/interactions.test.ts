@@ -47,7 +47,7 @@ describe('interactions equal R', () => {
   it('cox and glm', () => {
     const covariates = ['age', sex, ecog('0', '1'), of('age', 'sex'), of('sex', 'ph.ecog')]
     assertClose(runFederated('cox', two, { ...cox, covariates }).result, R.cox_by_site)
-    const rate = { family: 'poisson', outcome: event, exposure: 'time', covariates }
+    const rate = { family: 'poisson', link: 'log', outcome: event, exposure: 'time', covariates }
     assertClose(runFederated('glm', two, rate).result, reference('glm').rate_interaction)
   })
 })

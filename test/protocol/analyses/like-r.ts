@@ -19,6 +19,23 @@ export const coefficients =
     return { coef: back(coef), se: back(se) }
   }
 
+/** Of a log link: the intercept has the logarithm of the outcome's unit in it. */
+export const logarithms =
+  (outcome: string): Scaled['back'] =>
+  ({ names, coef, se, deviance, dispersion }, of) => {
+    const back = (values: unknown) => list(values).map((value, at) => value * of(names[at]))
+    const [level = 0, ...slopes] = back(coef)
+    return { coef: [level - Math.log(of(outcome)), ...slopes], se: back(se), deviance, dispersion }
+  }
+
+/** Coefficients of the reciprocal of an outcome. */
+export const reciprocal =
+  (outcome: string): Scaled['back'] =>
+  ({ names, coef, se, deviance }, of) => {
+    const back = (values: unknown) => list(values).map((value, at) => value * of(names[at]) * of(outcome))
+    return { coef: back(coef), se: back(se), deviance }
+  }
+
 export const moments: Scaled['back'] = (result, of) =>
   Object.fromEntries(
     Object.entries<Loose>(result.describe ?? result).map(([name, { n, mean, sd, variance, skewness, kurtosis }]) => [

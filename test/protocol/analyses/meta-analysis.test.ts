@@ -56,20 +56,32 @@ describe('meta-analysis equals R and metafor', () => {
     assert.deepEqual([rounds, result.n, result.events, result.sites_left_out, result.model], [2, 228, 165, 0, 'cox'])
   })
 
-  it('linear, logistic, Poisson and Cox models, over 5 to 40 sites', () => {
+  it('linear, logistic, Poisson, gamma, probit and Cox models, over 5 to 40 sites', () => {
     const linear = (outcome: string, covariates: string[]) => ({ outcome, covariates, strata: 'none' })
     const cox = { time: 'time', event: 'event', covariates: ['mixed', 'nodes', 'pgr'], strata: 'site' }
-    const poisson = { family: 'poisson', outcome: 'event', exposure: 'time', covariates: ['age', 'nodes'] }
+    const poisson = { family: 'poisson', link: 'log', outcome: 'event', exposure: 'time', covariates: ['age', 'nodes'] }
+    const generalised = (family: string, link: string, outcome: string, covariates: string[]) => ({
+      model: 'glm',
+      fit: { family, link, outcome, covariates },
+    })
     for (const [name, sites, parameters] of [
       ['lung_linear', lungSites, { model: 'linear', fit: linear('age', ['ph.karno', 'sex']) }],
       ['linear_40', blocks(40), { model: 'linear', fit: linear('pgr', ['mixed', 'er']) }],
       ['logistic_6', uneven, logistic(['age', 'nodes', 'hormon'])],
       ['logistic_12', blocks(12), logistic(['mixed', 'pgr'])],
       ['poisson_40', blocks(40), { model: 'glm', fit: poisson }],
+      ['gamma_12', blocks(12), generalised('gamma', 'log', 'time', ['age', 'pgr'])],
+      ['probit_12', blocks(12), generalised('binomial', 'probit', 'event', ['mixed', 'pgr'])],
+      ['quasi_12', blocks(12), generalised('quasipoisson', 'log', 'nodes', ['age', 'hormon'])],
       ['cox_5', blocks(5), { model: 'cox', fit: cox }],
     ] as const) {
       const { result } = run(sites, { coefficients: parameters.fit.covariates, ...parameters })
       assertClose(result, { ...R[name], sites_left_out: 0 }, name)
+      const ratios = Object.keys(Object.values<Loose>(result.estimates)[0].fixed).filter((key) =>
+        key.endsWith('_ratio'),
+      )
+      assert.deepEqual(ratios.length, /linear|probit/.test(name) ? 0 : 1, name)
+      assert.equal(result.events === undefined, /linear|gamma/.test(name), name)
     }
   })
 

@@ -19,11 +19,14 @@ const ages = [
 ]
 const kMeans = { columns: ['age', 'ph.karno'], centres: ages, scale: 'none', iterations: 4 }
 const fit = { outcome: event, covariates: ['age'] }
-const poisson = { family: 'poisson', outcome: event, exposure: 'time', covariates: ['age', 'sex'] }
+const poisson = { family: 'poisson', link: 'log', outcome: event, exposure: 'time', covariates: ['age', 'sex'] }
 
 /** Beside RUNS: what has other rounds, or another result, than these. */
 const MORE: readonly (readonly [string, Loose])[] = [
   ['glm', poisson],
+  ['glm', { family: 'gamma', link: 'log', outcome: 'time', covariates: ['age', 'sex'] }],
+  ['glm', { family: 'gamma', link: 'inverse', outcome: 'time', covariates: ['age', 'sex'] }],
+  ['glm', { family: 'binomial', link: 'probit', outcome: event, covariates: ['age', 'sex'] }],
   ['ridge', { outcome: 'time', covariates: ['age', 'sex'], strata: 'site', penalty: '1' }],
   ['roc', { score: 'age', outcome: event, cuts: [55, 65, 75], probability: false }],
   ['roc', { score: 'risk', outcome: event, cuts: ['0.5', '0.7'], probability: true }],
