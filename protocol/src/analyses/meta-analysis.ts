@@ -1,7 +1,7 @@
 /**
  * `meta-analysis`: every site fits a model of its own, and the estimates are pooled by inverse variance, with fixed and with
- * random effects (DerSimonian and Laird). Two rounds: the second has the variance between sites. Implements
- * docs/spec/analyses/meta-analysis.md. Few sums about few sites are equations for their estimates, so it asks for more sites
+ * random effects (DerSimonian and Laird). Three rounds: the first finds how large weights are, so that their squares are summed with
+ * all their digits, and the third has the variance between sites. Implements docs/spec/analyses/meta-analysis.md. Few sums about few sites are equations for their estimates, so it asks for more sites
  * than others do; and estimates that agree are known to be near their mean.
  */
 import { z } from 'zod'
@@ -25,7 +25,7 @@ import {
 } from './meta-parameters.js'
 import { checkModelCounts } from './model-counts.js'
 
-/** Of one coefficient, after the first round; the variance between sites is not below 0. */
+/** Of one coefficient, after the second round; the variance between sites is not below 0. */
 const pooledSchema = z.strictObject({
   coef: z.number(),
   se: z.number(),
@@ -34,8 +34,10 @@ const pooledSchema = z.strictObject({
 })
 const stateSchema = z.strictObject({
   contributors: z.int().min(0),
-  /** in the order of the parameters */
-  pooled: z.array(pooledSchema).min(1).max(MAX_COEFFICIENTS),
+  /** of each Σw the power of two at or below it, in the order of the parameters */
+  exponents: z.array(z.int().min(-SUM_BITS).max(SUM_BITS)).min(1).max(MAX_COEFFICIENTS),
+  /** in the order of the parameters; null after the first round */
+  pooled: z.union([z.null(), z.array(pooledSchema).min(1).max(MAX_COEFFICIENTS)]),
 })
 type State = z.infer<typeof stateSchema>
 
@@ -56,8 +58,8 @@ const releasedSchema = z.strictObject({
 })
 type Released = z.infer<typeof releasedSchema>
 
-/** Below it the last bit of Σw² is more than 2^-40 of a term: τ² would be made of rounding. Above 2^50 the sum has no room. */
-const MIN_WEIGHT = 2 ** -45
+/** Below it the last bit of Σw is more than 2^-45 of a term: a mean would be made of rounding. */
+const MIN_WEIGHT = 2 ** -85
 
 /** (Σw)² / Σw², the number of sites of equal weight that would say as much: one site may not be nearly all. */
 const MIN_EFFECTIVE_SITES = 2
@@ -65,11 +67,17 @@ const MIN_EFFECTIVE_SITES = 2
 function layoutOf(parameters: MetaAnalysisParameters, state: State | undefined): Layout {
   const { analysis } = modelOf(parameters)
   const slots = analysis.plan(parameters.fit, undefined).slots.slice(1)
-  const terms = state === undefined ? ['w', 'w·b', 'w·b²', 'w²'] : ['1/(1/w + τ²)', 'b/(1/w + τ²)', 'b²/(1/w + τ²)']
   return {
     counts: slots.flatMap(({ name, kind }) => (kind === 'count' ? [name] : [])),
-    sums: parameters.coefficients.flatMap((name) => terms.map((term) => `Σ ${term} of ${name}`)),
+    sums: parameters.coefficients.flatMap((name, at) => termsOf(state, at).map((term) => `Σ ${term} of ${name}`)),
   }
+}
+
+/** What is summed of coefficient `at`. */
+function termsOf(state: State | undefined, at: number): readonly string[] {
+  if (state === undefined) return ['w']
+  if (state.pooled !== null) return ['1/(1/w + τ²)', 'b/(1/w + τ²)', 'b²/(1/w + τ²)']
+  return ['w', 'w·b', 'w·b²', `(w/2^${state.exponents[at]})²`]
 }
 
 /** Throws `out-of-bound`. */
@@ -90,14 +98,17 @@ function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State
   const width = layout.sums.length / parameters.coefficients.length
   for (const [at, name] of parameters.coefficients.entries()) {
     const [b, se] = [fit.coef[names.indexOf(name)] as number, fit.se[names.indexOf(name)] as number]
-    const weight = 1 / (se * se + (state?.pooled[at]?.tau2 ?? 0))
+    const weight = 1 / (se * se + (state?.pooled?.[at]?.tau2 ?? 0))
     if (!(weight > 0 && Number.isFinite(weight))) return zeroVector(layout)
     if (state === undefined) checkWeight(weight, name)
     const slot = width * at
     add(sums, slot, weight)
+    if (state === undefined) continue
     addWeighted(sums, slot + 1, weight, b, 1)
     addWeighted(sums, slot + 2, weight, b, b)
-    if (state === undefined) addProduct(sums, slot + 3, weight, weight)
+    if (state.pooled !== null) continue
+    const scaled = weight * 2 ** -(state.exponents[at] ?? 0)
+    addProduct(sums, slot + 3, scaled, scaled)
   }
   return vectorOf(layout, counts, sums)
 }
@@ -125,13 +136,21 @@ function pool([w = 0n, wb = 0n, wbb = 0n]: readonly bigint[]):
   return { coef: quotient(wb, w), se: 1 / Math.sqrt(sumToNumber(w)), q: Math.max(0, spread) }
 }
 
-/** DerSimonian and Laird (1986); a suppression if one site is nearly all. */
-function firstRound(sums: readonly bigint[], contributors: number): State['pooled'][number] | Suppression {
+/** The power of two at or below a positive sum. */
+const exponentOf = (sum: bigint): number => sum.toString(2).length - 1 - SUM_BITS
+
+/** DerSimonian and Laird (1986), of sums with squares of weights over 2^exponent; a suppression if one site is nearly all. */
+function bothEffects(
+  sums: readonly bigint[],
+  exponent: number,
+  contributors: number,
+): z.infer<typeof pooledSchema> | Suppression {
   const [w = 0n, , , squares = 0n] = sums
   const pooled = pool(sums)
   if (pooled === undefined || squares <= 0n) return implausible()
   const weight = sumToNumber(w)
-  const effective = (weight * weight) / sumToNumber(squares)
+  const scaled = weight * 2 ** -exponent
+  const effective = (scaled * scaled) / sumToNumber(squares)
   if (!(effective >= MIN_EFFECTIVE_SITES)) {
     return suppressed('too-few-contributors', 'one site makes up most of an estimate')
   }
@@ -159,16 +178,23 @@ function combine(
   const width = layout.sums.length / parameters.coefficients.length
   const sumsOf = (at: number): readonly bigint[] => opened.sums.slice(width * at, width * (at + 1))
   if (state === undefined) {
-    const pooled: State['pooled'] = []
-    for (const at of parameters.coefficients.keys()) {
-      const one = firstRound(sumsOf(at), contributors)
+    if (opened.sums.some((weight) => weight <= 0n)) return implausible()
+    return { kind: 'state', state: { contributors, exponents: opened.sums.map(exponentOf), pooled: null } }
+  }
+  if (contributors !== state.contributors) return implausible()
+  if (
+    [state.exponents, state.pooled ?? state.exponents].some(({ length }) => length !== parameters.coefficients.length)
+  )
+    return implausible()
+  if (state.pooled === null) {
+    const pooled: z.infer<typeof pooledSchema>[] = []
+    for (const [at, exponent] of state.exponents.entries()) {
+      const one = bothEffects(sumsOf(at), exponent, contributors)
       if ('kind' in one) return one
       pooled.push(one)
     }
-    return { kind: 'state', state: { contributors, pooled } }
+    return { kind: 'state', state: { ...state, pooled } }
   }
-  if (contributors !== state.contributors || state.pooled.length !== parameters.coefficients.length)
-    return implausible()
   const pooled: Released['pooled'] = []
   for (const [at, first] of state.pooled.entries()) {
     const random = pool(sumsOf(at))
@@ -234,10 +260,10 @@ export const metaAnalysis: Analysis<MetaAnalysisParameters, State, Released> = {
   definition: [
     'parameters: model (linear, logistic, glm or cox, version 1 of each, the standard errors of glm with the dispersion of its family), fit (its parameters, linear without strata, cox without zph), coefficients (names)',
     'each site fits the model to its own rows: coefficients b with variance 1/w; zeros if it is below a rule of the model, at the site or, of parameters, at the gate, or if there are no estimates',
-    'first round: contributors, counts of the model’s first round; for each coefficient Σ w, Σ w·b, Σ w·b², Σ w²',
-    'state: contributors; for each coefficient Σwb/Σw, its standard error, Q, τ² of DerSimonian and Laird',
-    'second round: contributors, counts; for each coefficient Σ v, Σ v·b, Σ v·b² with v = 1/(1/w + τ²)',
-    'released: n, missing, events; the state; for each coefficient Σvb/Σv with its standard error and that of Hartung and Knapp; refused: fewer than 5 contributors, (Σw)²/Σw² below 2, small cells, levels and outcomes at few sites',
+    'every round: contributors, counts of the model’s first round; first round: for each coefficient Σ w; state: contributors, the power of two 2^k at or below each Σ w',
+    'second round: for each coefficient Σ w, Σ w·b, Σ w·b², Σ (w/2^k)²; state: also Σwb/Σw, its standard error, Q, τ² of DerSimonian and Laird',
+    'third round: for each coefficient Σ v, Σ v·b, Σ v·b² with v = 1/(1/w + τ²)',
+    'released: n, missing, events; what the second round came to; for each coefficient Σvb/Σv with its standard error and that of Hartung and Knapp; refused: fewer than 5 contributors, (Σw)²/Σw² below 2, small cells, levels and outcomes at few sites',
   ],
   parameters: metaSchema,
   state: stateSchema,

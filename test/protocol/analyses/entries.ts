@@ -250,8 +250,7 @@ function modelsOn(record: Loose): readonly Made[] {
       least: 12,
       parts,
       oracle: at === 0 ? metaOracle(pair, outcome) : undefined,
-      // Σ w² has no room for more
-      scaled: { columns: { [first]: 12, [second]: -10 }, back: pooledBack },
+      scaled: { columns: unitsOf(pair), back: pooledBack },
     })),
   ]
 }

@@ -53,7 +53,7 @@ describe('meta-analysis equals R and metafor', () => {
     const { result, rounds } = run(lungSites, lungCox)
     const { sex, ...others } = R.lung_cox.estimates
     assertClose(result, { ...R.lung_cox, names: ['age', 'sex2'], estimates: { ...others, sex2: sex } })
-    assert.deepEqual([rounds, result.n, result.events, result.sites_left_out, result.model], [2, 228, 165, 0, 'cox'])
+    assert.deepEqual([rounds, result.n, result.events, result.sites_left_out, result.model], [3, 228, 165, 0, 'cox'])
   })
 
   it('linear, logistic, Poisson, gamma, probit and Cox models, over 5 to 40 sites', () => {
@@ -107,8 +107,11 @@ describe('meta-analysis equals R and metafor', () => {
     const scaled = (by: number) => breast.map((row) => ({ ...row, scaled: (row['nodes'] as number) * by }))
     const parameters = (by: number) => [blocks(12, scaled(by)), logistic(['scaled'])] as const
     const estimate = (by: number): Loose => run(...parameters(by)).result.estimates.scaled.random
-    assertClose(estimate(2 ** -18).coef * 2 ** -18, estimate(1).coef)
-    for (const by of [2 ** -32, 2 ** 32]) assert.throws(() => run(...parameters(by)), { code: 'out-of-bound' })
+    for (const by of [2 ** -38, 2 ** 38]) {
+      assertClose(estimate(by).coef * by, estimate(1).coef)
+      assertClose(estimate(by).se * by, estimate(1).se)
+    }
+    for (const by of [2 ** -52, 2 ** 60]) assert.throws(() => run(...parameters(by)), { code: 'out-of-bound' })
   })
 
   it('however the rows are split, with sites that are empty, tiny, lack a column or have no estimate', () => {
@@ -162,8 +165,11 @@ describe('meta-analysis equals R and metafor', () => {
 })
 
 describe('meta-analysis releases nothing about one site', () => {
+  /** Of the second round, with squares of weights as they are. */
   const vectors = (sites: Parameters<typeof runFederated>[1], parameters: Loose) =>
-    sites.map((rows) => known('meta-analysis').contribute(rows, parameters, undefined))
+    sites.map((rows) =>
+      known('meta-analysis').contribute(rows, parameters, { contributors: sites.length, exponents: [0], pooled: null }),
+    )
 
   it('from fewer than five sites: sums about two others are equations for both', () => {
     const [own, ...others] = vectors(blocks(3), odds) as [Float64Array, ...Float64Array[]]
@@ -274,9 +280,16 @@ describe('meta-analysis releases nothing about one site', () => {
     assert.deepEqual(Object.keys(released).sort(), ['contributors', 'events', 'leftOut', 'missing', 'n', 'pooled'])
     assert.deepEqual(Object.keys(released.pooled[0]).sort(), ['coef', 'q', 'random', 'se', 'tau2'])
     const context = { parameters: lungCox, rules: RULES, survivors: 8 }
-    const state = known('meta-analysis').combine(sums[0] as bigint[], context, undefined) as Loose
-    for (const [at, one] of state.state.pooled.entries()) assertClose(released.pooled[at], one)
-    assert.deepEqual(Object.keys(state.state).sort(), ['contributors', 'pooled'])
+    const { combine } = known('meta-analysis')
+    const { state: first } = combine(sums[0] as bigint[], context, undefined) as Loose
+    // of Σw the power of two alone
+    assert.deepEqual([Object.keys(first).sort(), first.pooled], [['contributors', 'exponents', 'pooled'], null])
+    assert.deepEqual(
+      first.exponents,
+      released.pooled.map(({ se }: Loose) => Math.floor(Math.log2(1 / se ** 2))),
+    )
+    const { state: second } = combine(sums[1] as bigint[], context, first) as Loose
+    for (const [at, one] of second.pooled.entries()) assertClose(released.pooled[at], one)
   })
 })
 
@@ -311,18 +324,23 @@ describe('meta-analysis, parameters and sums', () => {
 
   it('that do not fit each other are refused', () => {
     const analysis = known('meta-analysis')
-    const [first, second] = run(uneven, odds).sums as [bigint[], bigint[]]
+    const [first, second, third] = run(uneven, odds).sums as [bigint[], bigint[], bigint[]]
     const context = { parameters: odds, rules: RULES, survivors: 8 }
-    const state = (analysis.combine(first, context, undefined) as Loose).state
+    const sizes = (analysis.combine(first, context, undefined) as Loose).state
+    const state = (analysis.combine(second, context, sizes) as Loose).state
     const code = (sum: bigint[], from: unknown): string => {
       const outcome = analysis.combine(sum, context, from)
       return outcome.kind === 'suppressed' ? outcome.code : outcome.kind
     }
-    assert.equal(code(second, state), 'result')
-    assert.equal(code(second.with(0, 7n << 60n), state), 'implausible-sum')
-    assert.equal(code(second.with(-6, 0n).with(-5, 0n), state), 'implausible-sum')
-    assert.equal(code(first.with(-8, -1n).with(-7, 0n), undefined), 'implausible-sum')
-    assert.equal(code(first.with(-2, 0n).with(-1, 0n), undefined), 'implausible-sum')
+    assert.deepEqual([code(first, undefined), code(second, sizes), code(third, state)], ['state', 'state', 'result'])
+    assert.equal(code(third.with(0, 7n << 60n), state), 'implausible-sum')
+    assert.equal(code(third.with(-6, 0n).with(-5, 0n), state), 'implausible-sum')
+    assert.equal(code(first.with(-2, -1n).with(-1, 0n), undefined), 'implausible-sum')
+    assert.equal(code(second.with(0, 7n << 60n), sizes), 'implausible-sum')
+    assert.equal(code(second.with(-8, -1n).with(-7, 0n), sizes), 'implausible-sum')
+    assert.equal(code(second.with(-2, 0n).with(-1, 0n), sizes), 'implausible-sum')
+    assert.equal(code(second, { ...sizes, exponents: [1, 1] }), 'implausible-sum')
+    assert.equal(code(third, { ...state, pooled: [] }), 'implausible-sum')
   })
 
   it('of any words give an outcome with an encoding', () => {
@@ -332,9 +350,10 @@ describe('meta-analysis, parameters and sums', () => {
       fc.bigInt({ min: 0n, max: 1n << 80n }),
     )
     const count = fc.nat(200).map((value) => BigInt(value) << 60n)
-    const state = { contributors: 6, pooled: [0, 1].map(() => ({ coef: 1, se: 1, q: 7, tau2: 0.5 })) }
+    const sizes = { contributors: 6, exponents: [3, -90], pooled: null }
+    const state = { ...sizes, pooled: [0, 1].map(() => ({ coef: 1, se: 1, q: 7, tau2: 0.5 })) }
     let results = 0
-    for (const from of [undefined, state]) {
+    for (const from of [undefined, sizes, state]) {
       const { slots } = analysis.plan(lungCox, from)
       const sums = fc.tuple(
         ...slots.map(({ kind }, at) => (at === 0 ? fc.constant(6n << 60n) : kind === 'count' ? count : word)),

@@ -203,7 +203,7 @@ const HASHES = {
   'log-rank': 'd187dda618e1a2c0bbb4d1b0a9f9db872b13773ef7e1b0540226e5c8bd780e5a',
   logistic: '219538faf8bfb523ab12cbcd44759a0694a54f099d305e5c795313e5aecfb8d9',
   'mantel-haenszel': '7efa1b10656c40f50a627ca63bb7d622fadc3e69100eb4f8b3ce3244b0c23443',
-  'meta-analysis': '78db092d431f5eb4e6daf653e5173f8b6c823e6c4c2e0f6a8a07b973e38d3167',
+  'meta-analysis': '3b4e783374fccecfd88414c65db81762a7636512b56c79cd3ec49ab5ef510e82',
   moments: '055a79aeddeb50294bd1a7f416fd6cafd2a4e15a34cbe0ba17b3c18fa6160163',
   pca: '4846532253747c0c94b9ad94bea42c294da0d55772f3db0c2a0313aae576c7b9',
   quantiles: '86724ea1de68bd1382ddbc392eb9556931899eedd84f43dfc2aa568f9b971bbe',
