@@ -113,6 +113,7 @@ const SAID: readonly (readonly [name: string, said: (value: unknown, all: Fields
     (event, { time }) => `the event was ${eventText(event)}${typeof time === 'string' ? `, timed by ${time}` : ''}`,
   ],
   ['exposure', (exposure) => `the exposure was ${groupsText(exposure)}`],
+  ['offset', (offset) => `the offset was ${termText(offset).join('')}`],
   ['covariates', (terms) => `covariates were ${told(listOf(terms).flatMap(termText))}`],
   ['rows', (rows, { columns }) => `rows were by ${groupsText(rows)}, columns by ${groupsText(columns)}`],
   [
