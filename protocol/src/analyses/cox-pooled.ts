@@ -26,7 +26,7 @@ import {
   singles,
 } from './design.js'
 import { hazardsSchema, presentHazards } from './hazards.js'
-import { keptOf } from './kept.js'
+import { keeper } from './kept.js'
 import { type Layout, openSum, planOf, type Reading, SUM_BOUND, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
 import { advance, newtonSchema, startAt } from './newton.js'
@@ -152,11 +152,13 @@ function prepare(rows: Rows, parameters: CoxPooledParameters, state: State): Pre
   return { counts: [...counts, ...series.flatMap((one) => [...one])], leaving: leavingOf(cases, intervalOfRow, state) }
 }
 
+const kept = keeper<Prepared | undefined>()
+
 function contribute(rows: Rows, parameters: CoxPooledParameters, state: State | undefined): Float64Array {
   const layout = layoutOf(parameters, state)
   if (state === undefined) return contributeCounts(rows, parameters, layout)
   const { ends, centre, scale, g } = state
-  const prepared = keptOf(rows, [parameters, ends, centre, scale, g], () => prepare(rows, parameters, state))
+  const prepared = kept(rows, [parameters, ends, centre, scale, g], () => prepare(rows, parameters, state))
   if (prepared === undefined) return zeroVector(layout)
   const sums = siteSums(prepared.leaving, state)
   // a step too far: the next will be half way back; at 0 it is the data that are too large

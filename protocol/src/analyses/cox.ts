@@ -19,7 +19,7 @@ import {
   singles,
 } from './design.js'
 import { type Hazards, hazardsSchema, newtonStep, presentHazards, proportionality } from './hazards.js'
-import { keptOf } from './kept.js'
+import { keeper } from './kept.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import { checkModelCounts, countsLayout, countsOf, MODEL_COUNTS, modelCounts } from './model-counts.js'
 import { advance, newtonSchema, startAt } from './newton.js'
@@ -88,9 +88,11 @@ function prepare(rows: Rows, parameters: CoxParameters): Prepared | undefined {
   return { counts: [counts(true), counts(false)], followed: followedOf(cases) }
 }
 
+const kept = keeper<Prepared | undefined>()
+
 function contribute(rows: Rows, parameters: CoxParameters, state: State | undefined): Float64Array {
   const layout = layoutOf(parameters, state)
-  const prepared = keptOf(rows, parameters, () => prepare(rows, parameters))
+  const prepared = kept(rows, parameters, () => prepare(rows, parameters))
   if (prepared === undefined) return zeroVector(layout)
   const [first, counts] = prepared.counts
   if (state === undefined) return vectorOf(layout, first)

@@ -25,7 +25,7 @@ import {
   linkOf,
   namesOf,
 } from './glm-parameters.js'
-import { keptOf } from './kept.js'
+import { keeper } from './kept.js'
 import {
   type Layout,
   openSum,
@@ -145,10 +145,12 @@ function evaluate(cases: Cases, parameters: GlmParameters, beta: readonly number
   sums.high[0] = OUT_OF_REACH
 }
 
+const kept = keeper<Cases>()
+
 function contribute(rows: Rows, parameters: GlmParameters, state: NewtonState | undefined): Float64Array {
   const { covariates } = parameters
   const layout = layoutOf(parameters, state)
-  const cases = keptOf(rows, parameters, () => casesOf(rows, parameters))
+  const cases = kept(rows, parameters, () => casesOf(rows, parameters))
   if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return zeroVector(layout)
   const sums = zeroSums(layout.sums.length)
   if (state !== undefined) evaluate(cases, parameters, state.iteration === 0 ? undefined : state.beta, sums)

@@ -9,7 +9,7 @@ import { columnSchema, numbersOf } from './columns.js'
 import { numberOf, signedSchema } from './decimals.js'
 import { completeCases } from './design.js'
 import { clusterSums, columnSums, nearestOf, type Points, pointsOf } from './k-means-rows.js'
-import { keptOf } from './kept.js'
+import { keeper } from './kept.js'
 import { type Layout, vectorOf, zeroVector } from './layout.js'
 
 export const MAX_COLUMNS = 16
@@ -122,11 +122,13 @@ function movesBetween(before: Uint8Array, now: Uint8Array, clusters: number): Fl
   return counts
 }
 
+const kept = keeper<Kept>()
+
 export function contribute(rows: Rows, parameters: KMeansParameters, given: State | undefined): Float64Array {
   const state = startOf(parameters, given)
   const layout = layoutOf(parameters, state)
   const { columns, centres } = parameters
-  const { missing, points } = keptOf(rows, [columns, state?.shifts], () => readPoints(rows, columns, state?.shifts))
+  const { missing, points } = kept(rows, [columns, state?.shifts], () => readPoints(rows, columns, state?.shifts))
   const { count } = points
   if (!subsetAllowed(count, []) || !parametersAllowed(columns.length + 1, count)) return zeroVector(layout)
   if (state === undefined) return vectorOf(layout, [count, missing], columnSums(points))

@@ -20,7 +20,7 @@ import {
   singles,
 } from './design.js'
 import { add, type Sums, zeroSums } from './double-double.js'
-import { keptOf } from './kept.js'
+import { keeper } from './kept.js'
 import { type Layout, openSum, planOf, sumToNumber, vectorOf, zeroVector } from './layout.js'
 import {
   checkModelCounts,
@@ -76,10 +76,12 @@ function evaluate(cases: Cases, beta: readonly number[], sums: Sums): void {
   addWeighted(cases.design, weights, residuals, sums, 1)
 }
 
+const kept = keeper<Cases>()
+
 function contribute(rows: Rows, parameters: LogisticParameters, state: NewtonState | undefined): Float64Array {
   const { covariates, outcome } = parameters
   const layout = layoutOf(parameters, state)
-  const cases = keptOf(rows, parameters, () => completeCases(rows, covariates, [eventsOf(rows, outcome)]))
+  const cases = kept(rows, parameters, () => completeCases(rows, covariates, [eventsOf(rows, outcome)]))
   if (!casesAllowed(cases, covariates, namesOf(parameters).length)) return zeroVector(layout)
   const sums = zeroSums(layout.sums.length)
   if (state !== undefined) evaluate(cases, state.beta, sums)

@@ -12,9 +12,9 @@ import { estimatesOf, ratiosOf } from './coefficients.js'
 import { codedCovariates, levelNames, levelsFrom } from './design.js'
 import { chiSquareTail, tQuantile } from './distributions.js'
 import { add, addProduct, addWeighted, zeroSums } from './double-double.js'
-import { keptOf } from './kept.js'
+import { keeper } from './kept.js'
 import { type Layout, openSum, planOf, quotient, SUM_BITS, sumToNumber, vectorOf, zeroVector } from './layout.js'
-import { fitAlone } from './local-fit.js'
+import { fitAlone, type LocalModel } from './local-fit.js'
 import {
   completeMeta,
   MAX_COEFFICIENTS,
@@ -89,9 +89,11 @@ function checkWeight(weight: number, name: string): void {
   })
 }
 
+const kept = keeper<LocalModel>()
+
 function contribute(rows: Rows, parameters: MetaAnalysisParameters, state: State | undefined): Float64Array {
   const layout = layoutOf(parameters, state)
-  const { counts, fit } = keptOf(rows, parameters, () => fitAlone(modelOf(parameters).analysis, rows, parameters.fit))
+  const { counts, fit } = kept(rows, parameters, () => fitAlone(modelOf(parameters).analysis, rows, parameters.fit))
   if (fit === undefined) return zeroVector(layout)
   const names = namesOf(parameters)
   const sums = zeroSums(layout.sums.length)
