@@ -101,9 +101,11 @@ const TRANSFORMS: Readonly<Record<string, string>> = {
   km: 'the Kaplan-Meier estimate of time',
 }
 
+const MODELS: Readonly<Record<string, string>> = { cox: 'Cox', glm: 'generalised linear' }
+
 /** How each parameter is said, in this order; what is not here stands among the parameters at the foot of the report. */
 const SAID: readonly (readonly [name: string, said: (value: unknown, all: Fields) => string])[] = [
-  ['model', (model) => `each site fitted a ${model} model to its own rows`],
+  ['model', (model) => `each site fitted a ${MODELS[String(model)] ?? model} model to its own rows`],
   ['fit', (fit) => (isFields(fit) ? questionOf(fit).join('; ') : '')],
   ['family', (family, { link }) => `the family was ${family}${typeof link === 'string' ? ` with link ${link}` : ''}`],
   ['outcome', (outcome) => `the outcome was ${termText(outcome).join('')}`],

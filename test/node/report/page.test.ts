@@ -115,7 +115,7 @@ describe('the report of a result', () => {
     assert.match(said('cox-pooled'), /proportional hazards were tested against the Kaplan-Meier estimate of time\./)
     assert.match(
       said('meta-analysis'),
-      /Each site fitted a cox model to its own rows; the event was status = 1, timed by time/,
+      /Each site fitted a Cox model to its own rows; the event was status = 1, timed by time/,
     )
     assert.match(said('k-means'), /The iteration ended after 3 steps, before it converged\./)
     const adjusted = 'p values are not adjusted'
