@@ -5,8 +5,9 @@
  */
 import { z } from 'zod'
 import { checkCells, checkSites, implausible, MIN_SUBSET_ROWS, subsetAllowed } from '../privacy/disclosure.js'
-import type { Analysis, Column, DisclosureRules, Rows } from './analysis.js'
+import type { Analysis, DisclosureRules, Rows } from './analysis.js'
 import { columnSchema, completeFields, numbersOf } from './columns.js'
+import { keeper } from './kept.js'
 import { type Layout, openSum, planOf, vectorOf, zeroVector } from './layout.js'
 
 /** A grid is as fine as its column needs: 17 rounds at most. */
@@ -148,25 +149,15 @@ function pointsOf(grid: Grid): Float64Array {
   )
 }
 
-/** Every round asks about the same rows: the last tally of a column is kept as long as the column is. */
-const tallies = new WeakMap<Column, { readonly grid: string; readonly tally: Tally }>()
-
-function tallied(rows: Rows, grid: Grid): Tally {
-  const column = rows.columns.get(grid.column)
-  const kept = column && tallies.get(column)
-  const name = [grid.from, grid.to, grid.step].join(' ')
-  if (kept?.grid === name) return kept.tally
-  const tally = tallyOf(numbersOf(rows, grid.column), grid)
-  if (column !== undefined) tallies.set(column, { grid: name, tally })
-  return tally
-}
+/** Every round asks about the same rows. */
+const kept = keeper<readonly Tally[]>()
 
 function contribute(rows: Rows, parameters: QuantilesParameters, state: State | undefined): Float64Array {
   const { columns, probabilities } = parameters
   const layout = layoutOf(parameters)
   if (!subsetAllowed(rows.count, [])) return zeroVector(layout)
-  const counts = columns.flatMap((grid, at) => {
-    const { n, below } = tallied(rows, grid)
+  const tallies = kept(rows, columns, () => columns.map((grid) => tallyOf(numbersOf(rows, grid.column), grid)))
+  const counts = tallies.flatMap(({ n, below }, at) => {
     const belowPoint = (index: number): number => (index < 0 ? 0 : (below[index] ?? n))
     const parts = probabilities.flatMap((_, p) => {
       const interval = intervalAt(parameters, state, at * probabilities.length + p)
